@@ -1,0 +1,44 @@
+/*
+ * engine: events to keys, keys to passes, plans to requests. One pass a key at a time; at most `concurrency` plans
+ * run at once; a failed pass comes back with full-jitter back-off from 1 s to 5 min, without limit (controllers.md 0).
+ * No pass starts before all caches are complete, nor while this process is not the leader.
+ */
+#ifndef STASHD_ENGINE_H
+#define STASHD_ENGINE_H
+
+#include "controllers/controller.h"
+#include "core/base/log.h"
+#include "k8s/client.h"
+#include "k8s/event.h"
+
+struct engine; /* opaque */
+
+struct engine_options {
+    struct env *env;
+    struct kube *kube;
+    struct cache *cache;
+    struct kube_events *events;
+    const struct log *log;
+    const struct operator_settings *settings;
+    unsigned concurrency;
+    /* Told after each pass; NULL fine: result "ok", "wait", "error"; reason the rule's or "". */
+    void (*on_pass)(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns);
+    void *ctx;
+};
+
+struct engine *engine_new(const struct engine_options *o);
+/* Stops passes, cancels requests; on_stopped when all have ended. Then engine_free. */
+void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx);
+void engine_free(struct engine *e);
+
+/* The cache's cache_fn: ctx is the engine. */
+void engine_changed(void *engine, const struct kind *k, const struct kobj *old, const struct kobj *now);
+void engine_set_leader(struct engine *e, bool is_leader);
+/* All caches complete: the first passes may start (once). */
+void engine_set_synced(struct engine *e);
+void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name);
+
+size_t engine_queued(const struct engine *e, const struct controller *c); /* waiting now, back-off included */
+bool engine_idle(const struct engine *e); /* nothing queued for now, nothing running (timers may be set) */
+
+#endif

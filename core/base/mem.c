@@ -1,0 +1,101 @@
+/* mem: see mem.h. The count is the only global state of core/base: it feeds a test's assertion, nothing else. */
+#include "core/base/mem.h"
+
+#include <jansson.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t live;
+
+static void *must(void *p, size_t n)
+{
+    if (p)
+        return p;
+    (void)fprintf(stderr, "{\"level\":\"error\",\"msg\":\"out of memory\",\"bytes\":%zu}\n", n);
+    abort();
+}
+
+void *mem_alloc(size_t n)
+{
+    __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+    return must(malloc(n ? n : 1), n);
+}
+
+void *mem_zalloc(size_t n)
+{
+    __atomic_add_fetch(&live, 1, __ATOMIC_RELAXED);
+    return must(calloc(1, n ? n : 1), n);
+}
+
+void *mem_realloc(void *p, size_t n)
+{
+    if (!p)
+        return mem_alloc(n);
+    return must(realloc(p, n ? n : 1), n);
+}
+
+void mem_free(void *p)
+{
+    if (!p)
+        return;
+    __atomic_sub_fetch(&live, 1, __ATOMIC_RELAXED);
+    free(p);
+}
+
+char *mem_strdup(const char *s)
+{
+    return mem_strndup(s, strlen(s));
+}
+
+char *mem_strndup(const char *s, size_t n)
+{
+    char *p = mem_alloc(n + 1);
+
+    memcpy(p, s, n);
+    p[n] = 0;
+    return p;
+}
+
+char *mem_printf(const char *fmt, ...)
+{
+    va_list ap, again;
+    char *p;
+    int n;
+
+    va_start(ap, fmt);
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, ap);
+    va_end(ap);
+    p = mem_alloc((size_t)(n < 0 ? 0 : n) + 1);
+    p[0] = 0;
+    if (n > 0)
+        (void)vsnprintf(p, (size_t)n + 1, fmt, again);
+    va_end(again);
+    return p;
+}
+
+size_t mem_live(void)
+{
+    return __atomic_load_n(&live, __ATOMIC_RELAXED);
+}
+
+void mem_install(unsigned seed)
+{
+    json_set_alloc_funcs(mem_alloc, mem_free);
+    json_object_seed(seed);
+}
+
+void mem_wipe(void *p, size_t n)
+{
+    explicit_bzero(p, n);
+}
+
+void mem_free_auto(void *pp)
+{
+    void **p = pp;
+
+    mem_free(*p);
+    *p = NULL;
+}

@@ -1,0 +1,34 @@
+/*
+ * lease: leader election by a coordination.k8s.io/v1 Lease (multitenancy.md 8.1): duration 15 s, renew deadline 10 s,
+ * retry 2 s with jitter. Expiry is judged by our own monotonic clock since the record was last seen to change.
+ */
+#ifndef STASHD_LEASE_H
+#define STASHD_LEASE_H
+
+#include "k8s/client.h"
+
+struct kube_lease {
+    /* The caller's, set before start. */
+    struct kube *kube;
+    const char *ns, *name, *identity;
+    /* In the same loop turn in which leadership is lost, also inside kube_lease_stop. */
+    void (*on_change)(struct kube_lease *l, bool is_leader);
+    void (*on_stopped)(struct kube_lease *l);
+    void *data;
+
+    bool is_leader; /* readable */
+
+    /* private */
+    struct kube_call call;
+    struct timer timer;
+    char rv[64], holder[256], seen[96];
+    uint64_t seen_ns, renewed_ns;
+    bool running, stopping, exists;
+    int64_t transitions;
+};
+
+void kube_lease_start(struct kube_lease *l);
+/* Gives the lease back (holderIdentity "") when it is ours, then on_stopped. */
+void kube_lease_stop(struct kube_lease *l);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * scan: a streaming scanner that takes the fields we use out of a list or a watch as the bytes arrive. No tree, no
+ * whole-body buffer (performance.md 5): only the object being read has its kept values in memory. Any cut of the input
+ * gives the same result. Its oracle in the fuzz target is jansson + kobj_from_json.
+ */
+#ifndef STASHD_SCAN_H
+#define STASHD_SCAN_H
+
+#include "core/base/error.h"
+#include "k8s/object.h"
+
+enum scan_mode {
+    SCAN_WATCH, /* {"type":"ADDED","object":{…}} lines */
+    SCAN_LIST,  /* {"kind":"…List","metadata":{…},"items":[…]}; metadata may come after items */
+};
+
+enum scan_event {
+    SCAN_ADDED, /* also each item of a list */
+    SCAN_MODIFIED,
+    SCAN_DELETED,
+    SCAN_BOOKMARK, /* o: only rv is set; initial_end tells the annotation k8s.io/initial-events-end */
+    SCAN_ERROR,    /* a Status came: code and message are in the scan's status_* */
+};
+
+struct scan; /* opaque */
+
+typedef void scan_fn(void *ctx, enum scan_event type, const struct kobj *o /* borrowed; NULL with SCAN_ERROR */);
+
+struct scan *scan_new(const struct kind *k, enum scan_mode mode, scan_fn *on_object, void *ctx);
+void scan_free(struct scan *s);
+
+/* 0, or ERR_INVALID (no JSON, or not this shape), ERR_TOOBIG (an object over LIMIT_WATCH_LINE, nesting over
+ * LIMIT_JSON_DEPTH). After an error the scan takes nothing more. */
+int scan_feed(struct scan *s, struct str chunk, struct error *e) NODISCARD;
+/* 0 when the input may end here: after a whole line or a whole list. */
+int scan_end(struct scan *s, struct error *e) NODISCARD;
+
+const char *scan_list_rv(const struct scan *s);   /* of a list's metadata; "" until seen */
+const char *scan_continue(const struct scan *s);  /* a list's continue token; "" when none */
+bool scan_initial_end(const struct scan *s);      /* during SCAN_BOOKMARK */
+int scan_status_code(const struct scan *s);       /* during SCAN_ERROR: 410, … */
+const char *scan_status_message(const struct scan *s);
+
+#endif

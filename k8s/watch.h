@@ -1,0 +1,60 @@
+/*
+ * watch: keeps the cache's copy of one kind in step with the API server: streaming list (sendInitialEvents), then
+ * watch, then again. A server that refuses streaming lists (400, 422) is asked for one whole list, remembered for 1 h.
+ *
+ * Life:   a handle. Embed it zeroed; kube_watch_start once; free it only after on_stopped.
+ * Owns:   nothing of yours.
+ * States: Empty -> Listing -> Watching -> (end, GOAWAY, idle) -> Watching from the last resourceVersion or bookmark;
+ *         410 -> Listing again, without emptying the cache meanwhile.
+ * Errors: timeouts, GOAWAY, 410, 429 (Retry-After) are its own business: back-off from 0.5 s to 30 s with full jitter.
+ *         on_trouble hears ERR_DENIED and ERR_NOTFOUND (no such kind), once until the next success.
+ * Idle:   watches ask for timeoutSeconds 300..600; no byte and no bookmark for 90 s more than that: reconnect.
+ */
+#ifndef STASHD_WATCH_H
+#define STASHD_WATCH_H
+
+#include "k8s/cache.h"
+#include "k8s/client.h"
+#include "k8s/scan.h"
+
+enum watch_state {
+    WATCH_EMPTY,    /* before the start, and between tries of the first list */
+    WATCH_LISTING,  /* a streaming or whole list is under way */
+    WATCH_WATCHING, /* the list is complete and the stream is open */
+    WATCH_WAITING,  /* the list is complete, the stream ended; a back-off timer runs */
+    WATCH_STOPPED,
+};
+
+struct kube_watch {
+    /* The caller's, set before start. */
+    struct kube *kube;
+    struct cache *cache;
+    const struct kind *kind;
+    const char *ns;       /* NULL: all namespaces */
+    const char *selector; /* label selector, not encoded; NULL: all objects */
+    void (*on_synced)(struct kube_watch *w); /* each time a list has completed; may be NULL */
+    void (*on_trouble)(struct kube_watch *w, int rc, const struct error *e); /* may be NULL */
+    void (*on_stopped)(struct kube_watch *w);
+    void *data;
+
+    /* Readable. */
+    enum watch_state state;
+    uint32_t lists, restarts; /* for metrics */
+
+    /* private */
+    struct http_call call;
+    struct http_header headers[4];
+    struct timer timer;
+    struct scan *scan;
+    struct buf path, token, body;
+    char rv[64];
+    int status;
+    uint32_t failures, retry_after_ms;
+    int64_t no_stream_until_ms;
+    bool whole_list, told, stopping, in_call;
+};
+
+void kube_watch_start(struct kube_watch *w);
+void kube_watch_stop(struct kube_watch *w);
+
+#endif
