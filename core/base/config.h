@@ -54,8 +54,8 @@ struct config_spec {
  * flags stood on the command line. 0, or ERR_INVALID with a text that names the flag and the remedy.
  * Memory of lists: config_done.
  */
-int config_parse(const struct config_spec *spec, int argc, char **argv, char **envp, void *out,
-                 struct config_list *ret_args, bool *given, struct error *e) NODISCARD;
+int config_parse(const struct config_spec *spec, int argc, const char *const *argv, const char *const *envp,
+                 void *out, struct config_list *ret_args, bool *given, struct error *e) NODISCARD;
 void config_done(const struct config_spec *spec, void *out);
 
 /* --help, in the order of the table. */

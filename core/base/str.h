@@ -64,6 +64,13 @@ int str_parse_time(struct str s, int64_t *ret_unix_s) NODISCARD;
 /* "2026-03-01T02:00:00Z"; any year 1 to 9999. */
 const char *str_format_time(int64_t unix_s, char out[32]);
 
+/* The civil date (UTC) of a day counted from 1970-01-01, and how long its month is. */
+struct str_date {
+    int64_t year;
+    unsigned month, day, days_in_month;
+};
+struct str_date str_date_of(int64_t days);
+
 /* Kubernetes quantity ("1Gi", "500m", "1e3", "2.5G") to milli-units; ERR_INVALID. */
 int str_parse_quantity_milli(struct str s, int64_t *ret_milli) NODISCARD;
 

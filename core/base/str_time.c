@@ -152,8 +152,17 @@ static int64_t days_from_civil(int64_t y, unsigned m, unsigned d)
     return era * 146097 + (int64_t)(year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year) - 719468;
 }
 
-static void civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d)
+static unsigned days_of_month(int64_t y, unsigned m)
 {
+    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+
+    return m == 2 && leap ? 29 : days[m - 1];
+}
+
+struct str_date str_date_of(int64_t days)
+{
+    struct str_date date;
     int64_t era;
     unsigned doe, yoe, doy, mp;
 
@@ -163,9 +172,11 @@ static void civil_from_days(int64_t days, int64_t *y, unsigned *m, unsigned *d)
     yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
     mp = (5 * doy + 2) / 153;
-    *d = doy - (153 * mp + 2) / 5 + 1;
-    *m = mp < 10 ? mp + 3 : mp - 9;
-    *y = (int64_t)yoe + era * 400 + (*m <= 2);
+    date.day = doy - (153 * mp + 2) / 5 + 1;
+    date.month = mp < 10 ? mp + 3 : mp - 9;
+    date.year = (int64_t)yoe + era * 400 + (date.month <= 2);
+    date.days_in_month = days_of_month(date.year, date.month);
+    return date;
 }
 
 /* n digits at s.p + at, or -1. */
@@ -186,14 +197,6 @@ static bool char_at(struct str s, size_t at, const char *set)
     return at < s.n && s.p[at] && strchr(set, s.p[at]);
 }
 
-static unsigned days_of_month(int y, int m)
-{
-    static const unsigned char days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
-
-    return m == 2 && leap ? 29 : days[m - 1];
-}
-
 int str_parse_time(struct str s, int64_t *ret_unix_s)
 {
     int y = digits_at(s, 0, 4), mo = digits_at(s, 5, 2), d = digits_at(s, 8, 2);
@@ -201,7 +204,7 @@ int str_parse_time(struct str s, int64_t *ret_unix_s)
     int64_t offset = 0;
     size_t at = 19;
 
-    if (y < 1 || mo < 1 || mo > 12 || d < 1 || (unsigned)d > days_of_month(y, mo) || h < 0 || h > 23 || mi < 0 ||
+    if (y < 1 || mo < 1 || mo > 12 || d < 1 || (unsigned)d > days_of_month(y, (unsigned)mo) || h < 0 || h > 23 || mi < 0 ||
         mi > 59 || sec < 0 || sec > 60 || !char_at(s, 4, "-") || !char_at(s, 7, "-") || !char_at(s, 10, "Tt") ||
         !char_at(s, 13, ":") || !char_at(s, 16, ":"))
         return ERR_INVALID;
@@ -233,15 +236,15 @@ int str_parse_time(struct str s, int64_t *ret_unix_s)
 
 const char *str_format_time(int64_t unix_s, char out[32])
 {
-    int64_t days = unix_s / 86400, rest = unix_s % 86400, y;
-    unsigned m, d;
+    int64_t days = unix_s / 86400, rest = unix_s % 86400;
+    struct str_date date;
 
     if (rest < 0) {
         rest += 86400;
         days--;
     }
-    civil_from_days(days, &y, &m, &d);
-    (void)snprintf(out, 32, "%04d-%02u-%02uT%02d:%02d:%02dZ", (int)y, m, d, (int)(rest / 3600), (int)(rest / 60 % 60),
-                   (int)(rest % 60));
+    date = str_date_of(days);
+    (void)snprintf(out, 32, "%04d-%02u-%02uT%02d:%02d:%02dZ", (int)date.year, date.month, date.day, (int)(rest / 3600),
+                   (int)(rest / 60 % 60), (int)(rest % 60));
     return out;
 }
