@@ -1,0 +1,196 @@
+/*
+ * identity: see identity.h. Accounts and bindings are applied (server-side apply: wholly ours), and only when the cache
+ * does not show them, so a backup in a settled namespace costs no request here. The ClusterRoles come with the chart.
+ *
+ * The controller's kind is the Namespace, but it runs only when an invoker of that namespace was deleted: with the last
+ * one the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage collection.
+ */
+#include "controllers/identity.h"
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+
+static const char managed_by[] = "stash.appscode.com";
+
+static json_t *metadata(const char *name, const char *component, const struct kobj *owner)
+{
+    json_t *meta = json_pack("{s:s, s:{s:s, s:s}}", "name", name, "labels", "app.kubernetes.io/component", component,
+                             "app.kubernetes.io/managed-by", managed_by);
+    char version[128];
+
+    if (owner)
+        json_object_set_new(meta, "ownerReferences",
+                            json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion",
+                                      kind_api_version(owner->kind, version), "kind", owner->kind->name, "name",
+                                      owner->name, "uid", owner->uid, "controller", 1, "blockOwnerDeletion", 1));
+    return meta;
+}
+
+static void ensure_account(struct world *w, struct plan *p, const char *ns, const char *name,
+                           const struct identity_want *want, const struct kobj *owner)
+{
+    const struct kind *k = kind_get(KIND_SERVICEACCOUNT);
+    json_t *meta;
+
+    if (cache_find(world_cache(w), k, ns, name))
+        return;
+    meta = metadata(name, want->restore ? "stash-restore" : "stash-backup", owner);
+    if (owner && json_object_size(want->annotations))
+        json_object_set_new(meta, "annotations", json_deep_copy(want->annotations));
+    plan_apply(p, k, ns, json_pack("{s:o}", "metadata", meta));
+}
+
+static void ensure_binding(struct world *w, struct plan *p, const char *ns, const char *name, const char *account,
+                           bool restore, const struct kobj *owner)
+{
+    const struct kind *k = kind_get(KIND_ROLEBINDING);
+    const char *role;
+
+    if (cache_find(world_cache(w), k, ns, name))
+        return;
+    role = arena_printf(world_arena(w), "%s-%s-job", world_settings(w)->fullname, restore ? "restore" : "backup");
+    plan_apply(p, k, ns,
+               json_pack("{s:o, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata",
+                         metadata(name, restore ? "stash-restore" : "stash-backup", owner), "roleRef", "apiGroup",
+                         "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", role, "subjects", "kind",
+                         "ServiceAccount", "name", account, "namespace", ns));
+}
+
+/* <ik>-<in>-<i>, cut to 63 (controllers.md 2). */
+static const char *own_name(struct world *w, const struct identity_want *want)
+{
+    char *full = arena_printf(world_arena(w), "%s-%s-%zu", want->invoker->kind->name, want->invoker->name, want->index);
+    char name[256];
+
+    for (char *c = full; *c && *c != '-'; c++) {
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    }
+    return arena_strdup(world_arena(w), str_shorten_name(str_of(full), 63, false, name));
+}
+
+const char *identity_ensure(struct world *w, struct plan *p, const struct identity_want *want)
+{
+    const char *ns = want->invoker->ns, *own = own_name(w, want);
+    const char *shared = want->restore ? "stash-restore" : "stash-backup";
+
+    if (want->user_account && want->user_account[0]) {
+        ensure_binding(w, p, ns, own, want->user_account, want->restore, want->invoker);
+        return want->user_account;
+    }
+    /* An account of U's name that is there already may be trusted by name in some cloud: it stays in use. */
+    if (want->own || json_object_size(want->annotations) ||
+        cache_find(world_cache(w), kind_get(KIND_SERVICEACCOUNT), ns, own)) {
+        ensure_account(w, p, ns, own, want, want->invoker);
+        ensure_binding(w, p, ns, own, own, want->restore, want->invoker);
+        return own;
+    }
+    ensure_account(w, p, ns, shared, want, NULL);
+    ensure_binding(w, p, ns, shared, shared, want->restore, NULL);
+    return shared;
+}
+
+/* ---- gone with the last invoker ---- */
+
+struct view {
+    const struct kobj *self;
+    bool has_backups, has_restores;
+};
+
+struct search {
+    const char *ns;
+    bool found;
+};
+
+static bool in_namespace(void *ctx, const struct kobj *o)
+{
+    struct search *s = ctx;
+
+    s->found = str_same(o->ns, s->ns) && !o->deleting;
+    return !s->found;
+}
+
+static bool has_any(const struct cache *c, enum kind_id kind, const char *ns)
+{
+    struct search s = {.ns = ns};
+
+    cache_each(c, kind_get(kind), in_namespace, &s);
+    return s.found;
+}
+
+static int observe(struct world *w, const struct kobj *self, void *view)
+{
+    const struct cache *c = world_cache(w);
+    struct view *v = view;
+
+    if (self->deleting)
+        return PHASE_REST; /* the namespace takes all with it */
+    v->self = self;
+    v->has_backups = has_any(c, KIND_BACKUPCONFIGURATION, self->name) || has_any(c, KIND_BACKUPBATCH, self->name);
+    v->has_restores = has_any(c, KIND_RESTORESESSION, self->name) || has_any(c, KIND_RESTOREBATCH, self->name);
+    return 0;
+}
+
+static bool something_unused(const void *view)
+{
+    const struct view *v = view;
+
+    return !v->has_backups || !v->has_restores;
+}
+
+/* Only what carries our label: the watches of accounts and bindings select it, so what the cache has is ours. */
+static void drop_pair(struct world *w, struct plan *p, const char *ns, const char *name)
+{
+    static const enum kind_id kinds[] = {KIND_ROLEBINDING, KIND_SERVICEACCOUNT};
+
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        const struct kobj *o = cache_find(world_cache(w), kind_get(kinds[i]), ns, name);
+
+        if (o && !o->deleting)
+            plan_delete(p, o->kind, ns, name, o->uid, "Background");
+    }
+}
+
+static void drop_unused(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+
+    if (!v->has_backups)
+        drop_pair(w, p, v->self->name, "stash-backup");
+    if (!v->has_restores)
+        drop_pair(w, p, v->self->name, "stash-restore");
+}
+
+static void wake_namespace_of_deleted(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    if (!cache_find(c, changed->kind, changed->ns, changed->name))
+        wake(ctx, NULL, changed->ns);
+}
+
+static const char *const phases[] = {"", NULL};
+
+static const struct rule rules[] = {
+    {0, something_unused, drop_unused, 0, "AccountsUnused"},
+    {0, NULL, NULL, 0, "AccountsInUse"},
+};
+
+static const struct watched watches[] = {
+    {KIND_BACKUPCONFIGURATION, wake_namespace_of_deleted},
+    {KIND_BACKUPBATCH, wake_namespace_of_deleted},
+    {KIND_RESTORESESSION, wake_namespace_of_deleted},
+    {KIND_RESTOREBATCH, wake_namespace_of_deleted},
+};
+
+const struct controller identity_controller = {
+    .name = "identity",
+    .kind = KIND_NAMESPACE,
+    .component = "Identity Controller",
+    .phases = phases,
+    .rules = rules,
+    .n_rules = sizeof(rules) / sizeof(rules[0]),
+    .view_size = sizeof(struct view),
+    .observe = observe,
+    .watches = watches,
+    .n_watches = sizeof(watches) / sizeof(watches[0]),
+    .by_wake_only = true,
+};

@@ -1,0 +1,26 @@
+/*
+ * identity: the ServiceAccounts that Jobs run as (multitenancy.md 2.5). Per namespace one stash-backup and one
+ * stash-restore with one RoleBinding each, applied when first needed, gone with the namespace's last invoker
+ * (identity_controller). An account of its own, named <ik>-<in>-<i>, only where one is asked for.
+ */
+#ifndef STASHD_IDENTITY_H
+#define STASHD_IDENTITY_H
+
+#include "controllers/controller.h"
+
+struct identity_want {
+    bool restore;                /* stash-restore and -restore-job instead of stash-backup and -backup-job */
+    const struct kobj *invoker;  /* its namespace is the Jobs'; owner of what is not shared */
+    size_t index;                /* of the target, for U's name */
+    const char *user_account;    /* runtimeSettings.pod.serviceAccountName: only bound, never made; NULL or "" */
+    const json_t *annotations;   /* serviceAccountAnnotations: an account of its own; NULL */
+    bool own;                    /* an account of its own for another reason (foreign Repository, exec hook) */
+};
+
+/* Adds what is missing to the plan (nothing when the cache has it all) and returns the account's name, in the pass's
+ * arena. Call before plan_create of the Job. */
+const char *identity_ensure(struct world *w, struct plan *p, const struct identity_want *want);
+
+extern const struct controller identity_controller;
+
+#endif
