@@ -31,6 +31,11 @@ const char *kobj_get(const struct kobj *o, const char *field);
 /* The same with "" for absent. */
 const char *kobj_text(const struct kobj *o, const char *field);
 
+/* One condition out of a condensed field ("Type=Status/Reason Type=…"): false when there is none of that type. Outputs may
+ * be NULL; views into the object. kobj_condition reads the kind's field "status.conditions". */
+bool kobj_condition(const struct kobj *o, const char *type, struct str *ret_status, struct str *ret_reason);
+bool kobj_condition_in(const char *condensed, const char *type, struct str *ret_status, struct str *ret_reason);
+
 /* What the scanner would have made of this tree: for tests and for objects that came whole. One reference. */
 struct kobj *kobj_from_json(const struct kind *k, const json_t *object);
 
@@ -42,5 +47,9 @@ struct kobj_parts {
     const struct str *values; /* kind->n_fields; p NULL: absent */
 };
 struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts);
+/* The common last step of values: one more condition to a condensed text (none without a type); a number as text: whole
+ * numbers in plain decimal, others as "%.17g". */
+void kobj_condense(struct buf *out, struct str type, struct str status, struct str reason);
+const char *kobj_number(struct str token, char out[64]);
 
 #endif

@@ -1,0 +1,257 @@
+/*
+ * object: see object.h. A record is one block: the struct, the pointers of its values, then all texts. 100,000 records
+ * are 100,000 blocks, not a million.
+ */
+#include "k8s/object.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/arena.h"
+#include "core/base/json.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+
+struct kobj *kobj_ref(const struct kobj *o)
+{
+    struct kobj *mine = (struct kobj *)(uintptr_t)o; /* immutable but for the count */
+
+    mine->refs++;
+    return mine;
+}
+
+void kobj_unref(const struct kobj *o)
+{
+    struct kobj *mine = (struct kobj *)(uintptr_t)o;
+
+    if (!mine)
+        return;
+    assert(mine->refs);
+    if (--mine->refs == 0)
+        mem_free(mine);
+}
+
+const char *kobj_get(const struct kobj *o, const char *field)
+{
+    for (size_t i = 0; i < o->kind->n_fields; i++)
+        if (strcmp(o->kind->fields[i], field) == 0)
+            return o->values[i];
+    assert(!"the kind keeps this field");
+    return NULL;
+}
+
+const char *kobj_text(const struct kobj *o, const char *field)
+{
+    const char *value = kobj_get(o, field);
+
+    return value ? value : "";
+}
+
+bool kobj_condition_in(const char *condensed, const char *type, struct str *ret_status, struct str *ret_reason)
+{
+    struct str rest = str_of(condensed), one, name, status;
+
+    while (str_cut(&rest, ' ', &one)) {
+        if (!str_cut(&one, '=', &name) || !str_is(name, type))
+            continue;
+        if (!str_cut(&one, '/', &status))
+            return false;
+        if (ret_status)
+            *ret_status = status;
+        if (ret_reason)
+            *ret_reason = one;
+        return true;
+    }
+    return false;
+}
+
+bool kobj_condition(const struct kobj *o, const char *type, struct str *ret_status, struct str *ret_reason)
+{
+    return kobj_condition_in(kobj_get(o, "status.conditions"), type, ret_status, ret_reason);
+}
+
+/* ---- making ---- */
+
+/* Copies to *at and moves it on. A NUL inside (JSON can say \u0000) would cut the text for C: it becomes '?'. */
+static const char *put_text(char **at, struct str s)
+{
+    char *to = *at;
+
+    if (!s.n)
+        return "";
+    memcpy(to, s.p, s.n);
+    for (char *nul = to; (nul = memchr(nul, 0, (size_t)(to + s.n - nul)));)
+        *nul = '?';
+    to[s.n] = 0;
+    *at += s.n + 1;
+    return to;
+}
+
+static size_t text_size(struct str s)
+{
+    return s.n ? s.n + 1 : 0;
+}
+
+struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts)
+{
+    size_t values = k->n_fields * sizeof(char *);
+    size_t texts = text_size(parts->ns) + text_size(parts->name) + text_size(parts->uid) + text_size(parts->rv) +
+                   text_size(parts->owner_kind) + text_size(parts->owner_name) + text_size(parts->owner_uid);
+    struct kobj *o;
+    char *at;
+
+    for (size_t i = 0; i < k->n_fields; i++)
+        texts += text_size(parts->values[i]);
+    o = mem_alloc(sizeof(*o) + values + texts);
+    at = (char *)o + sizeof(*o) + values;
+    *o = (struct kobj){.refs = 1,
+                       .deleting = parts->deleting,
+                       .kind = k,
+                       .generation = parts->generation,
+                       .created_s = parts->created_s};
+    o->ns = put_text(&at, parts->ns);
+    o->name = put_text(&at, parts->name);
+    o->uid = put_text(&at, parts->uid);
+    o->rv = put_text(&at, parts->rv);
+    o->owner_kind = put_text(&at, parts->owner_kind);
+    o->owner_name = put_text(&at, parts->owner_name);
+    o->owner_uid = put_text(&at, parts->owner_uid);
+    for (size_t i = 0; i < k->n_fields; i++)
+        o->values[i] = parts->values[i].p ? put_text(&at, parts->values[i]) : NULL;
+    return o;
+}
+
+/* A part of a condition without the signs that the condensed form needs for itself. */
+static void add_plain(struct buf *out, struct str s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        buf_putc(out, strchr(" =/", s.p[i]) ? '_' : s.p[i]);
+}
+
+void kobj_condense(struct buf *out, struct str type, struct str status, struct str reason)
+{
+    if (!type.n)
+        return;
+    if (out->len)
+        buf_putc(out, ' ');
+    add_plain(out, type);
+    buf_putc(out, '=');
+    add_plain(out, status);
+    buf_putc(out, '/');
+    add_plain(out, reason);
+}
+
+const char *kobj_number(struct str token, char out[64])
+{
+    char text[64];
+    bool whole = true;
+    int64_t i;
+
+    for (size_t at = 0; at < token.n; at++)
+        whole = whole && !strchr(".eE", token.p[at]);
+    if (whole && str_to_i64(token, &i) == 0) {
+        (void)snprintf(out, 64, "%lld", (long long)i);
+    } else {
+        (void)snprintf(text, sizeof(text), "%.*s", (int)(token.n < 60 ? token.n : 60), token.p);
+        (void)snprintf(out, 64, "%.17g", strtod(text, NULL));
+    }
+    return out;
+}
+
+static struct str condensed(struct arena *a, const json_t *list)
+{
+    struct buf out;
+    struct str s;
+    const json_t *c;
+    size_t i;
+
+    if (!json_is_array(list))
+        return STR_NONE;
+    buf_init(&out, LIMIT_DOCUMENT);
+    json_array_foreach ((json_t *)(uintptr_t)list, i, c)
+        kobj_condense(&out, json_str(json_object_get(c, "type")), json_str(json_object_get(c, "status")),
+                      json_str(json_object_get(c, "reason")));
+    s = (struct str){arena_alloc(a, out.len + 1), out.len};
+    memcpy((char *)(uintptr_t)s.p, out.data, out.len);
+    buf_done(&out);
+    return s;
+}
+
+/* The value at a path: a field's name in kind.h. */
+static const json_t *at_field(const json_t *object, const char *field)
+{
+    const char *key;
+
+    if (strncmp(field, "label:", 6) == 0)
+        key = field + 6, object = json_at(object, "metadata.labels");
+    else if (strncmp(field, "annotation:", 11) == 0)
+        key = field + 11, object = json_at(object, "metadata.annotations");
+    else
+        return json_at(object, field);
+    return json_object_get(object, key);
+}
+
+static struct str value_of(struct arena *a, const json_t *object, const char *field)
+{
+    const json_t *v = at_field(object, field);
+    char text[64];
+
+    if (str_ends(str_of(field), STR(".conditions")))
+        return condensed(a, v);
+    if (json_is_string(v))
+        return json_str(v);
+    if (json_is_boolean(v))
+        return json_is_true(v) ? STR("true") : STR("false");
+    if (json_is_integer(v))
+        return str_of(arena_printf(a, "%lld", (long long)json_integer_value(v)));
+    if (json_is_real(v)) {
+        (void)snprintf(text, sizeof(text), "%.17g", json_real_value(v));
+        return str_of(arena_strdup(a, text));
+    }
+    return STR_NONE;
+}
+
+/* The ownerReference with controller: true, else the first. */
+static const json_t *owner_of(const json_t *meta)
+{
+    const json_t *list = json_object_get(meta, "ownerReferences"), *o;
+    size_t i;
+
+    if (!json_is_array(list))
+        return NULL;
+    json_array_foreach ((json_t *)(uintptr_t)list, i, o)
+        if (json_is_true(json_object_get(o, "controller")))
+            return o;
+    return json_array_get(list, 0);
+}
+
+struct kobj *kobj_from_json(const struct kind *k, const json_t *object)
+{
+    const json_t *meta = json_object_get(object, "metadata"), *owner = owner_of(meta);
+    struct kobj_parts parts = {
+        .ns = json_str(json_object_get(meta, "namespace")),
+        .name = json_str(json_object_get(meta, "name")),
+        .uid = json_str(json_object_get(meta, "uid")),
+        .rv = json_str(json_object_get(meta, "resourceVersion")),
+        .owner_kind = json_str(json_object_get(owner, "kind")),
+        .owner_name = json_str(json_object_get(owner, "name")),
+        .owner_uid = json_str(json_object_get(owner, "uid")),
+        .deleting = json_is_string(json_object_get(meta, "deletionTimestamp")),
+        .generation = json_int(meta, "generation", 0),
+    };
+    struct str *values;
+    struct arena arena;
+    struct kobj *o;
+
+    if (str_parse_time(json_str(json_object_get(meta, "creationTimestamp")), &parts.created_s) < 0)
+        parts.created_s = 0;
+    arena_init(&arena);
+    values = arena_alloc(&arena, (k->n_fields + 1) * sizeof(*values));
+    for (size_t i = 0; i < k->n_fields; i++)
+        values[i] = value_of(&arena, object, k->fields[i]);
+    parts.values = values;
+    o = kobj_make(k, &parts);
+    arena_done(&arena);
+    return o;
+}

@@ -1,0 +1,140 @@
+/* test_object: records made from whole objects. */
+#include "test.h"
+
+#include <jansson.h>
+
+#include "core/base/mem.h"
+#include "k8s/object.h"
+
+static struct kobj *object(enum kind_id id, const char *text)
+{
+    json_t *tree = json_loads(text, JSON_ALLOW_NUL, NULL);
+    struct kobj *o;
+
+    assert_non_null(tree);
+    o = kobj_from_json(kind_get(id), tree);
+    json_decref(tree);
+    return o;
+}
+
+static void a_record_has_metadata_owner_and_fields(void **state)
+{
+    size_t live = mem_live();
+    struct kobj *o = object(KIND_BACKUPCONFIGURATION,
+                            "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"u1\",\"resourceVersion\":\"7\","
+                            "\"generation\":3,\"creationTimestamp\":\"2026-03-01T02:00:00Z\","
+                            "\"annotations\":{\"stash.appscode.com/last-schedule-time\":\"t\"},"
+                            "\"ownerReferences\":[{\"kind\":\"A\",\"name\":\"a\",\"uid\":\"ua\"},"
+                            "{\"kind\":\"B\",\"name\":\"b\",\"uid\":\"ub\",\"controller\":true}]},"
+                            "\"spec\":{\"schedule\":\"*/5 * * * *\",\"paused\":false,\"backupHistoryLimit\":0,"
+                            "\"task\":{\"name\":\"\"},\"driver\":null,\"timeOut\":{\"odd\":1},"
+                            "\"retryConfig\":{\"maxRetry\":2.5}}}");
+
+    (void)state;
+    assert_string_equal(o->ns, "demo");
+    assert_string_equal(o->name, "db");
+    assert_string_equal(o->uid, "u1");
+    assert_string_equal(o->rv, "7");
+    assert_int_equal(o->generation, 3);
+    assert_int_equal(o->created_s, 1772330400);
+    assert_false(o->deleting);
+    assert_string_equal(o->owner_kind, "B");
+    assert_string_equal(o->owner_name, "b");
+    assert_string_equal(o->owner_uid, "ub");
+    assert_string_equal(kobj_get(o, "spec.schedule"), "*/5 * * * *");
+    assert_string_equal(kobj_get(o, "annotation:stash.appscode.com/last-schedule-time"), "t");
+    kobj_unref(o);
+    assert_int_equal(mem_live(), live);
+}
+
+static void false_zero_empty_and_absent_are_four_things(void **state)
+{
+    struct kobj *o = object(KIND_BACKUPCONFIGURATION,
+                            "{\"spec\":{\"paused\":false,\"backupHistoryLimit\":0,\"task\":{\"name\":\"\"},\"driver\":null,"
+                            "\"timeOut\":{\"odd\":1},\"retryConfig\":{\"maxRetry\":2.5}}}");
+
+    (void)state;
+    assert_string_equal(kobj_get(o, "spec.paused"), "false");
+    assert_string_equal(kobj_get(o, "spec.backupHistoryLimit"), "0");
+    assert_string_equal(kobj_get(o, "spec.task.name"), "");
+    assert_null(kobj_get(o, "spec.driver"));
+    assert_null(kobj_get(o, "spec.timeOut"));
+    assert_string_equal(kobj_get(o, "spec.retryConfig.maxRetry"), "2.5");
+    assert_null(kobj_get(o, "spec.repository.name"));
+    assert_string_equal(kobj_text(o, "spec.repository.name"), "");
+    assert_string_equal(o->owner_uid, "");
+    kobj_unref(o);
+}
+
+static void the_first_owner_counts_when_none_controls(void **state)
+{
+    struct kobj *o = object(KIND_JOB, "{\"metadata\":{\"deletionTimestamp\":\"2026-03-01T02:00:00Z\",\"ownerReferences\":["
+                                      "{\"kind\":\"A\",\"uid\":\"ua\",\"controller\":false},{\"kind\":\"B\"}]}}");
+
+    (void)state;
+    assert_string_equal(o->owner_kind, "A");
+    assert_string_equal(o->owner_uid, "ua");
+    assert_true(o->deleting);
+    kobj_unref(o);
+}
+
+static void conditions_are_condensed_and_found_by_type(void **state)
+{
+    struct kobj *o = object(KIND_REPOSITORY,
+                            "{\"status\":{\"conditions\":[{\"type\":\"A\",\"status\":\"True\",\"reason\":\"Fine\"},"
+                            "{\"status\":\"True\"},7,{\"type\":\"AB\",\"status\":\"False\"},"
+                            "{\"type\":\"C\",\"status\":\"True\",\"reason\":\"x Fake=True/y\"}]}}");
+    struct str status, reason;
+
+    (void)state;
+    assert_string_equal(kobj_get(o, "status.conditions"), "A=True/Fine AB=False/ C=True/x_Fake_True_y");
+    assert_true(kobj_condition(o, "A", &status, &reason));
+    assert_true(str_is(status, "True"));
+    assert_true(str_is(reason, "Fine"));
+    assert_true(kobj_condition(o, "AB", &status, &reason));
+    assert_true(str_is(status, "False"));
+    assert_true(str_is(reason, ""));
+    assert_false(kobj_condition(o, "Fake", &status, &reason));
+    assert_false(kobj_condition(o, "B", &status, &reason));
+    assert_false(kobj_condition_in(NULL, "A", NULL, NULL));
+    kobj_unref(o);
+}
+
+static void a_nul_in_a_text_does_not_cut_it(void **state)
+{
+    struct kobj *o = object(KIND_NAMESPACE, "{\"metadata\":{\"name\":\"a\\u0000b\"},\"status\":{\"phase\":\"\\u0000\"}}");
+
+    (void)state;
+    assert_string_equal(o->name, "a?b");
+    assert_string_equal(kobj_get(o, "status.phase"), "?");
+    kobj_unref(o);
+}
+
+static void the_last_reference_frees(void **state)
+{
+    size_t live = mem_live();
+    struct kobj *o = object(KIND_TASK, "{}"), *again = kobj_ref(o);
+
+    (void)state;
+    assert_ptr_equal(again, o);
+    kobj_unref(o);
+    assert_string_equal(again->name, "");
+    kobj_unref(again);
+    kobj_unref(NULL);
+    assert_int_equal(mem_live(), live);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_record_has_metadata_owner_and_fields),
+        cmocka_unit_test(false_zero_empty_and_absent_are_four_things),
+        cmocka_unit_test(the_first_owner_counts_when_none_controls),
+        cmocka_unit_test(conditions_are_condensed_and_found_by_type),
+        cmocka_unit_test(a_nul_in_a_text_does_not_cut_it),
+        cmocka_unit_test(the_last_reference_frees),
+    };
+
+    mem_install(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
