@@ -18,6 +18,7 @@ struct model {
     struct model_controllers *controllers; /* NULL until model_controllers_start */
     bool started;
     bool rbac;
+    const char *ca_pem; /* from model_options; NULL: none */
 
     /* private to model.c, authn.c, watch */
     model_commit_fn *on_commit;

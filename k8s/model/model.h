@@ -25,6 +25,7 @@ struct model_options {
     void *ctx;
     size_t history_max; /* events kept for watches; older resourceVersions get 410. 0: 10,000 */
     bool rbac;          /* enforce Roles and bindings; group system:masters may all */
+    const char *ca_pem; /* what kube-root-ca.crt holds in each namespace; borrowed for the model's life; NULL: empty */
 };
 
 /* Comes with namespaces default, kube-system, kube-public and the built-in kinds. */
