@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/base/limits.h"
+#include "k8s/object.h"
 
 json_t *condition_copy(const json_t *object)
 {
@@ -97,32 +98,18 @@ int64_t condition_since(const json_t *list, const char *type)
 
 /* ---- of a record ---- */
 
-static bool record_find(const char *text, const char *type, struct str *ret_status, struct str *ret_reason)
-{
-    struct str rest = str_of(text), word, key, status;
-
-    while (str_cut(&rest, ' ', &word)) {
-        if (!str_cut(&word, '=', &key) || !str_is(key, type) || !str_cut(&word, '/', &status))
-            continue;
-        *ret_status = status;
-        *ret_reason = word;
-        return true;
-    }
-    return false;
-}
-
 struct str condition_record_status(const char *text, const char *type)
 {
     struct str status, reason;
 
-    return record_find(text, type, &status, &reason) ? status : STR_NONE;
+    return kobj_condition_in(text, type, &status, &reason) ? status : STR_NONE;
 }
 
 struct str condition_record_reason(const char *text, const char *type)
 {
     struct str status, reason;
 
-    return record_find(text, type, &status, &reason) ? reason : STR_NONE;
+    return kobj_condition_in(text, type, &status, &reason) ? reason : STR_NONE;
 }
 
 bool condition_record_is(const char *text, const char *type, const char *status)

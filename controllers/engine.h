@@ -1,7 +1,10 @@
 /*
- * engine: events to keys, keys to passes, plans to requests. One pass a key at a time; at most `concurrency` plans
- * run at once; a failed pass comes back with full-jitter back-off from 1 s to 5 min, without limit (controllers.md 0).
- * No pass starts before all caches are complete, nor while this process is not the leader.
+ * engine: events to keys, keys to passes, plans to requests. One pass a key at a time; at most `concurrency` passes at
+ * once; a failed pass comes back with full-jitter back-off from 1 s to 5 min, without limit (controllers.md 0).
+ * No pass starts before all caches are complete, nor while this process is not the leader. On becoming active every
+ * object is looked at once, at low priority; on losing the lead all passes end and the queue is emptied.
+ *
+ * Life: engine_stop, then engine_free after on_stopped. All callbacks come in turns of env, never inside a call.
  */
 #ifndef STASHD_ENGINE_H
 #define STASHD_ENGINE_H
@@ -17,12 +20,20 @@ struct engine_options {
     struct env *env;
     struct kube *kube;
     struct cache *cache;
-    struct kube_events *events;
+    struct kube_events *events; /* NULL: events are dropped (tests) */
     const struct log *log;
     const struct operator_settings *settings;
     unsigned concurrency;
-    /* Told after each pass; NULL fine: result "ok", "wait", "error"; reason the rule's or "". */
+    double qps, burst; /* requests of passes; qps 0: no limit */
+    /* The controllers to run; NULL: the table of controllers (controller.h). */
+    const struct controller *const *controllers;
+    size_t n_controllers;
+    /* Told after each pass; NULL fine: result "ok", "refused", "error", "conflict", "canceled"; reason the rule's or "". */
     void (*on_pass)(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns);
+    /* Told of plan_count effects; NULL fine. */
+    void (*on_count)(void *ctx, const char *family, const char *label, double by);
+    /* Told when passes may run from now on, or no longer may; for the scheduler. NULL fine. */
+    void (*on_active)(void *ctx, bool active);
     void *ctx;
 };
 
@@ -39,6 +50,7 @@ void engine_set_synced(struct engine *e);
 void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name);
 
 size_t engine_queued(const struct engine *e, const struct controller *c); /* waiting now, back-off included */
+size_t engine_running(const struct engine *e);
 bool engine_idle(const struct engine *e); /* nothing queued for now, nothing running (timers may be set) */
 
 #endif

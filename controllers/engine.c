@@ -1,0 +1,316 @@
+/*
+ * engine: see engine.h. Events only put keys in the queue; a timer at "now" runs the turn that takes keys out, so no pass
+ * starts inside a cache's callback. A turn starts a bounded number of passes and comes back in the next turn of the loop.
+ */
+#include "controllers/engine_pass.h"
+
+#include <assert.h>
+
+#include "core/base/mem.h"
+
+enum { STARTS_A_TURN = 64 };
+
+static void turn(struct timer *t);
+
+struct engine *engine_new(const struct engine_options *o)
+{
+    struct engine *e = mem_zalloc(sizeof(*e));
+
+    e->o = *o;
+    if (!e->o.controllers) {
+        e->o.controllers = controllers;
+        e->o.n_controllers = n_controllers;
+    }
+    e->queue = queue_new(env_random(o->env));
+    list_init(&e->passes);
+    list_init(&e->starved);
+    e->tokens = o->burst;
+    e->tokens_ns = env_now_ns(o->env);
+    timer_init(&e->turn, turn, e);
+    return e;
+}
+
+void engine_free(struct engine *e)
+{
+    if (!e)
+        return;
+    assert(list_empty(&e->passes));
+    timer_clear(e->o.env, &e->turn);
+    queue_free(e->queue);
+    mem_free(e);
+}
+
+/* ---- the rate limit ---- */
+
+static void refill(struct engine *e)
+{
+    uint64_t now = env_now_ns(e->o.env);
+
+    e->tokens += (double)(now - e->tokens_ns) / 1e9 * e->o.qps;
+    if (e->tokens > e->o.burst)
+        e->tokens = e->o.burst;
+    e->tokens_ns = now;
+}
+
+static bool take_token(struct engine *e)
+{
+    if (env_now_ns(e->o.env) < e->not_before_ns)
+        return false;
+    if (e->o.qps <= 0)
+        return true;
+    refill(e);
+    if (e->tokens < 1)
+        return false;
+    e->tokens -= 1;
+    return true;
+}
+
+/* When the next token comes, for calls that wait. */
+static uint64_t next_token_ns(struct engine *e)
+{
+    uint64_t now = env_now_ns(e->o.env), at = now;
+
+    if (e->o.qps > 0 && e->tokens < 1)
+        at = now + (uint64_t)((1 - e->tokens) / e->o.qps * 1e9) + 1;
+    return at > e->not_before_ns ? at : e->not_before_ns;
+}
+
+/* ---- turns ---- */
+
+static void wait_for_work(struct engine *e)
+{
+    uint64_t next = UINT64_MAX;
+
+    if (e->active && e->n_passes < e->o.concurrency)
+        next = queue_next_ns(e->queue);
+    if (!list_empty(&e->starved)) {
+        uint64_t token = next_token_ns(e);
+
+        next = token < next ? token : next;
+    }
+    if (next == UINT64_MAX)
+        timer_clear(e->o.env, &e->turn);
+    else
+        timer_set_at(e->o.env, &e->turn, next);
+}
+
+static void start_call(struct engine *e, struct engine_call *c)
+{
+    c->started = true;
+    if (c->doc)
+        list_add_tail(&c->pass->fetches, &c->link);
+    kube_start(e->o.kube, &c->call);
+}
+
+void engine_send(struct engine *e, struct engine_call *c)
+{
+    if (list_empty(&e->starved) && take_token(e)) {
+        start_call(e, c);
+        return;
+    }
+    c->started = false;
+    list_add_tail(&e->starved, &c->link);
+    wait_for_work(e);
+}
+
+static void feed_starved(struct engine *e)
+{
+    while (!list_empty(&e->starved) && take_token(e))
+        start_call(e, LIST_ENTRY(list_pop(&e->starved), struct engine_call, link));
+}
+
+void engine_throttled(struct engine *e, uint32_t retry_after_ms)
+{
+    uint64_t until = env_now_ns(e->o.env) + (uint64_t)(retry_after_ms ? retry_after_ms : 1000) * 1000000;
+
+    if (until > e->not_before_ns)
+        e->not_before_ns = until;
+}
+
+static void turn(struct timer *t)
+{
+    struct engine *e = t->data;
+    uint64_t now = env_now_ns(e->o.env);
+
+    feed_starved(e);
+    for (int i = 0; e->active && i < STARTS_A_TURN && e->n_passes < e->o.concurrency; i++) {
+        struct queue_key *key = queue_take(e->queue, now);
+
+        if (!key)
+            break;
+        engine_pass_start(e, key);
+    }
+    wait_for_work(e);
+}
+
+/* ---- active or not ---- */
+
+static void cancel_passes(struct engine *e)
+{
+    LIST_EACH_SAFE (it, &e->passes)
+        engine_pass_cancel(LIST_ENTRY(it, struct pass, link));
+}
+
+static void tell_stopped(struct engine *e)
+{
+    if (!e->stopping || e->told_stopped || !list_empty(&e->passes))
+        return;
+    e->told_stopped = true;
+    timer_clear(e->o.env, &e->turn);
+    if (e->on_stopped)
+        e->on_stopped(e->stopped_ctx);
+}
+
+struct first_look {
+    struct engine *engine;
+    const struct controller *controller;
+};
+
+static bool add_first_look(void *ctx, const struct kobj *o)
+{
+    struct first_look *f = ctx;
+
+    queue_add(f->engine->queue, f->controller, o->kind->namespaced ? o->ns : NULL, o->name, 0, QUEUE_LOW,
+              env_wall_ms(f->engine->o.env));
+    return true;
+}
+
+static void set_active(struct engine *e)
+{
+    bool active = e->is_leader && e->is_synced && !e->stopping;
+
+    if (active == e->active)
+        return;
+    e->active = active;
+    if (active) {
+        for (size_t i = 0; i < e->o.n_controllers; i++) {
+            struct first_look f = {e, e->o.controllers[i]};
+
+            if (!f.controller->by_wake_only)
+                cache_each(e->o.cache, kind_get(f.controller->kind), add_first_look, &f);
+        }
+    } else {
+        queue_clear(e->queue);
+        cancel_passes(e);
+    }
+    if (e->o.on_active)
+        e->o.on_active(e->o.ctx, active);
+    wait_for_work(e);
+}
+
+void engine_set_leader(struct engine *e, bool is_leader)
+{
+    e->is_leader = is_leader;
+    set_active(e);
+}
+
+void engine_set_synced(struct engine *e)
+{
+    e->is_synced = true;
+    set_active(e);
+}
+
+/* on_stopped never comes inside engine_stop: the turn's timer brings it when nothing runs. */
+static void stop_turn(struct timer *t)
+{
+    tell_stopped(t->data);
+}
+
+void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx)
+{
+    e->stopping = true;
+    e->on_stopped = on_stopped;
+    e->stopped_ctx = ctx;
+    set_active(e);
+    e->turn.on_fire = stop_turn;
+    if (list_empty(&e->passes))
+        timer_set_in(e->o.env, &e->turn, 0);
+    else
+        timer_clear(e->o.env, &e->turn);
+}
+
+/* ---- keys ---- */
+
+struct waking {
+    struct engine *engine;
+    const struct controller *controller;
+};
+
+static void wake_mapped(void *ctx, const char *ns, const char *name)
+{
+    struct waking *w = ctx;
+
+    engine_wake(w->engine, w->controller, ns, name);
+}
+
+static void wake_watchers(struct engine *e, const struct controller *c, const struct kind *k, const struct kobj *old,
+                          const struct kobj *now)
+{
+    struct waking w = {e, c};
+
+    for (size_t i = 0; i < c->n_watches; i++) {
+        if (c->watches[i].kind != k->id)
+            continue;
+        if (old)
+            c->watches[i].map(e->o.cache, old, wake_mapped, &w);
+        if (now)
+            c->watches[i].map(e->o.cache, now, wake_mapped, &w);
+    }
+}
+
+void engine_changed(void *engine, const struct kind *k, const struct kobj *old, const struct kobj *now)
+{
+    struct engine *e = engine;
+
+    if (!e->active)
+        return;
+    for (size_t i = 0; i < e->o.n_controllers; i++) {
+        const struct controller *c = e->o.controllers[i];
+
+        if (kind_get(c->kind) == k) {
+            if (!now)
+                queue_drop(e->queue, c, k->namespaced ? old->ns : NULL, old->name);
+            else if (!c->by_wake_only)
+                engine_wake(e, c, now->ns, now->name);
+        }
+        wake_watchers(e, c, k, old, now);
+    }
+}
+
+void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name)
+{
+    if (!e->active)
+        return;
+    queue_add(e->queue, c, kind_get(c->kind)->namespaced ? ns : NULL, name, 0, QUEUE_HIGH, env_wall_ms(e->o.env));
+    wait_for_work(e);
+}
+
+void engine_pass_ended(struct pass *p)
+{
+    struct engine *e = p->engine;
+
+    list_del(&p->link);
+    e->n_passes--;
+    kobj_unref(p->self);
+    arena_done(&p->arena);
+    mem_free(p);
+    if (e->stopping)
+        tell_stopped(e);
+    else
+        wait_for_work(e);
+}
+
+size_t engine_queued(const struct engine *e, const struct controller *c)
+{
+    return queue_waiting(e->queue, c);
+}
+
+size_t engine_running(const struct engine *e)
+{
+    return e->n_passes;
+}
+
+bool engine_idle(const struct engine *e)
+{
+    return e->n_passes == 0 && queue_next_ns(e->queue) > env_now_ns(e->o.env);
+}

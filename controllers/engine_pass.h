@@ -1,0 +1,70 @@
+/*
+ * engine_pass: one pass, from its key to its end: decide, fetch what was asked for, decide again, run the effects in
+ * order. Private to the engine.
+ */
+#ifndef STASHD_ENGINE_PASS_H
+#define STASHD_ENGINE_PASS_H
+
+#include "controllers/engine.h"
+#include "controllers/plan.h"
+#include "controllers/queue.h"
+#include "controllers/world.h"
+
+struct engine {
+    struct engine_options o;
+    struct queue *queue;
+    struct list passes;  /* of struct pass */
+    size_t n_passes;
+    struct list starved; /* of struct engine_call: they wait for a token of the rate limit */
+    double tokens;
+    uint64_t tokens_ns;  /* when tokens was right */
+    uint64_t not_before_ns; /* a 429 asked us to be quiet until then */
+    struct timer turn;
+    bool is_leader, is_synced, active, stopping, told_stopped;
+    void (*on_stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+/* A request of a pass, with its place in the line when the rate limit holds it back. */
+struct engine_call {
+    struct list link; /* in starved, then (fetches) in the pass's fetches */
+    struct kube_call call;
+    struct pass *pass;
+    struct world_doc *doc; /* fetches */
+    bool started;
+};
+
+enum pass_result { PASS_OK, PASS_REFUSED, PASS_CONFLICT, PASS_ERROR, PASS_CANCELED, N_PASS_RESULTS };
+
+struct pass {
+    struct list link;
+    struct engine *engine;
+    struct queue_key *key;
+    const struct controller *controller;
+    const struct kobj *self; /* a reference */
+    struct arena arena;
+    struct world world;
+    struct plan plan;
+    const struct rule *rule;
+    uint64_t started_ns;
+    unsigned reruns, fetching;
+    struct list fetches;   /* of struct engine_call, running */
+    struct effect *effect; /* the one that runs */
+    struct engine_call call;
+    bool checking; /* the running call looks who owns a name that is taken */
+    char rv[64];   /* after our own last status write; "" */
+    enum pass_result result;
+    struct error error;
+};
+
+/* engine.c */
+void engine_send(struct engine *e, struct engine_call *c); /* starts it, now or when the rate limit allows */
+void engine_pass_ended(struct pass *p);                    /* the pass is freed */
+void engine_throttled(struct engine *e, uint32_t retry_after_ms);
+
+/* engine_pass.c */
+void engine_pass_start(struct engine *e, struct queue_key *key);
+/* Its requests end with ERR_CANCELED and the pass with them, in later turns. */
+void engine_pass_cancel(struct pass *p);
+
+#endif
