@@ -1,0 +1,306 @@
+/*
+ * devkube: a small Kubernetes for one machine: our model of its API server over HTTP/2 and TLS, with a kubelet that runs
+ * pods as sandboxed processes. For development, tests and the quickstart.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/base64.h"
+#include "core/base/mem.h"
+#include "core/cmd/devkube_kubelet.h"
+#include "core/cmd/devkube_log.h"
+#include "core/cmd/devkube_pki.h"
+#include "core/loop/env_uv.h"
+#include "core/net/h2.h"
+
+extern char **environ;
+
+struct settings {
+    const char *state, *address, *log_level;
+    uint64_t port;
+    struct config_list images;
+    bool pods, log_json, help, version;
+};
+
+static const struct config_item items[] = {
+    {"state",     CFG_STRING, offsetof(struct settings, state),     NULL,        0, 0,     "folder that holds the whole cluster (required)"                        },
+    {"address",   CFG_STRING, offsetof(struct settings, address),   "127.0.0.1", 0, 0,     "address to serve on"                                                    },
+    {"port",      CFG_UINT,   offsetof(struct settings, port),      "6443",      0, 65535, "port to serve on; 0: any free one"                                      },
+    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=PROGRAM: what an image name stands for; '*' at the end fits all"},
+    {"pods",      CFG_BOOL,   offsetof(struct settings, pods),      "true",      0, 0,     "run pods; false: only serve the API"                                    },
+    {"log-level", CFG_STRING, offsetof(struct settings, log_level), "info",      0, 0,     "debug, info, warn or error"                                             },
+    {"log-json",  CFG_BOOL,   offsetof(struct settings, log_json),  NULL,        0, 0,     "log JSON lines also on a terminal"                                      },
+    {"help",      CFG_BOOL,   offsetof(struct settings, help),      NULL,        0, 0,     "this text"                                                              },
+    {"version",   CFG_BOOL,   offsetof(struct settings, version),   NULL,        0, 0,     "print the version"                                                      },
+};
+
+static const struct config_spec spec = {
+    .program = "devkube",
+    .usage = "--state=FOLDER [flags]",
+    .about =
+        "An embedded Kubernetes for one machine: API server, controllers for Jobs, namespaces and garbage collection, and a\n"
+        "kubelet that runs containers as processes in bubblewrap. It writes FOLDER/kubeconfig for kubectl and serves until\n"
+        "SIGTERM; started again with the same folder it goes on where it was.\n"
+        "\n"
+        "What it is not: a Kubernetes for anything that matters. No images (an image name stands for a program of this\n"
+        "machine, --image), no scheduler, no network of its own (pods share the host's), no Services but names in the pods'\n"
+        "/etc/hosts, no probes, no resource limits, no Deployments or StatefulSets run, no admission webhooks, no audit log,\n"
+        "no replication. Server-side apply merges without field ownership.",
+    .env_prefix = "DEVKUBE_",
+    .items = items,
+    .n_items = sizeof(items) / sizeof(items[0]),
+};
+
+struct devkube {
+    struct settings settings;
+    struct env *env;
+    struct log log;
+    struct model *model;
+    struct devkube_log *disk;
+    struct devkube_pki pki;
+    struct tls_context *tls;
+    struct h2_server *server;
+    struct kubelet *kubelet;
+    char state[PATH_MAX];
+    int lock;
+    bool stopping;
+};
+
+/* ---- start ---- */
+
+static int lock_state(struct devkube *d, struct error *e)
+{
+    char path[PATH_MAX + 8];
+
+    if (!d->settings.state || !d->settings.state[0])
+        return error_set(e, ERR_INVALID, "--state is missing: name the folder that holds the cluster");
+    if (mkdir(d->settings.state, 0711) < 0 && errno != EEXIST)
+        return error_set(e, ERR_DENIED, "folder %s: %s", d->settings.state, strerror(errno));
+    if (!realpath(d->settings.state, d->state))
+        return error_set(e, ERR_DENIED, "folder %s: %s", d->settings.state, strerror(errno));
+    (void)snprintf(path, sizeof(path), "%s/lock", d->state);
+    d->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (d->lock < 0)
+        return error_set(e, ERR_DENIED, "%s: %s", path, strerror(errno));
+    if (flock(d->lock, LOCK_EX | LOCK_NB) < 0)
+        return error_set(e, ERR_CONFLICT, "another devkube runs on %s", d->state);
+    return 0;
+}
+
+/* The log is replayed before the model exists for anybody else. */
+static void on_loaded(void *ctx, uint64_t rv, const char *key, json_t *object_take)
+{
+    struct devkube *d = ctx;
+
+    model_load(d->model, rv, key ? key : "", object_take);
+}
+
+static void on_commit(void *ctx, uint64_t rv, const char *key, const json_t *object)
+{
+    struct devkube *d = ctx;
+
+    if (d->disk)
+        devkube_log_append(d->disk, rv, key, object);
+}
+
+static int load(struct devkube *d, struct error *e)
+{
+    const struct model_options options = {.env = d->env, .seed = env_random(d->env), .on_commit = on_commit, .ctx = d, .rbac = true,
+                                          .ca_pem = d->pki.ca.data};
+
+    d->model = model_new(&options);
+    d->disk = devkube_log_open(d->state, on_loaded, d, e);
+    return d->disk ? 0 : e->code;
+}
+
+static int serve(struct devkube *d, struct error *e)
+{
+    const struct tls_options tls = {.server = true,
+                                    .want_client_cert = true,
+                                    .ca_pem = buf_str(&d->pki.ca),
+                                    .cert_pem = buf_str(&d->pki.server_cert),
+                                    .key_pem = buf_str(&d->pki.server_key),
+                                    .alpn = "h2"};
+    struct h2_server_options options = {.env = d->env,
+                                        .address = d->settings.address,
+                                        .port = (uint16_t)d->settings.port,
+                                        .body_max = 4 << 20,
+                                        .handler = model_serve,
+                                        .ctx = d->model};
+
+    d->tls = tls_context_new(&tls, e);
+    if (!d->tls)
+        return e->code;
+    options.tls = d->tls;
+    d->server = h2_server_start(&options, e);
+    return d->server ? 0 : e->code;
+}
+
+static void put_base64(struct buf *out, const char *key, const struct buf *pem)
+{
+    buf_printf(out, "    %s: ", key);
+    base64_encode(out, buf_str(pem));
+    buf_putc(out, '\n');
+}
+
+static int write_kubeconfig(struct devkube *d, struct error *e)
+{
+    char path[PATH_MAX + 16];
+    struct buf out;
+    int rc;
+
+    buf_init(&out, 64 * 1024);
+    buf_puts(&out, "apiVersion: v1\nkind: Config\ncurrent-context: devkube\nclusters:\n- name: devkube\n  cluster:\n");
+    buf_printf(&out, "    server: https://%s:%u\n", d->settings.address, h2_server_port(d->server));
+    put_base64(&out, "certificate-authority-data", &d->pki.ca);
+    buf_puts(&out, "users:\n- name: admin\n  user:\n");
+    put_base64(&out, "client-certificate-data", &d->pki.admin_cert);
+    put_base64(&out, "client-key-data", &d->pki.admin_key);
+    buf_puts(&out, "contexts:\n- name: devkube\n  context: {cluster: devkube, user: admin}\n");
+    (void)snprintf(path, sizeof(path), "%s/kubeconfig", d->state);
+    rc = buf_error(&out) < 0 ? error_set(e, ERR_TOOBIG, "%s: too long", path) : env_uv_write_file(path, buf_str(&out), 0600, true, e);
+    mem_wipe(out.data, out.len);
+    buf_done(&out);
+    return rc;
+}
+
+static int start_kubelet(struct devkube *d, struct error *e)
+{
+    const struct kubelet_options options = {.env = d->env,
+                                            .log = &d->log,
+                                            .model = d->model,
+                                            .state = d->state,
+                                            .ca_pem = buf_str(&d->pki.ca),
+                                            .api_host = d->settings.address,
+                                            .api_port = h2_server_port(d->server),
+                                            .images = &d->settings.images};
+
+    if (!d->settings.pods)
+        return 0;
+    d->kubelet = kubelet_start(&options, e);
+    return d->kubelet ? 0 : e->code;
+}
+
+static int start(struct devkube *d, struct error *e)
+{
+    int rc = lock_state(d, e);
+
+    if (rc == 0)
+        rc = devkube_pki_load(&d->pki, d->state, d->settings.address, e);
+    if (rc == 0)
+        rc = load(d, e);
+    if (rc < 0)
+        return rc;
+    rc = serve(d, e);
+    if (rc == 0)
+        rc = start_kubelet(d, e);
+    if (rc < 0)
+        return rc;
+    model_start(d->model);
+    return write_kubeconfig(d, e); /* last: who waits for the file finds a server that answers */
+}
+
+/* ---- stop ---- */
+
+static void server_stopped(void *ctx)
+{
+    struct devkube *d = ctx;
+
+    env_uv_stop(d->env);
+}
+
+static void kubelet_stopped(void *ctx)
+{
+    struct devkube *d = ctx;
+
+    d->kubelet = NULL;
+    if (d->server)
+        h2_server_stop(d->server, server_stopped, d);
+    else
+        env_uv_stop(d->env);
+}
+
+static void on_signal(void *ctx, int sig)
+{
+    struct devkube *d = ctx;
+
+    if (d->stopping)
+        return;
+    d->stopping = true;
+    log_info(&d->log, "stopping", F_INT("signal", sig));
+    if (d->kubelet)
+        kubelet_stop(d->kubelet, kubelet_stopped, d);
+    else
+        kubelet_stopped(d);
+}
+
+static void release(struct devkube *d)
+{
+    model_free(d->model);
+    devkube_log_close(d->disk);
+    tls_context_free(d->tls);
+    devkube_pki_done(&d->pki);
+    if (d->lock >= 0)
+        (void)close(d->lock);
+    env_uv_free(d->env);
+    config_done(&spec, &d->settings);
+}
+
+static int run(struct devkube *d)
+{
+    struct error e = {0};
+    int rc;
+
+    d->lock = -1;
+    d->env = env_uv_new();
+    d->log.env = d->env;
+    env_uv_on_signal(d->env, on_signal, d);
+    rc = start(d, &e);
+    if (rc < 0) {
+        log_error(&d->log, "devkube cannot start", F_ERR(&e));
+        on_signal(d, 0);
+    } else {
+        log_info(&d->log, "devkube serves", F_STR("state", d->state), F_INT("port", h2_server_port(d->server)));
+    }
+    env_uv_run(d->env);
+    env_uv_on_signal(d->env, NULL, NULL);
+    release(d);
+    return rc < 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    const struct rlimit no_core = {0, 0};
+    struct devkube d = {0};
+    struct error e = {0};
+
+    mem_install((unsigned)getpid());
+    (void)umask(022);
+    (void)setrlimit(RLIMIT_CORE, &no_core); /* keys are in memory */
+    if (config_parse(&spec, argc, (const char *const *)argv, (const char *const *)environ, &d.settings, NULL, NULL, &e) < 0) {
+        (void)fprintf(stderr, "devkube: %s\n", e.msg);
+        return 2;
+    }
+    d.log.min = LOG_INFO;
+    d.log.plain = isatty(STDERR_FILENO) && !d.settings.log_json;
+    for (unsigned i = 0; i < 4; i++)
+        if (strcmp(d.settings.log_level, levels[i]) == 0)
+            d.log.min = (enum log_level)i;
+    if (d.settings.help || d.settings.version) {
+        if (d.settings.help)
+            config_help(&spec, stdout);
+        else
+            (void)printf("devkube %s\n", STASHD_VERSION);
+        config_done(&spec, &d.settings);
+        return 0;
+    }
+    return run(&d);
+}

@@ -1,0 +1,196 @@
+/* devkube_log: see devkube_log.h. */
+#include "core/cmd/devkube_log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "core/base/buf.h"
+#include "core/base/json.h"
+#include "core/base/map.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+
+enum { LINE_MAX_BYTES = 16 * 1024 * 1024, LOG_MAX = 1024 * 1024 * 1024 };
+
+struct devkube_log {
+    int fd;
+    char path[4096];
+};
+
+struct entry {
+    uint64_t rv;
+    struct str key, json;
+};
+
+static uint32_t checksum(struct str key, struct str json)
+{
+    uLong c = crc32(crc32(0, NULL, 0), (const unsigned char *)key.p, (uInt)key.n);
+
+    return (uint32_t)crc32(c, (const unsigned char *)json.p, (uInt)json.n);
+}
+
+/* One line without its end. False: not one of ours, or torn. */
+static bool parse_line(struct str line, struct entry *out)
+{
+    struct str rv, crc, rest = line;
+    uint64_t sum;
+
+    if (!str_cut(&rest, ' ', &rv) || !str_cut(&rest, ' ', &crc) || !str_cut(&rest, ' ', &out->key) || !rest.p)
+        return false;
+    out->json = rest;
+    return str_to_u64(rv, &out->rv) == 0 && str_to_u64(crc, &sum) == 0 && sum == checksum(out->key, out->json);
+}
+
+static void put_line(struct buf *b, uint64_t rv, struct str key, struct str json)
+{
+    buf_printf(b, "%" PRIu64 " %" PRIu32 " ", rv, checksum(key, json));
+    buf_add_str(b, key);
+    buf_putc(b, ' ');
+    buf_add_str(b, json);
+    buf_putc(b, '\n');
+}
+
+static int by_rv(const void *a, const void *b)
+{
+    const struct entry *const *x = a, *const *y = b;
+
+    return ((*x)->rv > (*y)->rv) - ((*x)->rv < (*y)->rv);
+}
+
+struct replay {
+    struct map live;    /* key to struct entry */
+    size_t lines, used; /* used: bytes of whole, good lines */
+    uint64_t rv;
+};
+
+static void read_lines(struct replay *r, struct str text)
+{
+    struct str rest = text, line;
+    struct entry found;
+
+    while (rest.n && memchr(rest.p, '\n', rest.n) && str_cut(&rest, '\n', &line) && parse_line(line, &found)) {
+        struct entry *e = mem_alloc(sizeof(*e));
+
+        *e = found;
+        r->lines++;
+        r->used = (size_t)(line.p + line.n + 1 - text.p);
+        r->rv = found.rv > r->rv ? found.rv : r->rv;
+        if (str_is(found.json, "-")) {
+            mem_free(map_del(&r->live, found.key));
+            mem_free(e);
+        } else {
+            mem_free(map_put(&r->live, found.key, e));
+        }
+    }
+}
+
+/* Hands the live objects out in order and, when most lines were dead, writes a log of only these. */
+static int finish(struct devkube_log *l, struct replay *r, devkube_log_fn *fn, void *ctx, struct error *e)
+{
+    size_t n = map_size(&r->live), i = 0;
+    struct entry **sorted = mem_alloc((n + 1) * sizeof(*sorted));
+    bool rewrite = r->lines > 1000 && n * 2 < r->lines;
+    struct buf out;
+    void *value;
+    int rc = 0;
+
+    buf_init(&out, LOG_MAX);
+    for (size_t it = 0; map_next(&r->live, &it, NULL, &value);)
+        sorted[i++] = value;
+    qsort(sorted, n, sizeof(struct entry *), by_rv);
+    for (i = 0; i < n; i++) {
+        json_t *object = json_loadb(sorted[i]->json.p, sorted[i]->json.n, 0, NULL);
+        AUTO_FREE char *key = mem_strndup(sorted[i]->key.p, sorted[i]->key.n);
+
+        if (rewrite)
+            put_line(&out, sorted[i]->rv, sorted[i]->key, sorted[i]->json);
+        if (object)
+            fn(ctx, sorted[i]->rv, key, object);
+        mem_free(sorted[i]);
+    }
+    fn(ctx, r->rv, NULL, NULL);
+    if (rewrite) {
+        put_line(&out, r->rv, STR("last"), STR("-"));
+        rc = env_uv_write_file(l->path, buf_str(&out), 0600, true, e);
+    }
+    buf_done(&out);
+    mem_free(sorted);
+    return rc;
+}
+
+static int replay(struct devkube_log *l, devkube_log_fn *fn, void *ctx, struct error *e)
+{
+    struct replay r = {0};
+    struct stat st;
+    struct str text = STR_NONE;
+    int fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), rc;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return error_set(e, ERR_DENIED, "%s: %s", l->path, strerror(errno));
+    if (st.st_size > 0) {
+        text.n = (size_t)st.st_size;
+        text.p = mmap(NULL, text.n, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (text.p == MAP_FAILED) {
+            (void)close(fd);
+            return error_set(e, ERR_DENIED, "%s: %s", l->path, strerror(errno));
+        }
+    }
+    map_init(&r.live, 1);
+    read_lines(&r, text);
+    if (r.used < text.n && ftruncate(fd, (off_t)r.used) < 0)
+        rc = error_set(e, ERR_DENIED, "%s: cutting a torn line off: %s", l->path, strerror(errno));
+    else
+        rc = finish(l, &r, fn, ctx, e);
+    map_done(&r.live);
+    if (text.p)
+        (void)munmap((void *)(uintptr_t)text.p, text.n);
+    (void)close(fd);
+    return rc;
+}
+
+struct devkube_log *devkube_log_open(const char *state, devkube_log_fn *fn, void *ctx, struct error *e)
+{
+    struct devkube_log *l = mem_zalloc(sizeof(*l));
+
+    (void)snprintf(l->path, sizeof(l->path), "%s/objects.log", state);
+    l->fd = -1;
+    if (replay(l, fn, ctx, e) == 0) {
+        l->fd = open(l->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (l->fd >= 0)
+            return l;
+        (void)error_set(e, ERR_DENIED, "%s: %s", l->path, strerror(errno));
+    }
+    mem_free(l);
+    return NULL;
+}
+
+void devkube_log_close(struct devkube_log *l)
+{
+    if (!l)
+        return;
+    (void)close(l->fd);
+    mem_free(l);
+}
+
+void devkube_log_append(void *log, uint64_t rv, const char *key, const json_t *object)
+{
+    struct devkube_log *l = log;
+    AUTO_FREE char *json = object ? json_compact(object) : mem_strdup("-");
+    struct buf line;
+
+    buf_init(&line, LINE_MAX_BYTES);
+    put_line(&line, rv, str_of(key), str_of(json));
+    if (buf_error(&line) < 0 || write(l->fd, line.data, line.len) != (ssize_t)line.len) {
+        (void)fprintf(stderr, "devkube: cannot save a change to %s: %s\n", l->path, strerror(errno));
+        abort();
+    }
+    buf_done(&line);
+}
