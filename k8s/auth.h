@@ -19,6 +19,7 @@ struct kube_auth *kube_auth_token(struct env *env, struct str token);
 struct kube_auth *kube_auth_token_file(struct env *env, const char *path, kube_read_file *read);
 /* argv and envp are copied, NULL-terminated. The plugin's ExecCredential (client.authentication.k8s.io/v1 or v1beta1). */
 struct kube_auth *kube_auth_exec(struct env *env, const char *const *argv, const char *const *envp);
+/* Nobody may be waiting. A running plugin is killed and the rest freed when it has ended. */
 void kube_auth_free(struct kube_auth *a);
 
 /* Calls on_ready with "Bearer …" (borrowed for the call) or an error; at once when it is known, else in a later turn. */

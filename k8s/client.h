@@ -47,7 +47,9 @@ struct kube_call {
     const char *ns, *name; /* NULL where the verb has none */
     const char *subresource; /* "status"; NULL */
     const char *query;       /* "labelSelector=a%3Db&limit=500"; NULL */
-    const json_t *body;      /* NULL: none. KUBE_DELETE: DeleteOptions */
+    /* NULL: none. apiVersion and kind are filled in where they are missing (not in a merge patch). KUBE_DELETE:
+     * DeleteOptions */
+    const json_t *body;
     enum kube_lane lane;     /* KUBE_LANE_CALLS unless said otherwise */
     uint32_t timeout_ms;     /* 0: 30 s */
 
@@ -67,14 +69,22 @@ struct kube_call {
     struct kube *kube;
     struct http_call http;
     struct http_header headers[6];
+    struct timer timer;
     struct buf in, out, path, token;
     uint32_t retry_after_ms;
+    int failed; /* ends with this code in the next turn; the text is in `in` */
+    enum { KUBE_CALL_IDLE, KUBE_CALL_AUTH, KUBE_CALL_HTTP, KUBE_CALL_ENDING } step;
     bool retried_auth;
 };
 
 void kube_start(struct kube *k, struct kube_call *c);
 /* on_done(ERR_CANCELED) follows in a later turn; no-op when c is not running. */
 void kube_cancel(struct kube_call *c);
+
+/* Value of a Retry-After header in ms: whole seconds, at most an hour; 0 when there is none or it is a date. */
+uint32_t kube_retry_after_ms(const struct http_header *headers, size_t n);
+/* A status and the Status object that came with it (NULL: none) to a code of the table above, text and all. */
+int kube_status_error(int status, const json_t *object, uint32_t retry_after_ms, struct error *e);
 
 /* Splits "exceeded quota", policy and RBAC refusals of a 403 is the engine's business: it reads status, reason, cause. */
 
