@@ -6,6 +6,9 @@
 
 #include <string.h>
 
+#include "core/base/mem.h"
+#include "core/restic/backend.h"
+
 struct backend_row {
     const char *name, *bucket, *prefix, *endpoint, *region;
     bool has_connections;
@@ -20,23 +23,6 @@ static const struct backend_row rows[] = {
     {"b2", "bucket", "prefix", NULL, NULL, true},
     {"rest", NULL, NULL, "url", NULL, false},
 };
-
-const char *location_clean_prefix(struct arena *a, const char *prefix)
-{
-    struct str rest = str_of(prefix), part;
-    char *out = arena_alloc(a, rest.n + 1), *at = out;
-
-    while (str_cut(&rest, '/', &part)) {
-        if (!part.n || str_is(part, "."))
-            continue;
-        if (at != out)
-            *at++ = '/';
-        memcpy(at, part.p, part.n);
-        at += part.n;
-    }
-    *at = '\0';
-    return out;
-}
 
 static bool has_dotdot(const char *path)
 {
@@ -55,7 +41,7 @@ static const char *text(const json_t *o, const char *key)
     return s ? s : "";
 }
 
-/* "https://user@host:8000/path/": host with port into bucket, path into prefix. */
+/* "https://host:8000/path/": host with port into bucket, path into prefix. */
 static int split_url(struct location *l, struct arena *a, struct error *e)
 {
     const char *host = strstr(l->endpoint, "://"), *path;
@@ -66,13 +52,10 @@ static int split_url(struct location *l, struct arena *a, struct error *e)
     host += 3;
     n = strcspn(host, "/?#");
     path = host + n;
-    for (size_t i = n; i > 0; i--) {
-        if (host[i - 1] == '@') { /* user info is no part of the place */
-            host += i;
-            n -= i;
-            break;
-        }
-    }
+    if (memchr(host, '@', n)) /* it would stand in argv and in pod specs */
+        return error_set(e, ERR_INVALID,
+                         "backend.rest.url carries credentials; they belong into the storage Secret as "
+                         "REST_SERVER_USERNAME and REST_SERVER_PASSWORD");
     if (!n)
         return error_set(e, ERR_INVALID, "backend.rest.url has no host");
     l->bucket = arena_str(a, (struct str){host, n});
@@ -85,6 +68,7 @@ int location_of(const json_t *backend, struct arena *a, struct location *ret, st
     struct location l = {.bucket = "", .prefix = "", .endpoint = "", .region = ""};
     const struct backend_row *row = NULL;
     const json_t *member = NULL;
+    char *clean;
     int rc;
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]) && !row; i++) {
@@ -112,7 +96,9 @@ int location_of(const json_t *backend, struct arena *a, struct location *ret, st
         return error_set(e, ERR_INVALID, "backend.%s.%s is missing", row->name, row->bucket);
     if (has_dotdot(l.prefix))
         return error_set(e, ERR_INVALID, "backend.%s: the prefix has a \"..\" element", row->name);
-    l.prefix = location_clean_prefix(a, l.prefix);
+    clean = backend_clean_prefix(l.prefix); /* the one normalisation, for backups and wiping alike */
+    l.prefix = arena_strdup(a, clean);
+    mem_free(clean);
     *ret = l;
     return 0;
 }
