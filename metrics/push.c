@@ -1,0 +1,360 @@
+/* push: see push.h. Routes, bodies and the page; the groups are push_store.c's. */
+#include "metrics/push.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "core/base/base64.h"
+#include "core/base/mem.h"
+#include "metrics/push_store.h"
+
+static const char PREFIX[] = "/metrics/job";
+
+struct push *push_new(uint64_t seed, const struct push_limits *limits)
+{
+    struct push *p = mem_zalloc(sizeof(*p));
+
+    if (limits)
+        p->limits = *limits;
+    if (!p->limits.groups)
+        p->limits.groups = 10000;
+    if (!p->limits.series_per_group)
+        p->limits.series_per_group = 1000;
+    if (!p->limits.total_bytes)
+        p->limits.total_bytes = 20 * 1000 * 1000;
+    map_init(&p->groups, seed);
+    return p;
+}
+
+void push_free(struct push *p)
+{
+    void *value;
+
+    if (!p)
+        return;
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
+        push_group_free(value);
+    map_done(&p->groups);
+    mem_free(p);
+}
+
+size_t push_groups(const struct push *p)
+{
+    return map_size(&p->groups);
+}
+
+uint64_t push_refused(const struct push *p)
+{
+    return p->refused;
+}
+
+static void drop(struct push *p, struct push_group *g)
+{
+    p->bytes -= g->bytes;
+    (void)map_del(&p->groups, str_of(g->key));
+    push_group_free(g);
+}
+
+void push_drop_job(struct push *p, const char *job)
+{
+    void *value;
+
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        struct push_group *g = value;
+
+        for (size_t i = 0; i < g->n_labels; i++)
+            if (str_is(g->labels[i].name, "job") && str_is(g->labels[i].value, job)) {
+                drop(p, g);
+                break;
+            }
+    }
+}
+
+/* ---- the path ---- */
+
+struct route {
+    struct buf text; /* decoded values, one after the other */
+    struct text_label labels[TEXT_LABELS_MAX];
+    size_t n;
+};
+
+/* base64url without or with padding, as grouping values with '/' come. */
+static bool decode_base64(struct buf *out, struct str s)
+{
+    struct buf plain;
+    bool good;
+
+    buf_init(&plain, 64 * 1024);
+    for (size_t i = 0; i < s.n; i++)
+        buf_putc(&plain, s.p[i] == '-' ? '+' : s.p[i] == '_' ? '/' : s.p[i]);
+    while (plain.len % 4 && plain.len < plain.max)
+        buf_putc(&plain, '=');
+    good = str_is(s, "=") || base64_decode(out, buf_str(&plain)); /* "=" stands for the empty value */
+    buf_done(&plain);
+    return good;
+}
+
+/* /metrics/job/<job>{/<label>/<value>}, each name also with @base64. */
+static int parse_route(struct route *r, struct str path, struct error *e)
+{
+    struct str rest = {path.p + sizeof("/metrics"), path.n - sizeof("/metrics")}, name, value;
+    size_t starts[TEXT_LABELS_MAX];
+
+    for (r->n = 0; str_cut(&rest, '/', &name); r->n++) {
+        bool base64 = str_ends(name, STR("@base64"));
+
+        if (r->n == TEXT_LABELS_MAX)
+            return error_set(e, ERR_INVALID, "more than %d grouping labels", TEXT_LABELS_MAX);
+        if (!str_cut(&rest, '/', &value))
+            return error_set(e, ERR_INVALID, "label %.*s has no value", (int)(name.n > 60 ? 60 : name.n), name.p);
+        if (base64)
+            name.n -= 7;
+        if (!text_name_ok(name, true) || str_starts(name, STR("__")))
+            return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", (int)(name.n > 60 ? 60 : name.n), name.n ? name.p : "");
+        starts[r->n] = r->text.len;
+        if (base64 ? !decode_base64(&r->text, value) : !http_unescape(&r->text, value))
+            return error_set(e, ERR_INVALID, "the value of %.*s cannot be decoded", (int)(name.n > 60 ? 60 : name.n), name.p);
+        r->labels[r->n] = (struct text_label){name, {NULL, r->text.len - starts[r->n]}};
+        for (size_t i = 0; i < r->n; i++)
+            if (str_eq(r->labels[i].name, name))
+                return error_set(e, ERR_INVALID, "label %.*s is given twice", (int)(name.n > 60 ? 60 : name.n), name.p);
+    }
+    for (size_t i = 0; i < r->n; i++)
+        r->labels[i].value.p = r->text.data + starts[i];
+    if (!r->n || !r->labels[0].value.n)
+        return error_set(e, ERR_INVALID, "job name is required");
+    return 0;
+}
+
+/* ---- bodies ---- */
+
+static int inflate_body(struct str body, struct buf *out, struct error *e)
+{
+    z_stream z = {.next_in = (unsigned char *)(uintptr_t)body.p, .avail_in = (uInt)body.n};
+    int rc = Z_OK;
+
+    if (inflateInit2(&z, 15 + 16) != Z_OK)
+        return error_set(e, ERR_INVALID, "the gzip body cannot be read");
+    while (rc == Z_OK) {
+        size_t room = out->max - out->len < 32 * 1024 ? out->max - out->len : 32 * 1024;
+        char *to = buf_reserve(out, room ? room : 1); /* no room left: this fails and sticks */
+
+        if (!to)
+            break;
+        z.next_out = (unsigned char *)to;
+        z.avail_out = (uInt)room;
+        rc = inflate(&z, Z_NO_FLUSH);
+        buf_commit(out, room - z.avail_out);
+    }
+    (void)inflateEnd(&z);
+    if (buf_error(out) < 0)
+        return error_set(e, ERR_TOOBIG, "the unpacked body is over %zu bytes", out->max);
+    return rc == Z_STREAM_END ? 0 : error_set(e, ERR_INVALID, "the gzip body is broken");
+}
+
+static bool is_text(struct str content_type)
+{
+    struct str rest = content_type, type;
+
+    if (!content_type.n || !str_cut(&rest, ';', &type))
+        return true;
+    type = str_trim(type);
+    return str_is(type, "text/plain") || str_is(type, "application/x-www-form-urlencoded"); /* what curl says unasked */
+}
+
+static int status_of(int rc)
+{
+    return rc == ERR_TOOBIG ? 413 : rc == ERR_THROTTLED ? 429 : 400;
+}
+
+static void answer_error(struct http_serve *s, int status, const struct error *e)
+{
+    char text[sizeof(e->msg) + 2];
+
+    (void)snprintf(text, sizeof(text), "%s\n", e->msg);
+    http_reply(s, status, "text/plain; charset=utf-8", str_of(text));
+}
+
+/* The failed push is remembered, in a group of its own when there was none. */
+static void note_failure(struct push *p, const struct route *r, int64_t now_ms)
+{
+    struct push_group *g = push_group_new(r->labels, r->n), *old = map_get(&p->groups, str_of(g->key));
+
+    if (old) {
+        push_group_free(g);
+        old->failed_ms = now_ms;
+    } else if (map_size(&p->groups) < p->limits.groups) {
+        g->failed_ms = now_ms;
+        (void)map_put(&p->groups, str_of(g->key), g);
+    } else {
+        push_group_free(g);
+    }
+}
+
+static void take(struct push *p, struct http_serve *s, const struct route *r, struct str body, int64_t now_ms)
+{
+    struct error e = {0};
+    struct push_group *g = push_parse(p, r->labels, r->n, body, &e);
+    int rc = g ? 0 : (int)e.code;
+
+    if (g) {
+        g->pushed_ms = now_ms;
+        rc = push_commit(p, g, str_is(s->method, "PUT"), &e);
+        if (rc < 0)
+            push_group_free(g);
+    }
+    if (rc == 0) {
+        http_reply(s, 200, NULL, STR_NONE);
+        return;
+    }
+    p->refused += rc != ERR_INVALID;
+    note_failure(p, r, now_ms);
+    answer_error(s, status_of(rc), &e);
+}
+
+static void write_group(struct push *p, struct http_serve *s, const struct route *r, int64_t now_ms)
+{
+    struct str encoding = http_header_find(s->headers, s->n_headers, "content-encoding");
+    struct error e = {0};
+    struct buf plain;
+    int rc = 0;
+
+    if (!is_text(http_header_find(s->headers, s->n_headers, "content-type"))) {
+        (void)error_set(&e, ERR_INVALID, "only the text exposition format 0.0.4 (text/plain) is taken");
+        answer_error(s, 415, &e);
+        return;
+    }
+    buf_init(&plain, p->limits.total_bytes);
+    if (str_is(encoding, "gzip"))
+        rc = inflate_body(s->body, &plain, &e);
+    if (rc < 0) {
+        p->refused += rc == ERR_TOOBIG;
+        answer_error(s, status_of(rc), &e);
+    } else {
+        take(p, s, r, str_is(encoding, "gzip") ? buf_str(&plain) : s->body, now_ms);
+    }
+    buf_done(&plain);
+}
+
+static void delete_group(struct push *p, struct http_serve *s, const struct route *r)
+{
+    struct push_group *key = push_group_new(r->labels, r->n), *g = map_get(&p->groups, str_of(key->key));
+
+    push_group_free(key);
+    if (g)
+        drop(p, g);
+    http_reply(s, 202, NULL, STR_NONE);
+}
+
+static bool is_route(struct str path)
+{
+    size_t n = sizeof(PREFIX) - 1;
+
+    return str_starts(path, str_of(PREFIX)) && (path.n == n || path.p[n] == '/' || path.p[n] == '@');
+}
+
+bool push_is_write(const struct http_serve *s)
+{
+    return is_route(s->path);
+}
+
+bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms)
+{
+    struct error e = {0};
+    struct route r = {0};
+
+    if (str_is(s->path, "/-/healthy") || str_is(s->path, "/-/ready")) {
+        http_reply(s, 200, "text/plain; charset=utf-8", STR("OK\n"));
+        return true;
+    }
+    if (!is_route(s->path))
+        return false;
+    buf_init(&r.text, 64 * 1024);
+    if (parse_route(&r, s->path, &e) < 0)
+        answer_error(s, 400, &e);
+    else if (str_is(s->method, "PUT") || str_is(s->method, "POST"))
+        write_group(p, s, &r, now_ms);
+    else if (str_is(s->method, "DELETE"))
+        delete_group(p, s, &r);
+    else
+        http_reply(s, 405, "text/plain; charset=utf-8", STR("use PUT, POST or DELETE\n"));
+    buf_done(&r.text);
+    return true;
+}
+
+/* ---- the page ---- */
+
+struct page_family {
+    struct str name;
+    const struct push_family *first; /* of any group: type and help are the same in all */
+};
+
+static int by_family(const void *a, const void *b)
+{
+    const struct page_family *x = a, *y = b;
+    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+    int c = memcmp(x->name.p, y->name.p, n);
+
+    return c ? c : (x->name.n > y->name.n) - (x->name.n < y->name.n);
+}
+
+static void write_family(const struct push *p, const struct page_family *f, struct buf *out)
+{
+    char number[32];
+    void *value;
+
+    if (f->first->help[0]) {
+        buf_printf(out, "# HELP %s ", f->first->name);
+        text_put_escaped(out, str_of(f->first->help), false);
+        buf_putc(out, '\n');
+    }
+    buf_printf(out, "# TYPE %s %s\n", f->first->name, text_type_name(f->first->type));
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        const struct push_family *own = map_get(&((struct push_group *)value)->families, f->name);
+
+        for (size_t i = 0; own && i < own->n; i++)
+            buf_printf(out, "%s %s\n", own->series[i].id, text_format_value(own->series[i].value, number));
+    }
+}
+
+static void write_times(const struct push *p, const char *name, const char *help, bool failed, struct buf *out)
+{
+    char number[32];
+    void *value;
+
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        const struct push_group *g = value;
+
+        buf_printf(out, "%s{", name);
+        push_put_labels(out, g->labels, g->n_labels);
+        buf_printf(out, "} %s\n", text_format_value((double)(failed ? g->failed_ms : g->pushed_ms) / 1000, number));
+    }
+}
+
+void push_write(const struct push *p, struct buf *out)
+{
+    struct map names;
+    struct page_family *list;
+    struct str name;
+    size_t n = 0;
+    void *group, *family;
+
+    if (!map_size(&p->groups))
+        return;
+    map_init(&names, 1);
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &group);)
+        for (size_t k = 0; map_next(&((struct push_group *)group)->families, &k, &name, &family);)
+            (void)map_put(&names, name, family);
+    list = mem_alloc((map_size(&names) + 1) * sizeof(*list));
+    for (size_t it = 0; map_next(&names, &it, &name, &family);)
+        list[n++] = (struct page_family){name, family};
+    qsort(list, n, sizeof(*list), by_family);
+    for (size_t i = 0; i < n; i++)
+        write_family(p, &list[i], out);
+    write_times(p, "push_time_seconds", "When a push to this group last succeeded, Unix time.", false, out);
+    write_times(p, "push_failure_time_seconds", "When a push to this group last failed, Unix time.", true, out);
+    mem_free(list);
+    map_done(&names);
+}

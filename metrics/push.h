@@ -1,0 +1,38 @@
+/*
+ * push: the Pushgateway's HTTP interface inside the operator (metrics.md 6.1): any client library's push_to_gateway,
+ * push_add_to_gateway and delete_from_gateway works unchanged. Pure: a request comes as struct http_serve, the time as a
+ * parameter.
+ *
+ * PUT replaces a group, POST the metrics of the same names in it, DELETE drops it. A push that would make /metrics
+ * inconsistent (another type or help for a name, one series in two groups) is refused with 400 and changes nothing but
+ * the group's push_failure_time_seconds. Text format 0.0.4, also gzipped; other content types are 415.
+ */
+#ifndef STASHD_PUSH_H
+#define STASHD_PUSH_H
+
+#include "core/base/buf.h"
+#include "core/base/http.h"
+
+struct push; /* opaque */
+
+struct push_limits {
+    size_t groups, series_per_group, total_bytes; /* 0: 10,000, 1,000, 20 MB; over them: 413 or 429, never growth */
+};
+
+struct push *push_new(uint64_t seed, const struct push_limits *limits);
+void push_free(struct push *p);
+
+/* True: the path is one of ours and the request was answered. */
+bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms);
+/* True when this request changes something and so may need a token. */
+bool push_is_write(const struct http_serve *s);
+
+/* All pushed series with push_time_seconds and push_failure_time_seconds, families ordered by name. */
+void push_write(const struct push *p, struct buf *out);
+
+/* Drops all groups of a job: its invoker was deleted. */
+void push_drop_job(struct push *p, const char *job);
+size_t push_groups(const struct push *p);
+uint64_t push_refused(const struct push *p); /* how many were over a cap */
+
+#endif
