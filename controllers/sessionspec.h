@@ -1,0 +1,18 @@
+/*
+ * sessionspec: the BackupSession that a trigger makes (controllers.md 5.2, api.md 4.3). Its name comes from the invoker and
+ * the second it is for, so that two triggers of one second make one session.
+ */
+#ifndef STASHD_SESSIONSPEC_H
+#define STASHD_SESSIONSPEC_H
+
+#include <jansson.h>
+
+#include "core/base/arena.h"
+
+/* "<invoker>-<unix seconds>", at most 63 characters: a longer invoker is cut with a hash. In the arena. */
+const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_s);
+
+/* The object for an invoker's whole document; one reference. retry_left < 0: as its retryConfig says. */
+json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *name, int64_t retry_left);
+
+#endif
