@@ -136,12 +136,15 @@ struct rule {
     const char *reason; /* log field, metric label and coverage mark */
 };
 
-/* An event of a watched kind wakes keys of this controller: calls wake once for each. Reads records only. Called for the
- * old and the new record of a change, only after the first lists are complete. */
+/* An event of a watched kind wakes keys of this controller: map calls wake once for each. It reads records only and is
+ * called for the old and the new record of a change, only after the first lists are complete (each object has its pass
+ * then anyway). */
 typedef void wake_fn(void *ctx, const char *ns, const char *name);
 struct watched {
     enum kind_id kind;
     void (*map)(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
+    /* False: this change of an object is of no interest. NULL: every change is. Not asked for new and deleted ones. */
+    bool (*matters)(const struct kobj *old, const struct kobj *now);
 };
 
 struct controller {
@@ -164,6 +167,8 @@ enum { PHASE_REST = -2 }; /* observe: nothing to do */
 /* All controllers, one row each (table.c). */
 extern const struct controller *const controllers[];
 extern const size_t n_controllers;
+/* The cache's indexes that controllers use: call once, before the first object comes. */
+void controllers_index(struct cache *c);
 
 /* Number of a phase's name in c->phases; 0 (new) for NULL and "", -1 for an unknown one. */
 int controller_phase(const struct controller *c, const char *name);

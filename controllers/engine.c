@@ -251,6 +251,8 @@ static void wake_watchers(struct engine *e, const struct controller *c, const st
     for (size_t i = 0; i < c->n_watches; i++) {
         if (c->watches[i].kind != k->id)
             continue;
+        if (old && now && c->watches[i].matters && !c->watches[i].matters(old, now))
+            continue;
         if (old)
             c->watches[i].map(e->o.cache, old, wake_mapped, &w);
         if (now)

@@ -45,19 +45,21 @@ static uint64_t conflict_ns(struct engine *e, uint32_t failures)
     return (50 + env_random(e->o.env) % span_ms) * 1000000u;
 }
 
+/* The pass's fields on each of its lines. */
+#define PASS_LOG(var, p)                                                                                               \
+    const struct log_field var##_fields[]  = {F_STR("controller", (p)->controller->name),                             \
+                                              F_STR("namespace", (p)->key->ns), F_STR("name", (p)->key->name)};       \
+    const struct log var = {.parent = (p)->engine->o.log, .fields = var##_fields, .n_fields = 3,                     \
+                             .min = (p)->engine->o.log->min}
+
 static void log_end(const struct pass *p)
 {
-    const struct log_field who[] = {F_STR("controller", p->controller->name), F_STR("namespace", p->key->ns),
-                                    F_STR("name", p->key->name)};
-    struct log log = {.parent = p->engine->o.log, .fields = who, .n_fields = 3, .min = p->engine->o.log->min};
     const char *reason = p->rule ? p->rule->reason : "";
+    PASS_LOG(log, p);
 
     switch (p->result) {
     case PASS_OK:
-        if (p->rule && p->rule->to != p->rule->in && p->rule->in != PHASE_ANY)
-            log_info(&log, "phase changed", F_STR("reason", reason), F_STR("phase", p->controller->phases[p->rule->to]));
-        else
-            log_debug(&log, "pass done", F_STR("reason", reason));
+        log_debug(&log, "pass done", F_STR("reason", reason));
         break;
     case PASS_REFUSED:
     case PASS_ERROR:
@@ -335,8 +337,14 @@ static void effect_succeeded(struct pass *p, const json_t *object)
     const struct effect *f = p->effect;
 
     refusals_clear(&p->key->refusals, f->kind, f->ns, f->name);
-    if (f->type == EFFECT_STATUS && object)
+    if (f->type == EFFECT_STATUS && object) {
+        const char *phase = json_text(f->body, "status.phase");
+        PASS_LOG(log, p);
+
         (void)snprintf(p->rv, sizeof(p->rv), "%s", json_text(object, "metadata.resourceVersion"));
+        if (phase[0])
+            log_info(&log, "phase changed", F_STR("phase", phase), F_STR("reason", p->rule->reason));
+    }
     next_effect(p);
 }
 

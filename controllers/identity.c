@@ -175,10 +175,10 @@ static const struct rule rules[] = {
 };
 
 static const struct watched watches[] = {
-    {KIND_BACKUPCONFIGURATION, wake_namespace_of_deleted},
-    {KIND_BACKUPBATCH, wake_namespace_of_deleted},
-    {KIND_RESTORESESSION, wake_namespace_of_deleted},
-    {KIND_RESTOREBATCH, wake_namespace_of_deleted},
+    {.kind = KIND_BACKUPCONFIGURATION, .map = wake_namespace_of_deleted},
+    {.kind = KIND_BACKUPBATCH, .map = wake_namespace_of_deleted},
+    {.kind = KIND_RESTORESESSION, .map = wake_namespace_of_deleted},
+    {.kind = KIND_RESTOREBATCH, .map = wake_namespace_of_deleted},
 };
 
 const struct controller identity_controller = {

@@ -1,9 +1,26 @@
 /* table: all controllers, one row each. A new kind is a new row. */
 #include "controllers/controller.h"
+#include "controllers/backupconfiguration.h"
 #include "controllers/identity.h"
+#include "controllers/repository.h"
+#include "controllers/schedule.h"
 
 const struct controller *const controllers[] = {
+    &repository_controller,
+    &backupconfiguration_controller,
+    &schedule_controller,
     &identity_controller,
 };
 
 const size_t n_controllers = sizeof(controllers) / sizeof(controllers[0]);
+
+void controllers_index(struct cache *c)
+{
+    static const enum kind_id invokers[] = {KIND_BACKUPCONFIGURATION, KIND_RESTORESESSION, KIND_BACKUPBATCH,
+                                            KIND_RESTOREBATCH};
+
+    for (size_t i = 0; i < sizeof(invokers) / sizeof(invokers[0]); i++)
+        cache_index(c, kind_get(invokers[i]), "spec.repository.name", false);
+    cache_index(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", false);
+    cache_index(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", true);
+}

@@ -35,6 +35,7 @@ int test_world_setup(void **state)
     w->live = live;
     w->settings = default_settings;
     w->cache = cache_new(1, NULL, NULL);
+    controllers_index(w->cache);
     map_init(&w->docs, 1);
     list_init(&w->refusals);
     arena_init(&w->arena);

@@ -1,0 +1,163 @@
+/*
+ * repository_jobs: see repository_jobs.h. The Jobs run in the tenant's namespace with no account of their own (they call
+ * no API), in the restricted shape, with the Secret as an optional volume: the pod starts without it, so that the
+ * program can say what is missing.
+ */
+#include "controllers/repository_jobs.h"
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+
+static const char secret_dir[] = "/stash-secrets/storage";
+
+const char *repository_job_name(struct arena *a, const char *what, const char *repository)
+{
+    char name[256];
+
+    return arena_strdup(a, str_shorten_name(str_of(arena_printf(a, "stash-%s-%s", what, repository)), 63, true, name));
+}
+
+/* ---- looking ---- */
+
+struct find_pod {
+    const struct kobj *newest;
+};
+
+static bool take_newest(void *ctx, const struct kobj *o)
+{
+    struct find_pod *f = ctx;
+
+    if (!f->newest || o->created_s >= f->newest->created_s)
+        f->newest = o;
+    return true;
+}
+
+static void read_failure(struct world *w, struct repository_job *ret)
+{
+    struct find_pod f = {NULL};
+    const json_t *pod, *state;
+
+    ret->exit_code = -1;
+    cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->record->uid, take_newest, &f);
+    if (!f.newest)
+        return;
+    pod = world_doc(w, f.newest->kind, f.newest->ns, f.newest->name);
+    state = json_at(pod, "status.containerStatuses.0.state.terminated");
+    ret->exit_code = (int)json_int(state, "exitCode", -1);
+    if (json_text(state, "message")[0])
+        ret->message = json_text(state, "message");
+}
+
+void repository_job_look(struct world *w, const char *ns, const char *name, struct repository_job *ret)
+{
+    const struct kobj *job = cache_find(world_cache(w), kind_get(KIND_JOB), ns, name);
+    const json_t *doc, *c;
+    size_t i;
+
+    *ret = (struct repository_job){.record = job, .message = "", .exit_code = -1};
+    if (!job)
+        return;
+    doc = world_doc(w, job->kind, ns, name);
+    if (str_to_i64(str_of(json_meta(doc, "annotations", STASH_GROUP "/generation")), &ret->generation) < 0)
+        ret->generation = 0; /* not made by us: of no generation */
+    json_array_foreach (json_at(doc, "status.conditions"), i, c) {
+        bool is_true = strcmp(json_text(c, "status"), "True") == 0;
+
+        ret->succeeded |= is_true && strcmp(json_text(c, "type"), "Complete") == 0;
+        if (is_true && strcmp(json_text(c, "type"), "Failed") == 0) {
+            ret->failed = true;
+            ret->message = json_text(c, "message");
+            if (str_parse_time(str_of(json_text(c, "lastTransitionTime")), &ret->finished_s) < 0)
+                ret->finished_s = world_now_s(w);
+        }
+    }
+    ret->finished = ret->succeeded || ret->failed;
+    if (ret->failed)
+        read_failure(w, ret);
+}
+
+/* ---- making ---- */
+
+static json_t *restricted(void)
+{
+    return json_pack("{s:b, s:b, s:b, s:{s:[s]}, s:{s:s}}", "runAsNonRoot", 1, "allowPrivilegeEscalation", 0,
+                     "readOnlyRootFilesystem", 1, "capabilities", "drop", "ALL", "seccompProfile", "type",
+                     "RuntimeDefault");
+}
+
+static json_t *container(struct world *w, const char *name, json_t *args_take)
+{
+    return json_pack("{s:s, s:s, s:s, s:o, s:[{s:s, s:s}], s:[{s:s, s:s, s:b}], s:{s:{s:s, s:s}, s:{s:s}}, s:o, s:s}",
+                     "name", name, "image", world_settings(w)->image, "imagePullPolicy",
+                     world_settings(w)->pull_policy, "args", args_take, "env", "name", "STASH_STORAGE_SECRET_DIR",
+                     "value", secret_dir, "volumeMounts", "name", "stash-storage-secret", "mountPath", secret_dir,
+                     "readOnly", 1, "resources", "requests", "cpu", "50m", "memory", "32Mi", "limits", "memory",
+                     "256Mi", "securityContext", restricted(), "terminationMessagePolicy", "FallbackToLogsOnError");
+}
+
+static json_t *labels_of(const struct kobj *repository)
+{
+    char name[256];
+
+    return json_pack("{s:s, s:s, s:s}", "app.kubernetes.io/component", "stash-repository",
+                     "app.kubernetes.io/managed-by", "stash.appscode.com", STASH_GROUP "/repository-job",
+                     str_shorten_name(str_of(repository->name), 63, false, name));
+}
+
+static json_t *job_of(struct world *w, const struct kobj *repository, const json_t *doc, const char *what,
+                      int deadline_s, json_t *container_take)
+{
+    const char *secret = json_text(doc, "spec.backend.storageSecretName");
+    const char *generation = arena_printf(world_arena(w), "%lld", (long long)repository->generation);
+    json_t *spec = json_pack("{s:s, s:b, s:b, s:{s:i, s:i}, s:[{s:s, s:{s:s, s:b, s:i}}], s:[o]}", "restartPolicy",
+                             "Never", "automountServiceAccountToken", 0, "enableServiceLinks", 0, "securityContext",
+                             "runAsUser", 65535, "fsGroup", 65535, "volumes", "name", "stash-storage-secret", "secret",
+                             "secretName", secret, "optional", 1, "defaultMode", 0440, "containers", container_take);
+
+    return json_pack("{s:{s:s, s:o, s:{s:s}}, s:{s:i, s:i, s:I, s:{s:{s:o}, s:o}}}", "metadata", "name",
+                     repository_job_name(world_arena(w), what, repository->name), "labels", labels_of(repository),
+                     "annotations", STASH_GROUP "/generation", generation, "spec", "backoffLimit", 0,
+                     "activeDeadlineSeconds", deadline_s, "ttlSecondsAfterFinished",
+                     (json_int_t)world_settings(w)->job_ttl_s, "template", "metadata", "labels",
+                     labels_of(repository), "spec", spec);
+}
+
+static const char *provider_of(const json_t *doc)
+{
+    static const char *const names[] = {"local", "s3", "gcs", "azure", "swift", "b2", "rest"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (json_is_object(json_object_get(json_at(doc, "spec.backend"), names[i])))
+            return names[i];
+    }
+    return "";
+}
+
+json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    const char *secret = json_text(doc, "spec.backend.storageSecretName");
+    json_t *args = json_array(), *job;
+    char version[128];
+
+    json_array_append_new(args, json_string("probe-storage-secret"));
+    json_array_append_new(args, json_sprintf("--provider=%s", provider_of(doc)));
+    json_array_append_new(args, json_sprintf("--storage-secret-name=%s", secret));
+    json_array_append_new(args, json_sprintf("--storage-secret-namespace=%s", repository->ns));
+    job = job_of(w, repository, doc, "probe", 600, container(w, "probe", args));
+    json_object_set_new(json_object_get(job, "metadata"), "ownerReferences",
+                        json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion",
+                                  kind_api_version(repository->kind, version), "kind", repository->kind->name, "name",
+                                  repository->name, "uid", repository->uid, "controller", 1, "blockOwnerDeletion", 1));
+    return job;
+}
+
+/* Without an owner: foreground deletion of the Repository would remove the Job that its finalizer waits for. */
+json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    AUTO_FREE char *backend = json_compact(json_at(doc, "spec.backend"));
+    json_t *args = json_array();
+
+    json_array_append_new(args, json_string("wipe-repository"));
+    json_array_append_new(args, json_sprintf("--backend=%s", backend ? backend : "{}"));
+    return job_of(w, repository, doc, "wipe", 86400, container(w, "wipe", args));
+}

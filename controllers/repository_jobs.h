@@ -1,0 +1,29 @@
+/*
+ * repository_jobs: the Jobs of a Repository, in its namespace: their objects, and what became of one. Private to the
+ * Repository controller.
+ */
+#ifndef STASHD_REPOSITORY_JOBS_H
+#define STASHD_REPOSITORY_JOBS_H
+
+#include "controllers/repository.h"
+
+/* Exit code of probe-storage-secret (and wipe-repository) when the Secret or one of its keys is missing. */
+enum { REPOSITORY_PROBE_MISSING = 4 };
+
+struct repository_job {
+    const struct kobj *record; /* NULL: there is none */
+    bool finished, succeeded, failed;
+    int64_t generation; /* of the Repository that it was made for */
+    int64_t finished_s; /* Unix seconds */
+    int exit_code;      /* failed: of its container; -1 unknown */
+    const char *message; /* failed: its termination message, else the Job's; never NULL */
+};
+
+/* Asks for the documents of a finished Job and its pod. */
+void repository_job_look(struct world *w, const char *ns, const char *name, struct repository_job *ret);
+
+/* One reference each. */
+json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc);
+json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc);
+
+#endif

@@ -1,0 +1,306 @@
+/*
+ * schedule: each due time of an invoker ends in exactly one of made, skipped with a reason, coalesced.
+ *
+ * What is handled lies in the API server, never only in memory: annotation last-schedule-time L of the invoker (all due
+ * times up to L are handled), and the BackupSessions, whose names contain the due second. A pass takes the outstanding
+ * due times L < d1 < … < dn <= now and does, in this order:
+ *
+ *     create BackupSession <in>-<dn>         unless dn is too old, or an earlier session has not started yet
+ *     patch L := dn                          with the resourceVersion that L was read from
+ *     count and tell d1 … dn                 those that have no session as skipped or coalesced
+ *
+ * Proof that a kill between any two effects, a leader change, or two leaders at once neither double nor lose one:
+ *  - killed before the create: L is unchanged, nothing was made: the next pass sees the same due times (and decides anew
+ *    whether dn is too old).
+ *  - killed between create and patch: L is unchanged and session <in>-<dn> exists. The next pass has d1 … dm, m >= n. If
+ *    m = n, its create finds the name taken by our own object, which is success, and the patch follows. If m > n (later
+ *    due times came meanwhile), dn has its session: it is counted as made, not as skipped.
+ *  - killed after the patch: dn is handled, L says so. Only counts and the event may be missing, which tell, not decide.
+ *  - two leaders: both creates have one name, so one object; both patches carry the resourceVersion, so one wins and the
+ *    other comes back with the newer object, for which nothing is outstanding.
+ *  - a stale cache shows an L that is too old: the create meets the existing name, or, if that session was deleted
+ *    already, the patch after it conflicts. A session made twice is only possible when a finished one is removed before
+ *    the cache shows the patch that its own pass made; history therefore keeps a session newer than L.
+ *  - the clock steps back: now < L, nothing is outstanding. L more than a day ahead of the clock can only come from a
+ *    clock that was wrong: L := now, and names still keep what was made from being made again.
+ *  - the clock steps forward, or nobody led for long: the outstanding ones shrink to the latest, and that is made only if
+ *    it was due less than 600 s before the pass was asked for. Time in the queue, back-off included, does not count:
+ *    what a leader has taken on stays valid.
+ */
+#include "controllers/schedule.h"
+
+#include "controllers/sessionspec.h"
+#include "core/base/buf.h"
+#include "core/base/cron.h"
+#include "core/base/json.h"
+
+enum { DUE_MAX = 1000, AHEAD_MAX_S = 86400 };
+
+enum phase { TRIGGERS };
+static const char *const phases[] = {"", NULL};
+
+struct view {
+    const struct kobj *self;
+    int64_t last_s, latest_s; /* latest_s INT64_MIN: nothing is outstanding */
+    int64_t outstanding;      /* due times in (last_s, latest_s] */
+    int64_t made;             /* of them, those that have a session */
+    bool clock_was_ahead, too_late;
+    const char *waiting; /* name of a session of this invoker that has not started; NULL */
+};
+
+/* ---- the plan of a record ---- */
+
+/* Window of the annotation schedule-spread: at most half of the shortest gap; not for @every (multitenancy.md 4.3). */
+static int64_t spread_of(const struct kobj *o, const struct cron *cron)
+{
+    int64_t ns = 0, window_s, gap_s = cron_shortest_gap(cron);
+    uint64_t hash = 0;
+    char hex[65];
+
+    if (cron->every_s || str_parse_duration_ns(str_of(kobj_get(o, "annotation:stash.appscode.com/schedule-spread")),
+                                               &ns, NULL) < 0)
+        return 0;
+    window_s = ns / 1000000000;
+    if (window_s > gap_s / 2)
+        window_s = gap_s / 2;
+    if (window_s <= 0)
+        return 0;
+    str_sha256_hex(str_of(o->uid), hex);
+    for (int i = 0; i < 16; i++)
+        hash = hash << 4 | (uint64_t)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
+    return (int64_t)(hash % (uint64_t)window_s);
+}
+
+static bool parse(const struct kobj *o, struct cron *ret)
+{
+    const char *schedule = kobj_text(o, "spec.schedule");
+
+    return !o->deleting && schedule[0] && strcmp(kobj_text(o, "spec.paused"), "true") != 0 &&
+           strcmp(kobj_text(o, "status.phase"), "Ready") == 0 && cron_parse(ret, str_of(schedule), NULL) == 0;
+}
+
+static bool read_schedule(const struct kobj *o, int64_t now_s, struct cron *cron, struct schedule *ret)
+{
+    if (!parse(o, cron))
+        return false;
+    ret->offset_s = spread_of(o, cron);
+    if (str_parse_time(str_of(kobj_get(o, "annotation:" SCHEDULE_ANNOTATION)), &ret->last_s) < 0)
+        ret->last_s = o->created_s;
+    if (ret->last_s > now_s + AHEAD_MAX_S)
+        ret->last_s = now_s;
+    return true;
+}
+
+bool schedule_of(const struct kobj *invoker, int64_t now_s, struct schedule *ret)
+{
+    struct cron cron;
+
+    return read_schedule(invoker, now_s, &cron, ret);
+}
+
+int64_t schedule_next(const struct kobj *invoker, int64_t now_s, int64_t after_s)
+{
+    struct schedule s;
+    struct cron cron;
+    int64_t next;
+
+    if (!read_schedule(invoker, now_s, &cron, &s))
+        return INT64_MAX;
+    if (after_s > s.last_s + s.offset_s)
+        s.last_s = after_s - s.offset_s;
+    next = cron_next(&cron, s.last_s);
+    return next == INT64_MAX ? next : next + s.offset_s;
+}
+
+/* ---- the look ---- */
+
+struct look {
+    struct view *v;
+    const struct cron *cron;
+};
+
+/* The due second that a session's name ends in; INT64_MIN for a name made by hand. */
+static int64_t due_of(const struct kobj *session)
+{
+    const char *dash = strrchr(session->name, '-');
+    int64_t s;
+
+    return dash && str_to_i64(str_of(dash + 1), &s) == 0 ? s : INT64_MIN;
+}
+
+static bool look_at_session(void *ctx, const struct kobj *o)
+{
+    struct look *l = ctx;
+    struct view *v = l->v;
+    const char *phase = kobj_text(o, "status.phase");
+    int64_t due_s = due_of(o);
+
+    if (strcmp(kobj_text(o, "spec.invoker.kind"), v->self->kind->name) != 0)
+        return true;
+    /* A session that still waits, other than the one of the very time at hand (that one was made before a kill). */
+    if ((!phase[0] || strcmp(phase, "Pending") == 0) && due_s != v->latest_s && !o->deleting)
+        v->waiting = o->name;
+    if (strcmp(o->owner_uid, v->self->uid) == 0 && due_s > v->last_s && due_s <= v->latest_s &&
+        kobj_text(o, "annotation:stash.appscode.com/retry-of")[0] == '\0' && cron_next(l->cron, due_s - 1) == due_s)
+        v->made++;
+    return true;
+}
+
+/* Due times in (last, now]; after the first thousand only the latest is looked for. */
+static void count_outstanding(struct view *v, const struct cron *cron, const struct schedule *s, int64_t now_s,
+                              int64_t catch_up_s)
+{
+    int64_t until_s = now_s - s->offset_s;
+    int64_t t = cron_next(cron, s->last_s);
+
+    v->last_s = s->last_s;
+    v->latest_s = INT64_MIN;
+    while (t <= until_s && v->outstanding < DUE_MAX) {
+        v->latest_s = t;
+        v->outstanding++;
+        t = cron_next(cron, t);
+    }
+    if (t > until_s || cron->every_s)
+        return;
+    for (t = cron_next(cron, until_s - catch_up_s); t <= until_s; t = cron_next(cron, t))
+        v->latest_s = t > v->latest_s ? t : v->latest_s;
+}
+
+static int observe(struct world *w, const struct kobj *self, void *view)
+{
+    struct view *v = view;
+    struct schedule s;
+    struct cron cron;
+    struct look l = {v, &cron};
+    int64_t now_s = world_now_s(w), last_s;
+    struct buf key;
+
+    v->self = self;
+    if (!read_schedule(self, now_s, &cron, &s))
+        return PHASE_REST;
+    v->clock_was_ahead = str_parse_time(str_of(kobj_get(self, "annotation:" SCHEDULE_ANNOTATION)), &last_s) == 0 &&
+                         last_s > now_s + AHEAD_MAX_S;
+    count_outstanding(v, &cron, &s, now_s, world_settings(w)->catch_up_s);
+    v->too_late = v->latest_s + s.offset_s <= world_asked_s(w) - world_settings(w)->catch_up_s;
+    buf_init(&key, 1024);
+    buf_printf(&key, "%s/%s", self->ns, self->name);
+    cache_each_by(world_cache(w), kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, look_at_session, &l);
+    buf_done(&key);
+    return TRIGGERS;
+}
+
+/* ---- rows ---- */
+
+static bool clock_was_ahead(const void *view)
+{
+    const struct view *v = view;
+
+    return v->clock_was_ahead;
+}
+
+static bool nothing_due(const void *view)
+{
+    const struct view *v = view;
+
+    return v->latest_s == INT64_MIN;
+}
+
+static bool too_late(const void *view)
+{
+    const struct view *v = view;
+
+    return v->too_late;
+}
+
+static bool still_waiting(const void *view)
+{
+    const struct view *v = view;
+
+    return v->waiting != NULL;
+}
+
+static void set_last(const struct view *v, struct plan *p, int64_t last_s)
+{
+    char text[32];
+
+    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, v->self->rv,
+               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
+                         str_format_time(last_s, text)));
+}
+
+static const char missed[] = "stash_operator_schedule_missed_total";
+
+static void forget_wrong_clock(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+
+    set_last(v, p, world_now_s(w));
+    plan_event(p, "Warning", "BackupSession Skipped",
+               "the last handled time lay more than a day in the future: the clock was wrong");
+}
+
+/* All outstanding ones passed without a session. */
+static void skip(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+    int64_t n = v->outstanding - v->made;
+    char text[32];
+
+    (void)w;
+    set_last(v, p, v->latest_s);
+    if (n <= 0)
+        return;
+    plan_count(p, missed, "too_late", (double)n);
+    plan_event(p, "Warning", "BackupSession Skipped", "%lld due times up to %s passed without a backup: too late now",
+               (long long)n, str_format_time(v->latest_s, text));
+}
+
+static void coalesce(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+    int64_t n = v->outstanding - v->made;
+
+    (void)w;
+    set_last(v, p, v->latest_s);
+    if (n <= 0)
+        return;
+    plan_count(p, missed, "coalesced", (double)n);
+    plan_event(p, "Normal", "BackupSession Skipped", "due again while BackupSession %s still waits", v->waiting);
+}
+
+static void make(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+    const json_t *doc = world_doc(w, v->self->kind, v->self->ns, v->self->name);
+    const char *name = sessionspec_name(world_arena(w), v->self->name, v->latest_s);
+    bool have = cache_find(world_cache(w), kind_get(KIND_BACKUPSESSION), v->self->ns, name) != NULL;
+    int64_t n = v->outstanding - v->made - !have;
+
+    if (!doc)
+        return;
+    plan_create(p, kind_get(KIND_BACKUPSESSION), v->self->ns, sessionspec_make(world_arena(w), doc, name, -1));
+    set_last(v, p, v->latest_s);
+    plan_event(p, "Normal", "BackupSession Created", "BackupSession %s is due", name);
+    if (n > 0)
+        plan_count(p, missed, "coalesced", (double)n); /* into the one that is made */
+}
+
+static const struct rule rules[] = {
+    {TRIGGERS, clock_was_ahead, forget_wrong_clock, TRIGGERS, "ClockWasAhead"},
+    {TRIGGERS, nothing_due,     NULL,               TRIGGERS, "NothingDue"   },
+    {TRIGGERS, too_late,        skip,               TRIGGERS, "TooLate"      },
+    {TRIGGERS, still_waiting,   coalesce,           TRIGGERS, "Coalesced"    },
+    {TRIGGERS, NULL,            make,               TRIGGERS, "SessionMade"  },
+};
+
+const struct controller schedule_controller = {
+    .name = "schedule",
+    .kind = KIND_BACKUPCONFIGURATION,
+    .component = "BackupConfiguration Controller",
+    .phases = phases,
+    .rules = rules,
+    .n_rules = sizeof(rules) / sizeof(rules[0]),
+    .view_size = sizeof(struct view),
+    .observe = observe,
+    .by_wake_only = true,
+};

@@ -1,0 +1,26 @@
+/*
+ * schedule: which due times of an invoker are outstanding, and the session for the latest of them (controllers.md 5.3,
+ * multitenancy.md 4.3). The controller decides from records and the time alone; the scheduler wakes it.
+ */
+#ifndef STASHD_SCHEDULE_H
+#define STASHD_SCHEDULE_H
+
+#include "controllers/controller.h"
+
+extern const struct controller schedule_controller;
+
+#define SCHEDULE_ANNOTATION STASH_GROUP "/last-schedule-time"
+
+/* The plan of an invoker's schedule as its record has it. */
+struct schedule {
+    int64_t last_s;   /* due times up to here are handled: the annotation, else the creation */
+    int64_t offset_s; /* spreading: what is due at t happens at t + offset */
+};
+
+/* False: it triggers nothing (not Ready, paused, no or a bad schedule, on its way out). */
+bool schedule_of(const struct kobj *invoker, int64_t now_s, struct schedule *ret);
+/* When the controller should be woken next: the first due time that is not handled, which may have passed; INT64_MAX
+ * when there is none. after_s: only later ones (INT64_MIN: all). */
+int64_t schedule_next(const struct kobj *invoker, int64_t now_s, int64_t after_s);
+
+#endif

@@ -1,0 +1,208 @@
+/* scheduler: see scheduler.h. */
+#include "controllers/scheduler.h"
+
+#include "controllers/schedule.h"
+#include "core/base/map.h"
+#include "core/base/mem.h"
+#include "core/base/wheel.h"
+
+enum { TICK_MAX_MS = 30000, LATER_MAX_S = 86400 };
+
+struct entry {
+    struct wheel_entry wheel;
+    const struct kobj *invoker; /* a reference */
+};
+
+struct scheduler {
+    struct env *env;
+    const struct cache *cache;
+    struct engine *engine;
+    struct wheel wheel;
+    struct map entries; /* by "<ns>/<name>" */
+    struct timer tick;
+    bool active;
+    void (*on_fire)(void *ctx, int64_t late_ms);
+    void *fire_ctx;
+};
+
+static void tick(struct timer *t);
+
+static int64_t wall_s(const struct scheduler *s)
+{
+    return env_wall_ms(s->env) / 1000;
+}
+
+struct scheduler *scheduler_new(struct env *env, const struct cache *cache)
+{
+    struct scheduler *s = mem_zalloc(sizeof(*s));
+
+    s->env = env;
+    s->cache = cache;
+    map_init(&s->entries, env_random(env));
+    wheel_init(&s->wheel, (uint64_t)wall_s(s));
+    timer_init(&s->tick, tick, s);
+    return s;
+}
+
+void scheduler_set_engine(struct scheduler *s, struct engine *e)
+{
+    s->engine = e;
+}
+
+void scheduler_on_fire(struct scheduler *s, void (*on_fire)(void *ctx, int64_t late_ms), void *ctx)
+{
+    s->on_fire = on_fire;
+    s->fire_ctx = ctx;
+}
+
+static void forget(struct scheduler *s, struct entry *e)
+{
+    wheel_del(&s->wheel, &e->wheel);
+    kobj_unref(e->invoker);
+    mem_free(e);
+}
+
+static void forget_all(struct scheduler *s)
+{
+    size_t it = 0;
+    struct str key;
+    void *e;
+
+    while (map_next(&s->entries, &it, &key, &e)) {
+        map_del(&s->entries, key);
+        forget(s, e);
+    }
+}
+
+void scheduler_free(struct scheduler *s)
+{
+    if (!s)
+        return;
+    timer_clear(s->env, &s->tick);
+    forget_all(s);
+    map_done(&s->entries);
+    mem_free(s);
+}
+
+static void wait_for_next(struct scheduler *s)
+{
+    uint64_t next = wheel_next(&s->wheel), in_ms = TICK_MAX_MS;
+    int64_t now_ms = env_wall_ms(s->env);
+
+    if (!s->active || next == UINT64_MAX) {
+        timer_clear(s->env, &s->tick);
+        return;
+    }
+    if ((int64_t)next * 1000 <= now_ms)
+        in_ms = 0;
+    else if (next * 1000 - (uint64_t)now_ms < in_ms)
+        in_ms = next * 1000 - (uint64_t)now_ms;
+    timer_set_in(s->env, &s->tick, in_ms);
+}
+
+/* Due times further away than a day are looked at again daily: the wheel stays small and a step of the clock is met. */
+static void put_in_wheel(struct scheduler *s, struct entry *e, int64_t after_s)
+{
+    int64_t now_s = wall_s(s), next = schedule_next(e->invoker, now_s, after_s);
+
+    if (next == INT64_MAX)
+        return;
+    if (next > now_s + LATER_MAX_S)
+        next = now_s + LATER_MAX_S;
+    wheel_add(&s->wheel, &e->wheel, (uint64_t)(next < 0 ? 0 : next));
+}
+
+static bool triggers(const struct kobj *o)
+{
+    struct schedule unused;
+
+    return schedule_of(o, 0, &unused);
+}
+
+static void set(struct scheduler *s, const struct kobj *o)
+{
+    char *key = mem_printf("%s/%s", o->ns, o->name);
+    struct entry *e = map_get(&s->entries, str_of(key));
+
+    if (!triggers(o)) {
+        map_del(&s->entries, str_of(key));
+        if (e)
+            forget(s, e);
+        mem_free(key);
+        return;
+    }
+    if (!e) {
+        e = mem_zalloc(sizeof(*e));
+        wheel_entry_init(&e->wheel);
+        map_put(&s->entries, str_of(key), e);
+    } else {
+        wheel_del(&s->wheel, &e->wheel);
+        kobj_unref(e->invoker);
+    }
+    e->invoker = kobj_ref(o);
+    put_in_wheel(s, e, INT64_MIN);
+    mem_free(key);
+}
+
+static void fire(struct scheduler *s, struct entry *e)
+{
+    int64_t now_s = wall_s(s);
+
+    if (s->on_fire)
+        s->on_fire(s->fire_ctx, env_wall_ms(s->env) - (int64_t)e->wheel.due * 1000);
+    if (s->engine)
+        engine_wake(s->engine, &schedule_controller, e->invoker->ns, e->invoker->name);
+    /* The next one comes by itself even if nothing changes the record (a pass that skips does change it). */
+    put_in_wheel(s, e, now_s);
+}
+
+static void tick(struct timer *t)
+{
+    struct scheduler *s = t->data;
+    struct list expired;
+
+    list_init(&expired);
+    wheel_advance(&s->wheel, (uint64_t)wall_s(s), &expired);
+    for (struct list *l; (l = list_pop(&expired));)
+        fire(s, (struct entry *)(void *)LIST_ENTRY(l, struct wheel_entry, link));
+    wait_for_next(s);
+}
+
+static bool set_one(void *ctx, const struct kobj *o)
+{
+    set(ctx, o);
+    return true;
+}
+
+void scheduler_set_active(struct scheduler *s, bool active)
+{
+    s->active = active;
+    if (active)
+        cache_each(s->cache, kind_get(KIND_BACKUPCONFIGURATION), set_one, s);
+    else
+        forget_all(s);
+    wait_for_next(s);
+}
+
+void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj *old, const struct kobj *now)
+{
+    struct scheduler *s = scheduler;
+
+    if (!s->active || k->id != KIND_BACKUPCONFIGURATION)
+        return;
+    if (now) {
+        set(s, now);
+    } else {
+        AUTO_FREE char *key = mem_printf("%s/%s", old->ns, old->name);
+        struct entry *e = map_del(&s->entries, str_of(key));
+
+        if (e)
+            forget(s, e);
+    }
+    wait_for_next(s);
+}
+
+size_t scheduler_count(const struct scheduler *s)
+{
+    return map_size(&s->entries);
+}

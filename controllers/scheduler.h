@@ -1,0 +1,30 @@
+/*
+ * scheduler: wakes the schedule controller at each invoker's due times. Only a wake-up source: what is due, and whether
+ * it was handled, the controller reads from the API objects (schedule.c), so a lost or doubled wake-up does no harm.
+ *
+ * 100,000 schedules cost a wheel entry and a reference to the cache's record each; the expression is parsed again when
+ * it fires. One timer is set, for the next due second; the wheel counts wall-clock seconds, and the timer comes at least
+ * every 30 s to notice steps of the wall clock.
+ */
+#ifndef STASHD_SCHEDULER_H
+#define STASHD_SCHEDULER_H
+
+#include "controllers/engine.h"
+
+struct scheduler; /* opaque: a handle */
+
+/* engine may be set later (scheduler_set_engine) since the engine tells the scheduler when it is active. */
+struct scheduler *scheduler_new(struct env *env, const struct cache *cache);
+void scheduler_free(struct scheduler *s);
+void scheduler_set_engine(struct scheduler *s, struct engine *e);
+
+/* From the engine's on_active: takes all invokers of the cache in, or forgets all. */
+void scheduler_set_active(struct scheduler *s, bool active);
+/* The cache's cache_fn; ctx is the scheduler. */
+void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj *old, const struct kobj *now);
+
+/* Called with each due time that fires and how late, for the histogram of delays; NULL fine. */
+void scheduler_on_fire(struct scheduler *s, void (*on_fire)(void *ctx, int64_t late_ms), void *ctx);
+size_t scheduler_count(const struct scheduler *s); /* invokers that trigger */
+
+#endif
