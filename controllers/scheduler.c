@@ -16,13 +16,12 @@ struct entry {
 struct scheduler {
     struct env *env;
     const struct cache *cache;
-    struct engine *engine;
     struct wheel wheel;
     struct map entries; /* by "<ns>/<name>" */
     struct timer tick;
     bool active;
-    void (*on_fire)(void *ctx, int64_t late_ms);
-    void *fire_ctx;
+    scheduler_fn *on_due;
+    void *ctx;
 };
 
 static void tick(struct timer *t);
@@ -32,27 +31,18 @@ static int64_t wall_s(const struct scheduler *s)
     return env_wall_ms(s->env) / 1000;
 }
 
-struct scheduler *scheduler_new(struct env *env, const struct cache *cache)
+struct scheduler *scheduler_new(struct env *env, const struct cache *cache, scheduler_fn *on_due, void *ctx)
 {
     struct scheduler *s = mem_zalloc(sizeof(*s));
 
     s->env = env;
     s->cache = cache;
+    s->on_due = on_due;
+    s->ctx = ctx;
     map_init(&s->entries, env_random(env));
     wheel_init(&s->wheel, (uint64_t)wall_s(s));
     timer_init(&s->tick, tick, s);
     return s;
-}
-
-void scheduler_set_engine(struct scheduler *s, struct engine *e)
-{
-    s->engine = e;
-}
-
-void scheduler_on_fire(struct scheduler *s, void (*on_fire)(void *ctx, int64_t late_ms), void *ctx)
-{
-    s->on_fire = on_fire;
-    s->fire_ctx = ctx;
 }
 
 static void forget(struct scheduler *s, struct entry *e)
@@ -148,10 +138,11 @@ static void fire(struct scheduler *s, struct entry *e)
 {
     int64_t now_s = wall_s(s);
 
-    if (s->on_fire)
-        s->on_fire(s->fire_ctx, env_wall_ms(s->env) - (int64_t)e->wheel.due * 1000);
-    if (s->engine)
-        engine_wake(s->engine, &schedule_controller, e->invoker->ns, e->invoker->name);
+    if (schedule_next(e->invoker, now_s, INT64_MIN) > now_s) { /* the daily look at a far one */
+        put_in_wheel(s, e, INT64_MIN);
+        return;
+    }
+    s->on_due(s->ctx, e->invoker, env_wall_ms(s->env) - (int64_t)e->wheel.due * 1000);
     /* The next one comes by itself even if nothing changes the record (a pass that skips does change it). */
     put_in_wheel(s, e, now_s);
 }

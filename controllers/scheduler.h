@@ -9,22 +9,22 @@
 #ifndef STASHD_SCHEDULER_H
 #define STASHD_SCHEDULER_H
 
-#include "controllers/engine.h"
+#include "core/base/env.h"
+#include "k8s/cache.h"
 
 struct scheduler; /* opaque: a handle */
 
-/* engine may be set later (scheduler_set_engine) since the engine tells the scheduler when it is active. */
-struct scheduler *scheduler_new(struct env *env, const struct cache *cache);
+/* on_due at each due time that is not handled: wake the schedule controller for that invoker (borrowed). late_ms: by the
+ * wall clock. */
+typedef void scheduler_fn(void *ctx, const struct kobj *invoker, int64_t late_ms);
+struct scheduler *scheduler_new(struct env *env, const struct cache *cache, scheduler_fn *on_due, void *ctx);
 void scheduler_free(struct scheduler *s);
-void scheduler_set_engine(struct scheduler *s, struct engine *e);
 
 /* From the engine's on_active: takes all invokers of the cache in, or forgets all. */
 void scheduler_set_active(struct scheduler *s, bool active);
 /* The cache's cache_fn; ctx is the scheduler. */
 void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj *old, const struct kobj *now);
 
-/* Called with each due time that fires and how late, for the histogram of delays; NULL fine. */
-void scheduler_on_fire(struct scheduler *s, void (*on_fire)(void *ctx, int64_t late_ms), void *ctx);
 size_t scheduler_count(const struct scheduler *s); /* invokers that trigger */
 
 #endif

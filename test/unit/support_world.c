@@ -265,12 +265,17 @@ static void carry_out(struct test_world *w, const struct effect *e)
     }
 }
 
+void test_world_carry_out(struct test_world *w)
+{
+    LIST_EACH (it, &w->plan.effects)
+        carry_out(w, LIST_ENTRY(it, struct effect, link));
+}
+
 const char *test_world_step(struct test_world *w, const struct controller *c, const char *ns, const char *name)
 {
     const char *lines = test_world_decide(w, c, ns, name);
 
-    LIST_EACH (it, &w->plan.effects)
-        carry_out(w, LIST_ENTRY(it, struct effect, link));
+    test_world_carry_out(w);
     return lines;
 }
 

@@ -57,6 +57,8 @@ const json_t *test_world_get(struct test_world *w, enum kind_id kind, const char
 const char *test_world_decide(struct test_world *w, const struct controller *c, const char *ns, const char *name);
 /* The same, then the plan is carried out on the world: objects appear, change, go. For stories of several steps. */
 const char *test_world_step(struct test_world *w, const struct controller *c, const char *ns, const char *name);
+/* Carries out what is in the plan now: for tests that cut it first. */
+void test_world_carry_out(struct test_world *w);
 /* The body of an effect of the last pass on "<ns>/<name>"; NULL: no such effect. */
 const json_t *test_world_effect(struct test_world *w, enum effect_type type, enum kind_id kind, const char *name);
 

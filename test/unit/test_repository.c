@@ -1,0 +1,265 @@
+/* test_repository: the storage Secret's probe, references, finalizer and wipe of a Repository, as data. */
+#include "test.h"
+
+#include <string.h>
+
+#include "controllers/condition.h"
+#include "controllers/repository.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "support_world.h"
+
+static const struct controller *const rc = &repository_controller;
+
+static const char repository[] =
+    "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo, namespace: demo},"
+    " spec: {backend: {s3: {endpoint: s3.example.org, bucket: b}, storageSecretName: storage}}}";
+
+static int setup(void **state)
+{
+    test_world_setup(state);
+    test_world_add(*state, "{apiVersion: v1, kind: Namespace, metadata: {name: demo}}");
+    test_world_add(*state, repository);
+    return 0;
+}
+
+static const char *step(struct test_world *w, const char *now)
+{
+    test_world_at(w, now);
+    return test_world_step(w, rc, "demo", "repo");
+}
+
+static const json_t *self(struct test_world *w)
+{
+    return test_world_get(w, KIND_REPOSITORY, "demo", "repo");
+}
+
+static void expect(struct test_world *w, const char *type, const char *is, const char *message)
+{
+    assert_string_equal(condition_status(json_at(self(w), "status.conditions"), type), is);
+    assert_string_equal(condition_message(json_at(self(w), "status.conditions"), type), message);
+}
+
+static void job_ends(struct test_world *w, const char *name, const char *type, const char *at, int code,
+                     const char *message)
+{
+    AUTO_FREE char *patch = mem_printf("{status: {conditions: [{type: %s, status: 'True', lastTransitionTime: '%s',"
+                                       " message: the Job's own words}]}}",
+                                       type, at);
+
+    test_world_patch(w, KIND_JOB, "demo", name, patch);
+    test_world_addf(w,
+                    "{apiVersion: v1, kind: Pod, metadata: {name: %s-x, namespace: demo, ownerReferences: [{kind: Job, "
+                    "name: %s, uid: uid-%s, controller: true}]}, status: {containerStatuses: [{state: {terminated: "
+                    "{exitCode: %d, message: '%s'}}}]}}",
+                    name, name, name, code, message);
+}
+
+static void a_new_one_probes_its_secret_and_says_it_does(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+    const char *lines = step(w, "2026-03-01T02:00:00Z");
+
+    assert_non_null(strstr(lines, "conditions=StorageSecretVerified=Unknown/UnableToCheckBackendSecretAvailability"));
+    assert_non_null(strstr(lines, "\ncreate Job demo/stash-probe-repo\nwake 2m0s\n"));
+    job = test_world_get(w, KIND_JOB, "demo", "stash-probe-repo");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "probe-storage-secret");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.1"), "--provider=s3");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.image"), "registry/stashd:0.1");
+    assert_string_equal(json_text(job, "spec.template.spec.volumes.0.secret.secretName"), "storage");
+    assert_true(json_flag(job, "spec.template.spec.volumes.0.secret.optional", false));
+    assert_false(json_flag(job, "spec.template.spec.automountServiceAccountToken", true));
+    assert_string_equal(json_meta(job, "labels", "stash.appscode.com/repository-job"), "repo");
+    assert_string_equal(json_text(job, "metadata.ownerReferences.0.uid"), "uid-repo");
+    /* Waiting costs nothing. */
+    assert_string_equal(step(w, "2026-03-01T02:00:10Z"), "wake 1m50s\n");
+}
+
+static void a_probe_that_succeeds_is_true_and_goes(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T02:00:05Z", 0, "");
+    step(w, "2026-03-01T02:00:05Z");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage is there");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-probe-repo"));
+    assert_string_equal(step(w, "2026-03-01T02:00:06Z"), "");
+    assert_string_equal(w->rule->reason, "SecretVerified");
+}
+
+static void a_missing_key_is_named_and_probed_again_with_growing_gaps(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Failed", "2026-03-01T02:00:05Z", 4, "Secret demo/storage: no RESTIC_PASSWORD");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:05Z"), "wake 15s"));
+    expect(w, "StorageSecretVerified", "False", "Secret demo/storage: no RESTIC_PASSWORD");
+    assert_string_equal(step(w, "2026-03-01T02:00:19Z"), "wake 1s\n");
+    assert_string_equal(step(w, "2026-03-01T02:00:20Z"), "delete Job demo/stash-probe-repo Background\n");
+    assert_string_equal(step(w, "2026-03-01T02:00:21Z"), "create Job demo/stash-probe-repo\n");
+    /* Still missing after ten minutes: five minutes until the next one. */
+    test_world_del(w, KIND_POD, "demo", "stash-probe-repo-x");
+    job_ends(w, "stash-probe-repo", "Failed", "2026-03-01T02:10:05Z", 4, "Secret demo/storage: no RESTIC_PASSWORD");
+    assert_string_equal(step(w, "2026-03-01T02:10:05Z"), "wake 5m0s\n");
+    /* There at last. */
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T02:16:00Z", 0, "");
+    step(w, "2026-03-01T02:16:00Z");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage is there");
+}
+
+static void a_probe_that_cannot_run_never_stops_backups(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    test_world_del(w, KIND_JOB, "demo", "stash-probe-repo");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-probe-repo", REFUSAL_QUOTA, "exceeded quota: none, pods: 0");
+    assert_string_equal(step(w, "2026-03-01T02:00:02Z"), "wake 29s\n");
+    step(w, "2026-03-01T02:02:00Z");
+    expect(w, "StorageSecretVerified", "True", "not verified: exceeded quota: none, pods: 0");
+    assert_string_equal(step(w, "2026-03-01T02:02:01Z"), "");
+}
+
+static void a_probe_that_breaks_is_no_verdict(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Failed", "2026-03-01T02:00:05Z", 137, "");
+    step(w, "2026-03-01T02:00:05Z");
+    expect(w, "StorageSecretVerified", "True", "not verified: the Job's own words");
+}
+
+static void a_repository_with_backups_probes_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{status: {lastBackupTime: '2026-02-28T02:00:00Z'}}");
+    step(w, "2026-03-01T02:00:00Z");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage was used by the backup of 2026-02-28T02:00:00Z");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-probe-repo"));
+}
+
+static void an_edit_probes_anew_without_stopping_anybody(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T02:00:05Z", 0, "");
+    step(w, "2026-03-01T02:00:05Z");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {storageSecretName: other}}}");
+    assert_string_equal(step(w, "2026-03-01T02:01:00Z"),
+                        "status observedGeneration=2\ncreate Job demo/stash-probe-repo\n");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage is there");
+    job_ends(w, "stash-probe-repo", "Failed", "2026-03-01T02:01:05Z", 4, "Secret demo/other not found");
+    step(w, "2026-03-01T02:01:05Z");
+    expect(w, "StorageSecretVerified", "False", "Secret demo/other not found");
+}
+
+static void references_are_the_permitted_invokers(void **state)
+{
+    struct test_world *w = *state;
+    static const char bc[] = "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: %s, "
+                     "namespace: %s}, spec: {repository: {name: repo, namespace: demo}}, status: {conditions: [{type: "
+                     "ValidationPassed, status: '%s'}]}}";
+    const json_t *list;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{status: {lastBackupTime: '2026-02-28T02:00:00Z'}}");
+    test_world_addf(w, bc, "own", "demo", "False");
+    test_world_addf(w, bc, "allowed", "shop", "True");
+    test_world_addf(w, bc, "refused", "evil", "False");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other, "
+                      "namespace: shop}, spec: {repository: {name: repo}}}");
+    step(w, "2026-03-01T02:00:00Z");
+    list = json_at(self(w), "status.references");
+    assert_int_equal(json_array_size(list), 2);
+    assert_string_equal(json_text(list, "0.name"), "own");
+    assert_string_equal(json_text(list, "1.name"), "allowed");
+    assert_string_equal(json_text(list, "1.namespace"), "shop");
+    assert_string_equal(step(w, "2026-03-01T02:00:01Z"), "");
+    test_world_del(w, KIND_BACKUPCONFIGURATION, "shop", "allowed");
+    test_world_del(w, KIND_BACKUPCONFIGURATION, "demo", "own");
+    assert_string_equal(step(w, "2026-03-01T02:00:02Z"), "status references=[]\n");
+}
+
+static void the_finalizer_is_there_only_with_wipeout(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{metadata: {finalizers: [stash]}}");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {wipeOut: true}}");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"),
+                        "patch Repository demo/repo {\"metadata\":{\"finalizers\":[\"stash\"]}}\n");
+}
+
+static void deletion_without_wipeout_lets_go_at_once(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [x, stash], deletionTimestamp: '2026-03-01T02:00:00Z'}}");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"),
+                        "patch Repository demo/repo {\"metadata\":{\"finalizers\":[\"x\"]}}\n");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"), "");
+}
+
+static void a_wipe_runs_is_retried_and_then_lets_go(void **state)
+{
+    struct test_world *w = *state;
+    const char *lines;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: "
+                     "true}}");
+    lines = step(w, "2026-03-01T02:00:00Z");
+    assert_non_null(strstr(lines, "WipedOut=False/WipeOutRunning"));
+    assert_non_null(strstr(lines, "create Job demo/stash-wipe-repo"));
+    assert_null(json_at(test_world_get(w, KIND_JOB, "demo", "stash-wipe-repo"), "metadata.ownerReferences"));
+    assert_string_equal(step(w, "2026-03-01T02:00:05Z"), "");
+    job_ends(w, "stash-wipe-repo", "Failed", "2026-03-01T02:00:10Z", 1, "storage is down");
+    lines = step(w, "2026-03-01T02:00:10Z");
+    assert_non_null(strstr(lines, "event Warning WipeOut Failed: storage is down"));
+    expect(w, "WipedOut", "False", "storage is down; set spec.wipeOut to false to delete the object without the data");
+    assert_string_equal(step(w, "2026-03-01T02:00:40Z"), "delete Job demo/stash-wipe-repo Background\n");
+    step(w, "2026-03-01T02:00:41Z");
+    test_world_del(w, KIND_POD, "demo", "stash-wipe-repo-x");
+    job_ends(w, "stash-wipe-repo", "Complete", "2026-03-01T02:01:00Z", 0, "");
+    assert_string_equal(step(w, "2026-03-01T02:01:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+}
+
+static void a_namespace_that_goes_is_not_held_up(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_NAMESPACE, NULL, "demo", "{metadata: {deletionTimestamp: '2026-03-01T02:00:00Z'}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: "
+                     "true}}");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_new_one_probes_its_secret_and_says_it_does),
+        T(a_probe_that_succeeds_is_true_and_goes),
+        T(a_missing_key_is_named_and_probed_again_with_growing_gaps),
+        T(a_probe_that_cannot_run_never_stops_backups),
+        T(a_probe_that_breaks_is_no_verdict),
+        T(a_repository_with_backups_probes_nothing),
+        T(an_edit_probes_anew_without_stopping_anybody),
+        T(references_are_the_permitted_invokers),
+        T(the_finalizer_is_there_only_with_wipeout),
+        T(deletion_without_wipeout_lets_go_at_once),
+        T(a_wipe_runs_is_retried_and_then_lets_go),
+        T(a_namespace_that_goes_is_not_held_up),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
