@@ -1,0 +1,70 @@
+# lib: what the end-to-end tests share: a devkube in a folder of its own, checks that say what they saw, and an end that
+# leaves nothing behind. Sourced; sets dir, here, bin, KUBECONFIG.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+bin=$(dirname "${1:-$here/build/dev}")/release
+dir=$(mktemp -d)
+export KUBECONFIG=$dir/cluster/kubeconfig
+export E2E_PART=$dir
+checks=0
+
+pids() { grep -lzxF -- "E2E_PART=$dir" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | grep -vx -e $$ -e "$BASHPID" || :; }
+finish() {
+  local code=$? p
+  trap - EXIT
+  if [ $code != 0 ]; then
+    echo "--- failed; last lines of the logs in $dir:"
+    for f in "$dir"/*.log; do [ -e "$f" ] && { echo "--- $f"; tail -n 15 "$f"; }; done
+  fi
+  [ ! -d "$dir/galera" ] || BASE=$dir/galera "$here/test/galera/cluster" wipe >/dev/null 2>&1 || :
+  for p in $(pids); do kill -TERM "$p" 2>/dev/null || :; done
+  for _ in $(seq 50); do [ -n "$(pids)" ] || break; read -rt 0.1 <> <(:) || :; done
+  for p in $(pids); do kill -KILL "$p" 2>/dev/null || :; done
+  rm -rf "$dir" /dev/shm/devkube-"$(printf %s "$dir/cluster" | sha256sum | cut -c1-12)"
+  exit $code
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+fail() { echo "FAILED: $*" >&2; exit 1; }
+ok() { checks=$((checks + 1)); echo "ok: $*"; }
+# await SECONDS WHAT COMMAND…: until it succeeds
+await() {
+  local end=$(($(date +%s) + $1)) what=$2
+  shift 2
+  until "$@" >/dev/null 2>&1; do
+    [ "$(date +%s)" -lt "$end" ] || fail "gave up waiting for $what"
+    read -rt 0.2 <> <(:) || :
+  done
+}
+# field KIND/NAME JSONPATH [NAMESPACE]
+field() { kubectl -n "${3:-demo}" get "$1" -o "jsonpath={$2}" 2>/dev/null || :; }
+# expect WHAT GOT WANTED (a shell pattern)
+expect() {
+  # shellcheck disable=SC2053
+  [[ $2 == $3 ]] || fail "$1: \"$2\" is not \"$3\""
+  ok "$1: $2"
+}
+is() { [[ $(field "$1" "$2" "${4:-demo}") == $3 ]]; }
+
+# devkube_up [FLAGS…]: starts it (again) on the same folder.
+devkube_up() {
+  rm -f "$KUBECONFIG"
+  "$bin/devkube" --state="$dir/cluster" --port=0 --image="stash*=$bin/stash-job" "$@" >>"$dir/devkube.log" 2>&1 </dev/null &
+  devkube_pid=$!
+  await 30 "devkube" test -s "$KUBECONFIG"
+  await 30 "devkube's API" kubectl get namespaces
+}
+
+# operator_up: kinds, rights and catalogue, and the operator as a pod.
+operator_up() {
+  kubectl apply -f "$here/chart/templates/crds" >/dev/null
+  for crd in "$here"/chart/templates/crds/*.yaml; do
+    await 30 "the kinds" kubectl wait --for=condition=Established --timeout=1s -f "$crd"
+  done
+  kubectl create namespace stash >/dev/null
+  kubectl create namespace demo >/dev/null
+  kubectl apply -f "$here/chart/templates/rbac" -f "$here/chart/templates/catalog" >/dev/null
+  kubectl apply -f "$here/test/e2e/operator.yaml" >/dev/null
+  await 60 "the operator" is pod/stashd '.status.containerStatuses[0].ready' true stash
+}
