@@ -367,6 +367,10 @@ def backup_session():
         "phase": enum("State of the target.", "Pending", "Running", "Succeeded", "Failed"),
         "postBackupActions": strings("What the last step does besides."),
         "preBackupActions": strings("What the first step does besides."),
+        "progress": obj("How far a running backup is.", {
+            "bytes": int64("Bytes received and checked so far."),
+            "bytesPerSecond": int64("Rate since the last look."),
+            "percent": int32("Of the size of the last backup, where there was one.")}),
         "ref": target_ref("The object."),
         "stats": backup_stats(),
         "totalHosts": int32("Number of hosts that are expected.")}))
