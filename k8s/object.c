@@ -144,7 +144,7 @@ void kobj_condense(struct buf *out, struct str type, struct str status, struct s
 
 const char *kobj_number(struct str token, char out[64])
 {
-    char text[64];
+    char text[512]; /* real numbers can be that long */
     bool whole = true;
     int64_t i;
 
@@ -153,7 +153,7 @@ const char *kobj_number(struct str token, char out[64])
     if (whole && str_to_i64(token, &i) == 0) {
         (void)snprintf(out, 64, "%lld", (long long)i);
     } else {
-        (void)snprintf(text, sizeof(text), "%.*s", (int)(token.n < 60 ? token.n : 60), token.p);
+        (void)snprintf(text, sizeof(text), "%.*s", (int)(token.n < 511 ? token.n : 511), token.p);
         (void)snprintf(out, 64, "%.17g", strtod(text, NULL));
     }
     return out;

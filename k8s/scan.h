@@ -1,7 +1,9 @@
 /*
  * scan: a streaming scanner that takes the fields we use out of a list or a watch as the bytes arrive. No tree, no
  * whole-body buffer (performance.md 5): only the object being read has its kept values in memory. Any cut of the input
- * gives the same result. Its oracle in the fuzz target is jansson + kobj_from_json.
+ * gives the same result. Its oracle in the fuzz target is jansson + kobj_from_json: what jansson accepts gives the same
+ * records. What is not kept is skipped by counting brackets, not checked: the API server writes it, and no depth or size
+ * of one tenant's object can stop the stream of all others. A kept text over LIMIT_STRING is as good as absent.
  */
 #ifndef STASHD_SCAN_H
 #define STASHD_SCAN_H
@@ -24,13 +26,13 @@ enum scan_event {
 
 struct scan; /* opaque */
 
+/* May not free the scan. */
 typedef void scan_fn(void *ctx, enum scan_event type, const struct kobj *o /* borrowed; NULL with SCAN_ERROR */);
 
 struct scan *scan_new(const struct kind *k, enum scan_mode mode, scan_fn *on_object, void *ctx);
 void scan_free(struct scan *s);
 
-/* 0, or ERR_INVALID (no JSON, or not this shape), ERR_TOOBIG (an object over LIMIT_WATCH_LINE, nesting over
- * LIMIT_JSON_DEPTH). After an error the scan takes nothing more. */
+/* 0, or ERR_INVALID (no JSON, or not this shape). After an error the scan takes nothing more. */
 int scan_feed(struct scan *s, struct str chunk, struct error *e) NODISCARD;
 /* 0 when the input may end here: after a whole line or a whole list. */
 int scan_end(struct scan *s, struct error *e) NODISCARD;

@@ -1,0 +1,588 @@
+/*
+ * scan: see scan.h. A state per place in the grammar, each with a function that eats bytes; a frame per open container
+ * that is wanted (scan_shape), and one counter for all that is not. Kept texts of the object being read lie one after
+ * the other in `texts`; slots say where.
+ */
+#include "k8s/scan.h"
+
+#include <assert.h>
+
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+#include "k8s/scan_shape.h"
+#include "k8s/scan_text.h"
+
+enum state {
+    AT_TOP,          /* before the first, between or after documents */
+    AT_KEY_OR_END,   /* after '{' */
+    AT_KEY,          /* after a comma in an object */
+    AT_COLON,        /* after a key */
+    AT_VALUE,        /* after a colon, or after a comma in a list */
+    AT_VALUE_OR_END, /* after '[' */
+    AT_NEXT,         /* after a value in a container */
+    IN_KEY,          /* inside a key's string */
+    IN_TEXT,         /* inside a kept string */
+    IN_TOKEN,        /* inside a number or a word */
+    IN_SKIPPED,      /* inside a value that nobody wants: outside of strings */
+    IN_SKIPPED_TEXT, /* idem, inside a string */
+    N_STATES
+};
+
+struct frame {
+    int node;
+    bool is_list;
+    size_t n;    /* items that have ended */
+    size_t mark; /* length of texts when it began */
+};
+
+struct slot {
+    size_t at, n; /* in texts */
+    bool present;
+};
+
+struct scan {
+    struct scan_shape shape;
+    const struct kind *kind;
+    enum scan_mode mode;
+    scan_fn *on_object;
+    void *ctx;
+
+    enum state state;
+    int failed;
+    struct frame frames[SCAN_SHAPE_DEPTH];
+    int depth;
+    int node;          /* of the value that comes or is being read; -1: not wanted */
+    size_t skip_depth; /* open brackets of what is skipped */
+    bool skip_escape;
+    bool list_done, object_seen;
+
+    struct scan_text text; /* the string being read */
+    struct buf key, texts, conditions;
+    char token[512];
+    size_t token_n;
+
+    struct slot *slots; /* SLOT_FIELDS + kind->n_fields */
+    struct str *values;
+    int64_t generation, code;
+    bool ref_controls, owner_controls, initial_end;
+    char list_rv[64], message[LIMIT_MESSAGE];
+    char *continue_token;
+};
+
+struct scan *scan_new(const struct kind *k, enum scan_mode mode, scan_fn *on_object, void *ctx)
+{
+    struct scan *s = mem_zalloc(sizeof(*s));
+
+    scan_shape_init(&s->shape, k, mode);
+    s->kind = k;
+    s->mode = mode;
+    s->on_object = on_object;
+    s->ctx = ctx;
+    s->slots = mem_zalloc((SLOT_FIELDS + k->n_fields) * sizeof(*s->slots));
+    s->values = mem_zalloc((k->n_fields + 1) * sizeof(*s->values));
+    buf_init(&s->key, LIMIT_PARAM);
+    buf_init(&s->texts, LIMIT_WATCH_LINE);
+    buf_init(&s->conditions, LIMIT_STRING);
+    return s;
+}
+
+void scan_free(struct scan *s)
+{
+    if (!s)
+        return;
+    scan_shape_done(&s->shape);
+    buf_done(&s->key);
+    buf_done(&s->texts);
+    buf_done(&s->conditions);
+    mem_free(s->slots);
+    mem_free(s->values);
+    mem_free(s->continue_token);
+    mem_free(s);
+}
+
+static const struct scan_node *node_of(const struct scan *s, int node)
+{
+    static const struct scan_node nobody = {.child = -1, .next = -1, .item = -1};
+
+    return node < 0 ? &nobody : &s->shape.nodes[node];
+}
+
+static int fail(struct scan *s, struct error *e, const char *what)
+{
+    s->failed = ERR_INVALID;
+    return error_set(e, ERR_INVALID, "broken JSON from the API server: %s", what);
+}
+
+/* ---- the record ---- */
+
+static void cut_back(struct buf *b, size_t len)
+{
+    if (b->len > len) {
+        b->len = len;
+        b->data[len] = 0;
+    }
+}
+
+static struct str slot_text(const struct scan *s, size_t slot)
+{
+    const struct slot *at = &s->slots[slot];
+
+    return at->present ? (struct str){s->texts.data + at->at, at->n} : STR_NONE;
+}
+
+static void record_clear(struct scan *s)
+{
+    buf_clear(&s->texts);
+    memset(s->slots, 0, (SLOT_FIELDS + s->kind->n_fields) * sizeof(*s->slots));
+    s->generation = s->code = 0;
+    s->owner_controls = s->initial_end = s->object_seen = false;
+}
+
+static void slot_set(struct scan *s, size_t slot, struct str text)
+{
+    struct slot now = {s->texts.len, text.n, true};
+
+    if (text.n > LIMIT_STRING)
+        return;
+    buf_add_str(&s->texts, text);
+    if (buf_error(&s->texts) == 0)
+        s->slots[slot] = now;
+}
+
+static void record_tell(struct scan *s, enum scan_event type)
+{
+    struct kobj_parts parts = {
+        .rv = slot_text(s, SLOT_RV),
+        .values = s->values,
+    };
+    struct kobj *o;
+
+    for (size_t i = 0; i < s->kind->n_fields; i++)
+        s->values[i] = type == SCAN_BOOKMARK ? STR_NONE : slot_text(s, SLOT_FIELDS + i);
+    if (type != SCAN_BOOKMARK) {
+        parts.ns = slot_text(s, SLOT_NS);
+        parts.name = slot_text(s, SLOT_NAME);
+        parts.uid = slot_text(s, SLOT_UID);
+        parts.owner_kind = slot_text(s, SLOT_OWNER_KIND);
+        parts.owner_name = slot_text(s, SLOT_OWNER_NAME);
+        parts.owner_uid = slot_text(s, SLOT_OWNER_UID);
+        parts.deleting = s->slots[SLOT_DELETED].present;
+        parts.generation = s->generation;
+        if (str_parse_time(slot_text(s, SLOT_CREATED), &parts.created_s) < 0)
+            parts.created_s = 0;
+    }
+    s->initial_end = str_is(slot_text(s, SLOT_INITIAL_END), "true");
+    o = kobj_make(s->kind, &parts);
+    s->on_object(s->ctx, type, o);
+    kobj_unref(o);
+}
+
+static int line_end(struct scan *s, struct error *e)
+{
+    static const char *const names[] = {[SCAN_ADDED] = "ADDED",
+                                        [SCAN_MODIFIED] = "MODIFIED",
+                                        [SCAN_DELETED] = "DELETED",
+                                        [SCAN_BOOKMARK] = "BOOKMARK",
+                                        [SCAN_ERROR] = "ERROR"};
+    struct str type = slot_text(s, SLOT_EVENT), message = slot_text(s, SLOT_MESSAGE);
+
+    if (!s->object_seen)
+        return fail(s, e, "a watch event without an object");
+    for (enum scan_event i = SCAN_ADDED; i < SCAN_ERROR; i++)
+        if (str_is(type, names[i])) {
+            record_tell(s, i);
+            return 0;
+        }
+    if (!str_is(type, names[SCAN_ERROR]))
+        return fail(s, e, "a watch event of unknown type");
+    if (message.n > sizeof(s->message) - 1)
+        message.n = sizeof(s->message) - 1;
+    memcpy(s->message, message.n ? message.p : "", message.n);
+    s->message[message.n] = 0;
+    s->on_object(s->ctx, SCAN_ERROR, NULL);
+    return 0;
+}
+
+static void ref_end(struct scan *s, size_t place, size_t mark)
+{
+    static const struct slot none;
+
+    if (s->ref_controls ? !s->owner_controls : place == 0) {
+        for (size_t i = 0; i < 3; i++)
+            s->slots[SLOT_OWNER_KIND + i] = s->slots[SLOT_REF_KIND + i];
+        s->owner_controls = s->owner_controls || s->ref_controls;
+    } else {
+        cut_back(&s->texts, mark);
+    }
+    for (size_t i = 0; i < 3; i++)
+        s->slots[SLOT_REF_KIND + i] = none;
+}
+
+static void condition_end(struct scan *s, size_t mark)
+{
+    static const struct slot none;
+    size_t before = s->conditions.len;
+
+    kobj_condense(&s->conditions, slot_text(s, SLOT_TYPE), slot_text(s, SLOT_STATUS), slot_text(s, SLOT_REASON));
+    if (buf_error(&s->conditions) < 0)
+        cut_back(&s->conditions, before); /* whole conditions only */
+    for (size_t i = 0; i < 3; i++)
+        s->slots[SLOT_TYPE + i] = none;
+    cut_back(&s->texts, mark);
+}
+
+static void keep_of_list(struct scan *s, size_t slot)
+{
+    struct str text = slot_text(s, slot);
+
+    if (slot == SLOT_CONTINUE) {
+        mem_free(s->continue_token);
+        s->continue_token = mem_strndup(text.n ? text.p : "", text.n);
+    } else if (text.n < sizeof(s->list_rv)) {
+        memcpy(s->list_rv, text.n ? text.p : "", text.n);
+        s->list_rv[text.n] = 0;
+    }
+}
+
+/* ---- values ---- */
+
+static void value_end(struct scan *s)
+{
+    if (s->depth == 0) {
+        s->state = AT_TOP;
+        s->list_done = true;
+        return;
+    }
+    s->frames[s->depth - 1].n++;
+    s->state = AT_NEXT;
+}
+
+static void container_begin(struct scan *s, int node, bool is_list)
+{
+    const struct scan_node *n = node_of(s, node);
+
+    assert(s->depth < SCAN_SHAPE_DEPTH);
+    if (n->action == ACT_OBJECT && s->mode == SCAN_LIST)
+        record_clear(s);
+    else if (n->action == ACT_ENVELOPE)
+        record_clear(s);
+    if (n->action == ACT_OBJECT)
+        s->object_seen = true;
+    else if (n->action == ACT_REF)
+        s->ref_controls = false;
+    else if (n->action == ACT_CONDITIONS)
+        buf_clear(&s->conditions);
+    s->frames[s->depth++] = (struct frame){.node = node, .is_list = is_list, .mark = s->texts.len};
+    s->state = is_list ? AT_VALUE_OR_END : AT_KEY_OR_END;
+}
+
+static int container_end(struct scan *s, struct error *e)
+{
+    struct frame f = s->frames[--s->depth];
+    const struct scan_node *n = node_of(s, f.node);
+    int rc = 0;
+
+    if (n->action == ACT_ENVELOPE && s->mode == SCAN_WATCH)
+        rc = line_end(s, e);
+    else if (n->action == ACT_OBJECT && s->mode == SCAN_LIST)
+        record_tell(s, SCAN_ADDED);
+    else if (n->action == ACT_REF)
+        ref_end(s, s->frames[s->depth - 1].n, f.mark);
+    else if (n->action == ACT_CONDITION)
+        condition_end(s, f.mark);
+    else if (n->action == ACT_CONDITIONS)
+        slot_set(s, n->arg, buf_str(&s->conditions));
+    value_end(s);
+    return rc;
+}
+
+static int token_end(struct scan *s, struct error *e)
+{
+    struct str t = {s->token, s->token_n};
+    const struct scan_node *n = node_of(s, s->node);
+    bool is_word = str_is(t, "true") || str_is(t, "false"), is_null = str_is(t, "null"), has_digit = false;
+    char number[64];
+    int64_t whole;
+
+    for (size_t i = 0; i < t.n && !is_word && !is_null; i++) {
+        if (!strchr("0123456789+-.eE", t.p[i]))
+            return fail(s, e, "neither a number nor true, false, null");
+        has_digit = has_digit || (t.p[i] >= '0' && t.p[i] <= '9');
+    }
+    if (!is_word && !is_null && !has_digit)
+        return fail(s, e, "a value is missing");
+    if (n->action == ACT_CONTROLS)
+        s->ref_controls = str_is(t, "true");
+    else if (n->action == ACT_GENERATION || n->action == ACT_CODE)
+        *(n->action == ACT_CODE ? &s->code : &s->generation) = str_to_i64(t, &whole) == 0 ? whole : 0;
+    else if (n->action == ACT_VALUE && is_word)
+        slot_set(s, n->arg, t);
+    else if (n->action == ACT_VALUE && !is_null && s->token_n < sizeof(s->token))
+        slot_set(s, n->arg, str_of(kobj_number(t, number)));
+    value_end(s);
+    return 0;
+}
+
+static void text_end(struct scan *s)
+{
+    const struct scan_node *n = node_of(s, s->node);
+    size_t at = s->text.start, len = s->texts.len - at;
+
+    if (buf_error(&s->texts) < 0 || len > LIMIT_STRING) {
+        cut_back(&s->texts, at);
+    } else {
+        s->slots[n->arg] = (struct slot){at, len, true};
+        if (n->arg == SLOT_LIST_RV || n->arg == SLOT_CONTINUE)
+            keep_of_list(s, n->arg);
+    }
+    value_end(s);
+}
+
+/* ---- the grammar: each function eats from *p up to end ---- */
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r';
+}
+
+/* First byte that is no blank; false when there is none in this chunk. */
+static bool find_sign(const char **p, const char *end)
+{
+    while (*p < end && is_blank(**p))
+        ++*p;
+    return *p < end;
+}
+
+/* The value for s->node begins with **p. */
+static int value_begin(struct scan *s, const char **p, struct error *e)
+{
+    const struct scan_node *n = node_of(s, s->node);
+    char c = **p;
+
+    if ((n->action == ACT_ENVELOPE || n->action == ACT_OBJECT) && c != '{')
+        return fail(s, e, "an object was to come");
+    s->skip_depth = 0;
+    s->skip_escape = false;
+    if (c == '{' && n->child >= 0) {
+        container_begin(s, s->node, false);
+    } else if (c == '[' && n->item >= 0) {
+        container_begin(s, s->node, true);
+    } else if (c == '{' || c == '[') {
+        s->skip_depth = 1;
+        s->state = IN_SKIPPED;
+    } else if (c == '"' && (n->action == ACT_TEXT || n->action == ACT_VALUE)) {
+        scan_text_begin(&s->text, &s->texts);
+        s->state = IN_TEXT;
+    } else if (c == '"') {
+        s->state = IN_SKIPPED_TEXT;
+    } else {
+        s->token_n = 0;
+        s->state = IN_TOKEN;
+        return 0; /* its first byte is read there */
+    }
+    ++*p;
+    return 0;
+}
+
+static int at_top(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    if (!find_sign(p, end))
+        return 0;
+    if (s->mode == SCAN_LIST && s->list_done)
+        return fail(s, e, "more after the end of the list");
+    s->node = 0;
+    return value_begin(s, p, e);
+}
+
+static int at_key(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    if (!find_sign(p, end))
+        return 0;
+    if (**p == '}' && s->state == AT_KEY_OR_END) {
+        ++*p;
+        return container_end(s, e);
+    }
+    if (**p != '"')
+        return fail(s, e, "a key was to come");
+    ++*p;
+    buf_clear(&s->key);
+    scan_text_begin(&s->text, &s->key);
+    s->state = IN_KEY;
+    return 0;
+}
+
+static int at_colon(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    if (!find_sign(p, end))
+        return 0;
+    if (**p != ':')
+        return fail(s, e, "':' was to come");
+    ++*p;
+    s->state = AT_VALUE;
+    return 0;
+}
+
+static int at_value(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    if (!find_sign(p, end))
+        return 0;
+    if (**p == ']' && s->state == AT_VALUE_OR_END) {
+        ++*p;
+        return container_end(s, e);
+    }
+    if (s->frames[s->depth - 1].is_list)
+        s->node = node_of(s, s->frames[s->depth - 1].node)->item;
+    return value_begin(s, p, e);
+}
+
+static int at_next(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    bool is_list = s->frames[s->depth - 1].is_list;
+
+    if (!find_sign(p, end))
+        return 0;
+    if (**p == ',')
+        s->state = is_list ? AT_VALUE : AT_KEY;
+    else if (**p != (is_list ? ']' : '}'))
+        return fail(s, e, "',' or a closing bracket was to come");
+    return *(*p)++ == ',' ? 0 : container_end(s, e);
+}
+
+static int in_key(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    int rc = scan_text_feed(&s->text, p, end);
+
+    if (rc < 0)
+        return fail(s, e, "a bad escape");
+    if (rc > 0) {
+        s->node = buf_error(&s->key) < 0 ? -1 : scan_shape_find(&s->shape, s->frames[s->depth - 1].node, buf_str(&s->key));
+        s->state = AT_COLON;
+    }
+    return 0;
+}
+
+static int in_text(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    int rc = scan_text_feed(&s->text, p, end);
+
+    if (rc < 0)
+        return fail(s, e, "a bad escape");
+    if (rc > 0)
+        text_end(s);
+    return 0;
+}
+
+static int in_token(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    for (; *p < end; ++*p) {
+        if (is_blank(**p) || **p == ',' || **p == '}' || **p == ']')
+            return token_end(s, e);
+        if (s->token_n < sizeof(s->token))
+            s->token[s->token_n++] = **p;
+    }
+    return 0;
+}
+
+static int in_skipped(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    const char *at = *p;
+
+    (void)e;
+    for (; at < end; at++) {
+        if (*at == '"') {
+            s->state = IN_SKIPPED_TEXT;
+            at++;
+            break;
+        }
+        if (*at == '{' || *at == '[') {
+            s->skip_depth++;
+        } else if ((*at == '}' || *at == ']') && --s->skip_depth == 0) {
+            at++;
+            value_end(s);
+            break;
+        }
+    }
+    *p = at;
+    return 0;
+}
+
+static int in_skipped_text(struct scan *s, const char **p, const char *end, struct error *e)
+{
+    const char *at = *p;
+
+    (void)e;
+    if (s->skip_escape && at < end) {
+        s->skip_escape = false;
+        at++;
+    }
+    while (at < end && *at != '"') {
+        if (*at == '\\' && ++at == end) {
+            s->skip_escape = true;
+            break;
+        }
+        at++;
+    }
+    if (at < end) {
+        at++;
+        if (s->skip_depth)
+            s->state = IN_SKIPPED;
+        else
+            value_end(s);
+    }
+    *p = at;
+    return 0;
+}
+
+typedef int step_fn(struct scan *s, const char **p, const char *end, struct error *e);
+static step_fn *const steps[N_STATES] = {
+    [AT_TOP] = at_top,           [AT_KEY_OR_END] = at_key, [AT_KEY] = at_key,           [AT_COLON] = at_colon,
+    [AT_VALUE] = at_value,       [AT_VALUE_OR_END] = at_value, [AT_NEXT] = at_next,     [IN_KEY] = in_key,
+    [IN_TEXT] = in_text,         [IN_TOKEN] = in_token,    [IN_SKIPPED] = in_skipped,
+    [IN_SKIPPED_TEXT] = in_skipped_text,
+};
+
+int scan_feed(struct scan *s, struct str chunk, struct error *e)
+{
+    const char *p = chunk.p, *end = chunk.n ? chunk.p + chunk.n : chunk.p;
+    int rc = 0;
+
+    if (s->failed)
+        return error_set(e, s->failed, "the stream was broken before");
+    while (p < end && rc == 0)
+        rc = steps[s->state](s, &p, end, e);
+    return rc;
+}
+
+int scan_end(struct scan *s, struct error *e)
+{
+    if (s->failed)
+        return error_set(e, s->failed, "the stream was broken before");
+    if (s->state != AT_TOP || (s->mode == SCAN_LIST && !s->list_done))
+        return fail(s, e, "it ended in the middle");
+    return 0;
+}
+
+const char *scan_list_rv(const struct scan *s)
+{
+    return s->list_rv;
+}
+
+const char *scan_continue(const struct scan *s)
+{
+    return s->continue_token ? s->continue_token : "";
+}
+
+bool scan_initial_end(const struct scan *s)
+{
+    return s->initial_end;
+}
+
+int scan_status_code(const struct scan *s)
+{
+    return s->code > 0 && s->code < 1000 ? (int)s->code : 0;
+}
+
+const char *scan_status_message(const struct scan *s)
+{
+    return s->message;
+}

@@ -1,0 +1,148 @@
+/* scan_text: see scan_text.h. */
+#include "k8s/scan_text.h"
+
+void scan_text_begin(struct scan_text *t, struct buf *out)
+{
+    *t = (struct scan_text){.out = out, .start = out->len};
+}
+
+static void put(struct buf *out, unsigned c)
+{
+    char b[4];
+    size_t n;
+
+    if (c < 0x80) {
+        b[0] = (char)c, n = 1;
+    } else if (c < 0x800) {
+        b[0] = (char)(0xc0 | c >> 6), b[1] = (char)(0x80 | (c & 63)), n = 2;
+    } else if (c < 0x10000) {
+        b[0] = (char)(0xe0 | c >> 12), b[1] = (char)(0x80 | (c >> 6 & 63)), b[2] = (char)(0x80 | (c & 63)), n = 3;
+    } else {
+        b[0] = (char)(0xf0 | c >> 18), b[1] = (char)(0x80 | (c >> 12 & 63)), b[2] = (char)(0x80 | (c >> 6 & 63));
+        b[3] = (char)(0x80 | (c & 63)), n = 4;
+    }
+    buf_add(out, b, n);
+}
+
+/* A high surrogate stood alone. */
+static void drop_high(struct scan_text *t)
+{
+    if (t->high)
+        put(t->out, 0xfffd);
+    t->high = 0;
+}
+
+static void put_unit(struct scan_text *t)
+{
+    unsigned u = t->unit;
+
+    if (u >= 0xdc00 && u < 0xe000 && t->high) {
+        put(t->out, 0x10000 + ((t->high - 0xd800) << 10) + (u - 0xdc00));
+        t->high = 0;
+        return;
+    }
+    drop_high(t);
+    if (u >= 0xd800 && u < 0xdc00)
+        t->high = u;
+    else
+        put(t->out, u >= 0xdc00 && u < 0xe000 ? 0xfffd : u);
+}
+
+static int escape(struct scan_text *t, char c)
+{
+    static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+    const char *at = c ? strchr(from, c) : NULL;
+
+    t->step = TEXT_PLAIN;
+    if (c == 'u') {
+        t->step = TEXT_HEX;
+        t->unit = t->n_hex = 0;
+        return 0;
+    }
+    if (!at)
+        return -1;
+    drop_high(t);
+    buf_putc(t->out, to[at - from]);
+    return 0;
+}
+
+static int hex(struct scan_text *t, char c)
+{
+    unsigned digit;
+
+    if (c >= '0' && c <= '9')
+        digit = (unsigned)(c - '0');
+    else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+        digit = (unsigned)((c | 32) - 'a' + 10);
+    else
+        return -1;
+    t->unit = t->unit << 4 | digit;
+    if (++t->n_hex == 4) {
+        t->step = TEXT_PLAIN;
+        put_unit(t);
+    }
+    return 0;
+}
+
+/* Length of the UTF-8 sequence at p, 0 when it is none. */
+static size_t sequence(const unsigned char *p, size_t n)
+{
+    static const struct {
+        unsigned char lo, hi, second_lo, second_hi;
+        size_t n;
+    } rows[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
+                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
+                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (*p < rows[i].lo || *p > rows[i].hi)
+            continue;
+        if (rows[i].n > n || (rows[i].n > 1 && (p[1] < rows[i].second_lo || p[1] > rows[i].second_hi)))
+            return 0;
+        for (size_t k = 2; k < rows[i].n; k++)
+            if ((p[k] & 0xc0) != 0x80)
+                return 0;
+        return rows[i].n;
+    }
+    return 0;
+}
+
+/* Whoever reads the text makes JSON of it again some day, and jansson takes UTF-8 only. */
+static void clean(char *p, size_t n)
+{
+    for (size_t i = 0, len; i < n; i += len ? len : 1) {
+        len = sequence((unsigned char *)p + i, n - i);
+        if (!len)
+            p[i] = '?';
+    }
+}
+
+int scan_text_feed(struct scan_text *t, const char **p, const char *end)
+{
+    int rc = 0;
+
+    while (*p < end && rc == 0) {
+        const char *from = *p;
+
+        if (t->step == TEXT_ESCAPE) {
+            rc = escape(t, *(*p)++);
+        } else if (t->step == TEXT_HEX) {
+            rc = hex(t, *(*p)++);
+        } else if (*from == '"') {
+            drop_high(t);
+            ++*p;
+            if (t->out->len > t->start)
+                clean(t->out->data + t->start, t->out->len - t->start);
+            return 1;
+        } else if (*from == '\\') {
+            t->step = TEXT_ESCAPE;
+            ++*p;
+        } else {
+            drop_high(t);
+            while (*p < end && **p != '"' && **p != '\\')
+                ++*p;
+            buf_add(t->out, from, (size_t)(*p - from));
+        }
+    }
+    return rc;
+}
