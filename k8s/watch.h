@@ -8,7 +8,10 @@
  *         410 -> Listing again, without emptying the cache meanwhile.
  * Errors: timeouts, GOAWAY, 410, 429 (Retry-After) are its own business: back-off from 0.5 s to 30 s with full jitter.
  *         on_trouble hears ERR_DENIED and ERR_NOTFOUND (no such kind), once until the next success.
- * Idle:   watches ask for timeoutSeconds 300..600; no byte and no bookmark for 90 s more than that: reconnect.
+ * Idle:   watches ask for timeoutSeconds 300..600; a stream that the server has not ended 90 s after that is dead:
+ *         reconnect.
+ * Inside callbacks you may stop this watch; you may not start or free it. One watch a kind and cache: a list's end drops
+ * what the list did not have.
  */
 #ifndef STASHD_WATCH_H
 #define STASHD_WATCH_H
@@ -39,19 +42,20 @@ struct kube_watch {
 
     /* Readable. */
     enum watch_state state;
-    uint32_t lists, restarts; /* for metrics */
+    uint32_t lists, restarts; /* lists that completed, streams opened after the first; for metrics */
 
     /* private */
     struct http_call call;
     struct http_header headers[4];
-    struct timer timer;
+    struct timer timer; /* in a call: the idle limit; else the next try */
     struct scan *scan;
     struct buf path, token, body;
-    char rv[64];
-    int status;
+    char rv[64]; /* last version seen; "": a list is needed */
+    int status, event_code;
     uint32_t failures, retry_after_ms;
-    int64_t no_stream_until_ms;
-    bool whole_list, told, stopping, in_call;
+    uint64_t opened_ns, no_stream_until_ns;
+    enum { KUBE_WATCH_REST, KUBE_WATCH_AUTH, KUBE_WATCH_CALL } step;
+    bool whole_list, told, refused, stopping, broken;
 };
 
 void kube_watch_start(struct kube_watch *w);
