@@ -5,6 +5,7 @@
 
 #include "controllers/jobspec.h"
 #include "core/base/json.h"
+#include "core/base/mem.h"
 
 const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_s)
 {
@@ -45,4 +46,15 @@ json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *nam
                      json_text(invoker, "apiVersion"), "kind", kind, "name", invoker_name, "uid",
                      json_text(invoker, "metadata.uid"), "controller", 1, "blockOwnerDeletion", 1, "spec", "invoker",
                      "apiGroup", STASH_GROUP, "kind", kind, "name", invoker_name, "retryLeft", (json_int_t)retry_left);
+}
+
+const char *sessionspec_invoker_hash(struct arena *a, const json_t *invoker)
+{
+    const json_t *spec = json_at(invoker, "spec");
+    char *text = json_dumps(spec ? spec : json_null(), JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+    char hex[65];
+
+    str_sha256_hex(str_of(text), hex);
+    mem_free(text);
+    return arena_strdup(a, hex);
 }

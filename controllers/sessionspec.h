@@ -15,4 +15,8 @@ const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_
 /* The object for an invoker's whole document; one reference. retry_left < 0: as its retryConfig says. */
 json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *name, int64_t retry_left);
 
+/* SHA-256 in hex over the invoker's spec with sorted keys: annotation stash.appscode.com/invoker-hash of a session. In
+ * the arena. */
+const char *sessionspec_invoker_hash(struct arena *a, const json_t *invoker);
+
 #endif

@@ -1,6 +1,7 @@
 /* table: all controllers, one row each. A new kind is a new row. */
 #include "controllers/controller.h"
 #include "controllers/backupconfiguration.h"
+#include "controllers/backupsession.h"
 #include "controllers/identity.h"
 #include "controllers/repository.h"
 #include "controllers/schedule.h"
@@ -8,6 +9,7 @@
 const struct controller *const controllers[] = {
     &repository_controller,
     &backupconfiguration_controller,
+    &backupsession_controller,
     &schedule_controller,
     &identity_controller,
 };

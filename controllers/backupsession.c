@@ -1,0 +1,618 @@
+/* backupsession: see backupsession.h. The table, and what its rows do. */
+#include "controllers/backupsession.h"
+
+#include "controllers/condition.h"
+#include "controllers/identity.h"
+#include "controllers/sessionspec.h"
+#include "core/base/json.h"
+
+#define EXECUTOR "BackupExecutorEnsured"
+#define RETRY_OF STASH_GROUP "/retry-of"
+#define INVOKER_HASH STASH_GROUP "/invoker-hash"
+
+enum { LOOK_AGAIN_S = 60 }; /* waiting for another session: its end wakes us; this is for what no event tells */
+
+static const char *const phases[] = {"", "Pending", "Running", "Succeeded", "Failed", "Skipped", NULL};
+
+/* ---- status ---- */
+
+static void set_condition(const struct backupsession_view *v, const char *type, const char *status, const char *reason,
+                          const char *message)
+{
+    condition_set(v->conditions, v->now_s, type, status, reason, "%s", message);
+}
+
+/* A condition of the target's entry. */
+static void set_entry(const struct backupsession_view *v, const char *type, const char *status, const char *reason,
+                      const char *message)
+{
+    json_t *list = json_object_get(v->entry, "conditions");
+
+    if (!list) {
+        list = json_array();
+        json_object_set_new(v->entry, "conditions", list);
+    }
+    condition_set(list, v->now_s, type, status, reason, "%s", message);
+}
+
+static json_t *time_json(int64_t unix_s)
+{
+    char text[32];
+
+    return json_string(str_format_time(unix_s, text));
+}
+
+/* controllers.md 6.10, first match. */
+static const char *entry_phase(const struct backupsession_view *v)
+{
+    const json_t *list = json_at(v->entry, "conditions");
+
+    if (condition_is(list, EXECUTOR, "False") || condition_is(list, "PreBackupHookExecutionSucceeded", "False") ||
+        condition_is(list, "BackupDisrupted", "True") || condition_is(list, "PostBackupHookExecutionSucceeded", "False"))
+        return "Failed";
+    if (!json_at(v->entry, "totalHosts"))
+        return "Pending";
+    if (v->has_result)
+        return v->has_bad_host ? "Failed" : "Succeeded";
+    return "Running";
+}
+
+static void write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase)
+{
+    json_t *status = json_object();
+
+    json_object_set_new(v->entry, "phase", json_string(entry_phase(v)));
+    json_object_set_new(status, "phase", json_string(phases[phase]));
+    json_object_set_new(status, "targets", json_deep_copy(v->targets));
+    json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
+    if (v->deadline_s)
+        json_object_set_new(status, "sessionDeadline", time_json(v->deadline_s));
+    plan_status(p, status);
+}
+
+/* A final phase, with the session's age when it got it. */
+static void finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase)
+{
+    int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
+    json_t *status = json_object();
+    char text[32];
+
+    write_status(v, p, phase);
+    if (!*json_text(v->doc, "status.sessionDuration"))
+        json_object_set_new(status, "sessionDuration", json_string(str_format_duration(age * 1000000000, text)));
+    plan_status(p, status);
+}
+
+/* ---- before the start ---- */
+
+static bool may_not_start(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->skip != NULL;
+}
+
+static void skip(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    json_t *status = json_pack("{s:s}", "phase", phases[BACKUPSESSION_SKIPPED]);
+
+    (void)w;
+    set_condition(v, "BackupSkipped", "True", "SkippedTakingNewBackup", v->skip);
+    json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
+    plan_status(p, status);
+    plan_event(p, "Normal", "BackupSession Skipped", "%s", v->skip);
+}
+
+/* The worker finds its actions and the deadline when it starts; the Job is made in a later pass. */
+static void accept(const void *view, struct world *w, struct plan *p)
+{
+    struct backupsession_view v = *(const struct backupsession_view *)view;
+    int64_t timeout_ns;
+
+    if (str_parse_duration_ns(str_of(json_text(v.in.unit, "timeOut")), &timeout_ns, NULL) == 0 && timeout_ns > 0)
+        v.deadline_s = v.self->created_s + timeout_ns / 1000000000;
+    if (!strcmp(json_text(v.in.unit, "driver"), "") || !strcmp(json_text(v.in.unit, "driver"), "Restic")) {
+        json_object_set_new(v.entry, "preBackupActions", json_pack("[s]", "InitializeBackendRepository"));
+        json_object_set_new(v.entry, "postBackupActions", json_pack("[s, s, s]", "ApplyRetentionPolicy",
+                                                                    "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
+    }
+    write_status(&v, p, BACKUPSESSION_PENDING);
+    plan_patch(p, v.self->kind, v.self->ns, v.self->name, NULL, NULL,
+               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", INVOKER_HASH,
+                         sessionspec_invoker_hash(world_arena(w), v.invoker)));
+}
+
+static bool has_job(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->outcome.state != OUTCOME_ABSENT;
+}
+
+static bool is_past_deadline(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->deadline_s && v->now_s >= v->deadline_s;
+}
+
+static void set_deadline_exceeded(const struct backupsession_view *v, struct plan *p, const char *why)
+{
+    char text[32];
+
+    condition_set(v->conditions, v->now_s, "DeadlineExceeded", "True", "FailedToCompleteWithinDeadline",
+                  "did not complete until %s%s", str_format_time(v->deadline_s, text), why);
+    plan_event(p, "Warning", "Deadline Exceeded", "the session did not complete until %s%s", text, why);
+}
+
+static void end_unstarted(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    const char *why = condition_message(json_at(v->entry, "conditions"), EXECUTOR);
+
+    set_deadline_exceeded(v, p, arena_printf(world_arena(w), ": never started%s%s", *why ? ": " : "", why));
+    finish(v, p, BACKUPSESSION_FAILED);
+}
+
+static bool is_target_taken(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->waits_for != NULL;
+}
+
+static void wake_waiting(const struct backupsession_view *v, struct plan *p, int64_t at_s)
+{
+    plan_wake_at(p, at_s);
+    if (v->deadline_s)
+        plan_wake_at(p, v->deadline_s);
+}
+
+static void wait_for_target(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    set_entry(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
+              arena_printf(world_arena(w), "BackupSession %s has the same target", v->waits_for));
+    write_status(v, p, BACKUPSESSION_PENDING);
+    wake_waiting(v, p, v->now_s + LOOK_AGAIN_S);
+}
+
+static bool is_impossible(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->impossible != NULL;
+}
+
+static void fail_executor(const struct backupsession_view *v, struct world *w, struct plan *p, const char *reason,
+                          const char *why)
+{
+    const char *message = arena_printf(world_arena(w), "failed to make the backup Job %s/%s. Reason: %s", v->self->ns,
+                                       v->job_name, why);
+
+    set_entry(v, EXECUTOR, "False", reason, message);
+    finish(v, p, BACKUPSESSION_FAILED);
+    plan_event(p, "Warning", "Backup Job Failed", "%s", message);
+}
+
+static void give_up_job(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    fail_executor(v, w, p, "FailedToEnsureBackupExecutor", v->impossible);
+}
+
+enum { POLICY_TRIES = 3 };
+
+static bool is_refused_for_good(const void *view)
+{
+    const struct refusal *r = ((const struct backupsession_view *)view)->refusal;
+
+    return r && (r->why == REFUSAL_INVALID || r->why == REFUSAL_NAME ||
+                 (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
+}
+
+static void give_up_refused(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    fail_executor(v, w, p, *v->refusal->reason ? v->refusal->reason : "FailedToEnsureBackupExecutor",
+                  v->refusal->message);
+}
+
+static bool is_refused_for_now(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->refusal && v->now_s < v->refusal->retry_s;
+}
+
+static void wait_refused(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    set_entry(v, EXECUTOR, "Unknown", v->refusal->reason, v->refusal->message);
+    write_status(v, p, BACKUPSESSION_PENDING);
+    wake_waiting(v, p, v->refusal->retry_s);
+    if (v->refusal->why == REFUSAL_QUOTA)
+        plan_event(p, "Warning", "Quota Exceeded", "%s", v->refusal->message);
+}
+
+static void write_started(const struct backupsession_view *v, struct world *w, struct plan *p)
+{
+    set_entry(v, EXECUTOR, "True", "SuccessfullyEnsuredBackupExecutor",
+              arena_printf(world_arena(w), "made the backup Job %s/%s", v->self->ns, v->job_name));
+    json_object_set_new(v->entry, "totalHosts", json_integer(1));
+    write_status(v, p, BACKUPSESSION_RUNNING);
+}
+
+static void start(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    const json_t *pod = json_at(v->in.unit, "runtimeSettings.pod");
+    struct identity_want want = {
+        .invoker = cache_find(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), v->self->ns,
+                              json_text(v->invoker, "metadata.name")),
+        .user_account = json_text(pod, "serviceAccountName"),
+        .annotations = json_object_size(json_at(pod, "serviceAccountAnnotations"))
+                           ? json_at(pod, "serviceAccountAnnotations")
+                           : NULL,
+        .own = v->in.repository && strcmp(json_text(v->in.repository, "metadata.namespace"), v->self->ns) != 0,
+    };
+    json_t *job = json_deep_copy(v->job);
+
+    if (!want.invoker) { /* its record comes with the next event */
+        json_decref(job);
+        plan_wake_at(p, v->now_s + 1);
+        return;
+    }
+    json_object_set_new(json_at(job, "spec.template.spec"), "serviceAccountName",
+                        json_string(identity_ensure(w, p, &want)));
+    if (v->interim)
+        plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(v->interim));
+    plan_create(p, kind_get(KIND_JOB), v->self->ns, job);
+    write_started(v, w, p);
+    wake_waiting(v, p, v->now_s + v->in.settings->pod_start_timeout_s);
+}
+
+static void note_started(const void *view, struct world *w, struct plan *p)
+{
+    write_started(view, w, p);
+}
+
+/* ---- while it runs ---- */
+
+static bool is_late_with_job(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->is_late && v->outcome.state != OUTCOME_ABSENT;
+}
+
+/* Foreground: the Job is there until its pods are gone, and with them the last writer to the repository. */
+static void stop_job(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
+        set_deadline_exceeded(v, p, "; its Job is stopped");
+    write_status(v, p, BACKUPSESSION_RUNNING);
+    if (!v->outcome.deleting)
+        plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Foreground");
+}
+
+static bool is_late(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->is_late;
+}
+
+static void end_late(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
+        set_deadline_exceeded(v, p, "");
+    if (!v->has_result)
+        set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption", "stopped at the session's deadline");
+    finish(v, p, BACKUPSESSION_FAILED);
+}
+
+static bool is_bad(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->has_result &&
+           (v->has_bad_host || strcmp(entry_phase(v), "Failed") == 0 ||
+            condition_is(v->conditions, "RetentionPolicyApplied", "False") ||
+            condition_is(v->conditions, "RepositoryIntegrityVerified", "False"));
+}
+
+static void end_bad(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    finish(view, p, BACKUPSESSION_FAILED);
+}
+
+static bool is_good(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->has_result;
+}
+
+static void end_good(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    finish(view, p, BACKUPSESSION_SUCCEEDED);
+}
+
+static bool is_disrupted(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->outcome.state != OUTCOME_ACTIVE;
+}
+
+static void end_disrupted_because(const struct backupsession_view *v, struct plan *p, const char *why)
+{
+    set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption", why);
+    finish(v, p, BACKUPSESSION_FAILED);
+    plan_event(p, "Warning", "Backup Job Failed", "%s", why);
+}
+
+static void end_disrupted(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    const char *why = v->outcome.message;
+
+    if (v->outcome.state == OUTCOME_ABSENT)
+        why = arena_printf(world_arena(w), "Job %s is gone and has reported nothing", v->job_name);
+    else if (v->outcome.state == OUTCOME_SUCCEEDED)
+        why = arena_printf(world_arena(w), "Job %s has ended and has reported nothing; is update-status the last step of "
+                                           "its Task?", v->job_name);
+    end_disrupted_because(v, p, why);
+}
+
+static bool has_not_started_in_time(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->start_by_s && v->now_s >= v->start_by_s;
+}
+
+static void end_not_started(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    char text[32];
+    const char *why = arena_printf(
+        world_arena(w), "no container of Job %s has started within %s: %s", v->job_name,
+        str_format_duration(v->in.settings->pod_start_timeout_s * 1000000000, text),
+        v->outcome.stuck ? v->outcome.stuck : "it has no pod, or its pod waits for a volume");
+
+    plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Background");
+    end_disrupted_because(v, p, why);
+}
+
+static void watch_on(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    write_status(v, p, BACKUPSESSION_RUNNING);
+    if (v->deadline_s)
+        plan_wake_at(p, v->deadline_s);
+    if (v->start_by_s)
+        plan_wake_at(p, v->start_by_s);
+    if (v->outcome.stuck && !v->outcome.has_started)
+        plan_event(p, "Warning", "Backup Job Failed", "Job %s does not start: %s", v->job_name, v->outcome.stuck);
+}
+
+/* ---- once final ---- */
+
+static bool is_not_clean(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return !v->is_clean;
+}
+
+/* MetricsPushed comes last of all: scripts wait for it. The operator serves its metrics itself: nothing is pushed. */
+static void clean_history(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    bool drops_self = false;
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n_history; i++) {
+        const struct kobj *o = v->history[i].data;
+
+        if (!v->history[i].drop)
+            continue;
+        n++;
+        if (strcmp(o->name, v->self->name) == 0)
+            drops_self = true;
+        else
+            plan_delete(p, o->kind, o->ns, o->name, o->uid, "Background");
+    }
+    set_condition(v, "BackupHistoryCleaned", "True", "SuccessfullyCleanedBackupHistory",
+                  arena_printf(world_arena(w), "%zu of %zu sessions removed", n, v->n_history));
+    if (strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
+        set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
+    plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
+    if (drops_self)
+        plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
+}
+
+static bool was_retried(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->retry_exists;
+}
+
+static void note_retried(const void *view, struct world *w, struct plan *p)
+{
+    (void)view;
+    (void)w;
+    plan_status(p, json_pack("{s:b}", "retried", 1));
+}
+
+static bool has_no_retry_time(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->wants_retry && !v->retry_at_s;
+}
+
+static void schedule_retry(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    int64_t delay_ns = 0, at;
+    char text[32];
+
+    (void)w;
+    if (str_parse_duration_ns(str_of(json_text(v->invoker, "spec.retryConfig.delay")), &delay_ns, NULL) < 0 ||
+        delay_ns < 0)
+        delay_ns = 0;
+    at = v->now_s + (delay_ns + 999999999) / 1000000000;
+    if (at <= v->self->created_s)
+        at = v->self->created_s + 1; /* the name is made of it */
+    plan_status(p, json_pack("{s:o}", "nextRetry", time_json(at)));
+    plan_event(p, "Normal", "Retry Scheduled", "the backup is tried again at %s", str_format_time(at, text));
+}
+
+static bool is_retry_due(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->wants_retry && !v->retry_held && v->now_s >= v->retry_at_s;
+}
+
+static void retry(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    const char *name = sessionspec_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
+    json_t *next = sessionspec_make(world_arena(w), v->invoker, name, json_int(v->doc, "spec.retryLeft", 1) - 1);
+
+    json_object_set_new(json_object_get(next, "metadata"), "annotations",
+                        json_pack("{s:s}", RETRY_OF, v->self->name));
+    plan_create(p, v->self->kind, v->self->ns, next);
+    plan_status(p, json_pack("{s:b}", "retried", 1));
+}
+
+static bool awaits_retry(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->wants_retry && !v->retry_held;
+}
+
+static void wake_for_retry(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    plan_wake_at(p, v->retry_at_s);
+}
+
+/* ---- the table ---- */
+
+/* clang-format off */
+static const struct rule rules[] = {
+    /* in                     when                     effects          to                       reason */
+    {BACKUPSESSION_NEW,       may_not_start,           skip,            BACKUPSESSION_SKIPPED,   "SkippedTakingNewBackup"},
+    {BACKUPSESSION_NEW,       NULL,                    accept,          BACKUPSESSION_PENDING,   "Accepted"},
+    {BACKUPSESSION_PENDING,   has_job,                 note_started,    BACKUPSESSION_RUNNING,   "JobFound"},
+    {BACKUPSESSION_PENDING,   is_past_deadline,        end_unstarted,   BACKUPSESSION_FAILED,    "DeadlineExceededUnstarted"},
+    {BACKUPSESSION_PENDING,   may_not_start,           skip,            BACKUPSESSION_SKIPPED,   "SkippedWhilePending"},
+    {BACKUPSESSION_PENDING,   is_target_taken,         wait_for_target, BACKUPSESSION_PENDING,   "WaitingForOtherSession"},
+    {BACKUPSESSION_PENDING,   is_impossible,           give_up_job,     BACKUPSESSION_FAILED,    "FailedToEnsureBackupExecutor"},
+    {BACKUPSESSION_PENDING,   is_refused_for_good,     give_up_refused, BACKUPSESSION_FAILED,    "JobRefused"},
+    {BACKUPSESSION_PENDING,   is_refused_for_now,      wait_refused,    BACKUPSESSION_PENDING,   "JobRefusedForNow"},
+    {BACKUPSESSION_PENDING,   NULL,                    start,           BACKUPSESSION_RUNNING,   "SuccessfullyEnsuredBackupExecutor"},
+    {BACKUPSESSION_RUNNING,   is_late_with_job,        stop_job,        BACKUPSESSION_RUNNING,   "DeadlineExceeded"},
+    {BACKUPSESSION_RUNNING,   is_late,                 end_late,        BACKUPSESSION_FAILED,    "DeadlineExceededStopped"},
+    {BACKUPSESSION_RUNNING,   is_bad,                  end_bad,         BACKUPSESSION_FAILED,    "BackupFailed"},
+    {BACKUPSESSION_RUNNING,   is_good,                 end_good,        BACKUPSESSION_SUCCEEDED, "BackupSucceeded"},
+    {BACKUPSESSION_RUNNING,   is_disrupted,            end_disrupted,   BACKUPSESSION_FAILED,    "BackupDisrupted"},
+    {BACKUPSESSION_RUNNING,   has_not_started_in_time, end_not_started, BACKUPSESSION_FAILED,    "PodNotStarted"},
+    {BACKUPSESSION_RUNNING,   NULL,                    watch_on,        BACKUPSESSION_RUNNING,   "JobRuns"},
+    {BACKUPSESSION_SUCCEEDED, is_not_clean,            clean_history,   BACKUPSESSION_SUCCEEDED, "HistoryCleanedAfterSuccess"},
+    {BACKUPSESSION_SKIPPED,   is_not_clean,            clean_history,   BACKUPSESSION_SKIPPED,   "HistoryCleanedAfterSkip"},
+    {BACKUPSESSION_FAILED,    is_not_clean,            clean_history,   BACKUPSESSION_FAILED,    "HistoryCleanedAfterFailure"},
+    {BACKUPSESSION_FAILED,    was_retried,             note_retried,    BACKUPSESSION_FAILED,    "RetryFound"},
+    {BACKUPSESSION_FAILED,    has_no_retry_time,       schedule_retry,  BACKUPSESSION_FAILED,    "RetryScheduled"},
+    {BACKUPSESSION_FAILED,    is_retry_due,            retry,           BACKUPSESSION_FAILED,    "Retried"},
+    {BACKUPSESSION_FAILED,    awaits_retry,            wake_for_retry,  BACKUPSESSION_FAILED,    "RetryAwaited"},
+};
+/* clang-format on */
+
+/* ---- whose events wake a session ---- */
+
+static void wake_owner(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    outcome_wake_owner(c, changed, "BackupSession", wake, ctx);
+}
+
+struct waking {
+    wake_fn *wake;
+    void *ctx;
+};
+
+static bool wake_session(void *ctx, const struct kobj *o)
+{
+    const struct waking *k = ctx;
+    const char *phase = kobj_text(o, "status.phase");
+
+    if (strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Skipped") != 0)
+        k->wake(k->ctx, o->ns, o->name); /* open ones, and failed ones that may have a retry held back */
+    return true;
+}
+
+static void wake_sessions_of(const struct cache *c, const struct kobj *invoker, wake_fn *wake, void *ctx)
+{
+    struct waking k = {wake, ctx};
+    struct buf key;
+
+    buf_init(&key, 1024);
+    buf_printf(&key, "%s/%s", invoker->ns, invoker->name);
+    cache_each_by(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, wake_session, &k);
+    buf_done(&key);
+}
+
+static bool phase_changed(const struct kobj *old, const struct kobj *now)
+{
+    return strcmp(kobj_text(old, "status.phase"), kobj_text(now, "status.phase")) != 0;
+}
+
+static bool phase_or_pause_changed(const struct kobj *old, const struct kobj *now)
+{
+    return phase_changed(old, now) || strcmp(kobj_text(old, "spec.paused"), kobj_text(now, "spec.paused")) != 0;
+}
+
+static const struct watched watches[] = {
+    {KIND_JOB, wake_owner, NULL},
+    {KIND_POD, wake_owner, NULL},
+    {KIND_BACKUPCONFIGURATION, wake_sessions_of, phase_or_pause_changed},
+    {KIND_BACKUPSESSION, backupsession_wake_rivals, phase_changed},
+};
+
+const struct controller backupsession_controller = {
+    .name = "backupsession",
+    .kind = KIND_BACKUPSESSION,
+    .component = "BackupSession Controller",
+    .phases = phases,
+    .rules = rules,
+    .n_rules = sizeof(rules) / sizeof(rules[0]),
+    .view_size = sizeof(struct backupsession_view),
+    .observe = backupsession_observe,
+    .watches = watches,
+    .n_watches = sizeof(watches) / sizeof(watches[0]),
+};

@@ -1,0 +1,69 @@
+/*
+ * backupsession: the BackupSession controller (controllers.md 6). Private to its files: the view of a pass.
+ *
+ * A session is written in few steps, each of which may be the last before a crash: accepted (phase Pending, actions and
+ * deadline for the worker), its Job made (Running), its result seen (Succeeded, Failed), history cleaned. A final phase
+ * is never changed.
+ */
+#ifndef STASHD_BACKUPSESSION_H
+#define STASHD_BACKUPSESSION_H
+
+#include "controllers/jobspec.h"
+#include "controllers/outcome.h"
+#include "controllers/retain.h"
+
+extern const struct controller backupsession_controller;
+
+enum backupsession_phase {
+    BACKUPSESSION_NEW,     /* just created */
+    BACKUPSESSION_PENDING, /* accepted; its Job is not made yet: it waits for the target, a quota, its turn */
+    BACKUPSESSION_RUNNING, /* its Job was made */
+    BACKUPSESSION_SUCCEEDED,
+    BACKUPSESSION_FAILED,
+    BACKUPSESSION_SKIPPED, /* never started */
+};
+
+struct backupsession_view {
+    /* Documents. */
+    const json_t *doc, *invoker;
+    const struct kobj *self;
+    struct job_input in;
+    struct target_ref ref;
+    /* Copies to be changed and written back whole: lists are replaced, so each write starts from the whole document. */
+    json_t *targets, *entry, *conditions;
+
+    int64_t now_s, deadline_s; /* 0: none */
+
+    /* Before the start. */
+    const char *skip;       /* why it does not start at all; NULL */
+    const char *waits_for;  /* name of the session that holds the target; NULL */
+    const json_t *job;      /* to be made */
+    const json_t *interim;  /* its claim; NULL */
+    const char *job_name, *impossible; /* why the Job can't be made; NULL */
+    const struct refusal *refusal;     /* by the API server, not to be tried again yet; NULL */
+
+    /* After it. */
+    struct outcome outcome;
+    bool has_result, has_bad_host, is_late;
+    int64_t start_by_s; /* the pod has to have started then; 0: it has */
+
+    /* Once final. */
+    struct retain_item *history;
+    size_t n_history;
+    bool is_clean;
+    int64_t retry_at_s;     /* status.nextRetry; 0: not set */
+    bool wants_retry, retry_exists, retry_held; /* held: paused */
+};
+
+int backupsession_observe(struct world *w, const struct kobj *self, void *view);
+
+/* Another session of the same invoker that has started or is older; NULL: none. */
+const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self);
+/* A session of another invoker that has this target or is before us in line; NULL: none. */
+const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref);
+/* Map of a watch: sessions of other invokers with the same target. */
+void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
+/* All sessions of a session's invoker, for history and retries. In the arena. */
+struct retain_item *backupsession_family(struct world *w, const struct kobj *self, size_t *ret_n);
+
+#endif

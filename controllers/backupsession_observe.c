@@ -1,0 +1,254 @@
+/* backupsession_observe: what a pass over a BackupSession looks at, phase by phase. It reads, it decides nothing. */
+#include "controllers/backupsession.h"
+#include "controllers/condition.h"
+#include "controllers/repository.h"
+#include "controllers/sessionspec.h"
+#include "core/base/json.h"
+
+static int64_t time_of(const json_t *doc, const char *path)
+{
+    int64_t s;
+
+    return str_parse_time(str_of(json_text(doc, path)), &s) < 0 ? 0 : s;
+}
+
+/* The target's entry in status.targets, in copies that the pass may change. */
+static void take_status(struct world *w, struct backupsession_view *v)
+{
+    const json_t *targets = json_at(v->doc, "status.targets");
+    json_t *it;
+    size_t i;
+
+    v->conditions = arena_json(world_arena(w), condition_copy(v->doc));
+    v->targets = arena_json(world_arena(w), json_is_array(targets) ? json_deep_copy(targets) : json_array());
+    json_array_foreach (v->targets, i, it)
+        if (target_ref_equal(&v->ref, json_at(it, "ref")))
+            v->entry = it;
+    if (!v->entry) {
+        v->entry = json_object();
+        json_object_set_new(v->entry, "ref", target_ref_json(&v->ref));
+        json_array_append_new(v->targets, v->entry);
+    }
+    v->deadline_s = time_of(v->doc, "status.sessionDeadline");
+}
+
+/* ---- before the start ---- */
+
+static const char *why_skip(struct world *w, const struct backupsession_view *v)
+{
+    const char *kind = kobj_text(v->self, "spec.invoker.kind"), *name = kobj_text(v->self, "spec.invoker.name");
+    const struct kobj *sibling;
+
+    if (!v->invoker)
+        return arena_printf(world_arena(w), "backup skipped because %s %s/%s is not there", kind, v->self->ns, name);
+    if (strcmp(json_text(v->invoker, "status.phase"), "Ready") != 0)
+        return arena_printf(world_arena(w), "backup skipped because %s %s/%s is not ready", kind, v->self->ns, name);
+    sibling = backupsession_sibling(world_cache(w), v->self);
+    if (sibling)
+        return arena_printf(world_arena(w), "new backup skipped: previous BackupSession %s is %s", sibling->name,
+                            *kobj_text(sibling, "status.phase") ? kobj_text(sibling, "status.phase") : "Pending");
+    return NULL;
+}
+
+static const char *look_at_app(struct world *w, struct backupsession_view *v)
+{
+    if (!target_is_app(&v->ref))
+        return NULL;
+    v->in.app = world_doc(w, kind_get(KIND_APPBINDING), v->ref.ns, v->ref.name);
+    if (!v->in.app)
+        return arena_printf(world_arena(w), "AppBinding %s/%s not found", v->ref.ns, v->ref.name);
+    if (strcmp(v->ref.ns, v->self->ns) != 0 && !*json_text(v->in.unit, "runtimeSettings.pod.serviceAccountName"))
+        return arena_printf(world_arena(w), "AppBinding %s/%s is in another namespace: runtimeSettings.pod."
+                                            "serviceAccountName must name an account that may read it", v->ref.ns,
+                            v->ref.name);
+    return NULL;
+}
+
+static const char *look_at_task(struct world *w, struct backupsession_view *v, const json_t **ret)
+{
+    struct effective_task task;
+    struct error e;
+
+    if (resolve_effective_task(v->in.direction, v->in.unit, v->in.app, world_arena(w), &task, &e) < 0)
+        return arena_strdup(world_arena(w), e.msg);
+    if (!*task.name)
+        return "no Task given and the AppBinding names none";
+    *ret = world_doc(w, kind_get(KIND_TASK), NULL, task.name);
+    return *ret ? NULL : arena_printf(world_arena(w), "Task \"%s\" not found", task.name);
+}
+
+/* The Job as it will be made, or why it can't be. */
+static void make_job(struct world *w, struct backupsession_view *v)
+{
+    struct jobspec_options o = {.name = v->job_name, .pod.account = ""};
+    json_t *job;
+    struct error e;
+    int64_t timeout = v->in.settings->job_default_timeout_s;
+
+    v->impossible = look_at_app(w, v);
+    if (!v->impossible)
+        v->impossible = look_at_task(w, v, &o.task);
+    if (v->impossible)
+        return;
+    if (!v->deadline_s && timeout > 0)
+        v->deadline_s = v->now_s + timeout;
+    o.left_s = v->deadline_s ? v->deadline_s - v->now_s : 0;
+    o.pod.interim_claim = jobspec_interim_name(&v->in, world_arena(w));
+    if (jobspec_make(w, &v->in, &o, &job, &e) < 0) {
+        v->impossible = arena_strdup(world_arena(w), e.msg);
+        return;
+    }
+    v->job = arena_json(world_arena(w), job);
+    if (o.pod.interim_claim)
+        v->interim = arena_json(world_arena(w), jobspec_interim_claim(&v->in, o.pod.interim_claim));
+}
+
+/* A refusal of anything that the start has to make. */
+static const struct refusal *find_refusal(const struct world *w, const struct backupsession_view *v)
+{
+    const struct {
+        enum kind_id kind;
+        const char *name;
+    } made[] = {
+        {KIND_JOB, v->job_name},
+        {KIND_PVC, json_text(v->interim, "metadata.name")},
+        {KIND_SERVICEACCOUNT, "stash-backup"},
+        {KIND_ROLEBINDING, "stash-backup"},
+    };
+
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+        const struct refusal *r = world_refusal(w, kind_get(made[i].kind), v->self->ns, made[i].name);
+
+        if (r)
+            return r;
+    }
+    return NULL;
+}
+
+static void look_before_start(struct world *w, struct backupsession_view *v)
+{
+    struct repository_state repository;
+    const struct kobj *rival;
+
+    if (v->outcome.state != OUTCOME_ABSENT)
+        return; /* a Job made before a crash: it has started */
+    v->skip = why_skip(w, v);
+    if (v->skip)
+        return;
+    repository_look(w, v->self->ns, json_at(v->invoker, "spec.repository"), &repository);
+    v->in.repository = repository.doc;
+    if (repository.record && !repository.allowed) {
+        v->skip = repository.refusal; /* withdrawn since the invoker became ready */
+        return;
+    }
+    rival = backupsession_rival(w, v->self, &v->ref);
+    if (rival) {
+        v->waits_for = arena_printf(world_arena(w), "%s/%s", rival->ns, rival->name);
+        return;
+    }
+    make_job(w, v);
+    v->refusal = find_refusal(w, v);
+}
+
+/* ---- after the start ---- */
+
+static void look_at_hosts(struct backupsession_view *v)
+{
+    const json_t *stats = json_at(v->entry, "stats"), *it;
+    int64_t wanted = json_int(v->entry, "totalHosts", 1), done = 0;
+    size_t i;
+
+    json_array_foreach (stats, i, it) {
+        bool is_bad = strcmp(json_text(it, "phase"), "Failed") == 0;
+
+        v->has_bad_host |= is_bad;
+        done += is_bad || strcmp(json_text(it, "phase"), "Succeeded") == 0;
+    }
+    v->has_result = done >= wanted;
+}
+
+static void look_while_running(struct backupsession_view *v)
+{
+    int64_t limit = v->in.settings->pod_start_timeout_s;
+
+    look_at_hosts(v);
+    v->is_late = condition_is(v->conditions, "DeadlineExceeded", "True") ||
+                 (!v->has_result && v->deadline_s && v->now_s >= v->deadline_s);
+    if (v->outcome.state == OUTCOME_ACTIVE && !v->outcome.has_started && limit > 0)
+        v->start_by_s = v->outcome.created_s + limit;
+}
+
+/* ---- once final ---- */
+
+static void look_at_retry(struct world *w, struct backupsession_view *v)
+{
+    const struct kobj *newest = v->n_history ? v->history[0].data : NULL; /* retain_mark has sorted */
+    const char *expected;
+
+    if (strcmp(json_text(v->doc, "status.phase"), "Failed") != 0 || json_flag(v->doc, "status.retried", false) ||
+        json_int(v->doc, "spec.retryLeft", 0) <= 0 || !json_is_object(json_at(v->invoker, "spec.retryConfig")))
+        return;
+    v->retry_at_s = time_of(v->doc, "status.nextRetry");
+    expected = v->retry_at_s ? sessionspec_name(world_arena(w), kobj_text(v->self, "spec.invoker.name"), v->retry_at_s)
+                             : "";
+    if (newest && strcmp(newest->name, v->self->name) != 0) {
+        /* A newer session: our own retry that was not noted before a crash, or another, which makes ours needless. */
+        v->retry_exists = strcmp(newest->name, expected) == 0;
+        return;
+    }
+    v->wants_retry = true;
+    v->retry_held = json_flag(v->invoker, "spec.paused", false);
+}
+
+static bool awaits_retry(const struct kobj *o, const json_t *invoker)
+{
+    return strcmp(kobj_text(o, "status.phase"), "Failed") == 0 && strcmp(kobj_text(o, "status.retried"), "true") != 0 &&
+           strtoll(kobj_text(o, "spec.retryLeft"), NULL, 10) > 0 && json_is_object(json_at(invoker, "spec.retryConfig"));
+}
+
+static void look_back(struct world *w, struct backupsession_view *v)
+{
+    v->is_clean = condition_is(v->conditions, "BackupHistoryCleaned", "True");
+    v->history = backupsession_family(w, v->self, &v->n_history);
+    retain_mark(v->history, v->n_history, 0); /* newest first */
+    if (v->n_history)
+        v->history[0].is_awaited = awaits_retry(v->history[0].data, v->invoker);
+    retain_mark(v->history, v->n_history, json_int(v->invoker, "spec.backupHistoryLimit", 1));
+    look_at_retry(w, v);
+}
+
+int backupsession_observe(struct world *w, const struct kobj *self, void *view)
+{
+    struct backupsession_view *v = view;
+    const char *kind = kobj_text(self, "spec.invoker.kind");
+    int phase;
+
+    if (self->deleting)
+        return PHASE_REST;
+    v->self = self;
+    v->now_s = world_now_s(w);
+    v->doc = world_doc(w, self->kind, self->ns, self->name);
+    if (!v->doc)
+        return PHASE_REST;
+    phase = controller_phase(&backupsession_controller, json_text(v->doc, "status.phase"));
+    if (phase < 0)
+        return PHASE_REST;
+    if (strcmp(kind, "BackupConfiguration") == 0)
+        v->invoker = world_doc(w, kind_get(KIND_BACKUPCONFIGURATION), self->ns, kobj_text(self, "spec.invoker.name"));
+    v->in = (struct job_input){.direction = DIRECTION_BACKUP, .settings = world_settings(w), .invoker = v->invoker,
+                               .unit = json_at(v->invoker, "spec"), .session = v->doc, .ordinal = -1};
+    target_ref_of(json_at(v->in.unit, "target"), self->ns, &v->ref);
+    take_status(w, v);
+    v->job_name = jobspec_name(&v->in, world_arena(w));
+    if (phase == BACKUPSESSION_PENDING || phase == BACKUPSESSION_RUNNING)
+        outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
+    if (phase == BACKUPSESSION_NEW)
+        v->skip = why_skip(w, v);
+    else if (phase == BACKUPSESSION_PENDING)
+        look_before_start(w, v);
+    else if (phase == BACKUPSESSION_RUNNING)
+        look_while_running(v);
+    else
+        look_back(w, v);
+    return phase;
+}

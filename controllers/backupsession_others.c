@@ -1,0 +1,196 @@
+/*
+ * backupsession_others: the other sessions that a session has to look at: its siblings of one invoker, and its rivals of
+ * other invokers with the same target. By indexes of the cache, never by labels: users make sessions without them.
+ */
+#include "controllers/backupsession.h"
+
+#include "core/base/json.h"
+
+static bool is_final(const struct kobj *s)
+{
+    const char *phase = kobj_text(s, "status.phase");
+
+    return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed") || !strcmp(phase, "Skipped");
+}
+
+static bool is_running(const struct kobj *s)
+{
+    return strcmp(kobj_text(s, "status.phase"), "Running") == 0;
+}
+
+/* Oldest first: by creation, then by name and namespace. */
+static bool is_before(const struct kobj *a, const struct kobj *b)
+{
+    int order = strcmp(a->name, b->name);
+
+    if (a->created_s != b->created_s)
+        return a->created_s < b->created_s;
+    return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
+}
+
+struct search {
+    const struct kobj *self, *found;
+    const char *kind; /* of the invoker */
+};
+
+/* Who has started holds the place; among those that wait the oldest goes on. */
+static bool take_blocking(void *ctx, const struct kobj *o)
+{
+    struct search *s = ctx;
+
+    if ((o->ns == s->self->ns || strcmp(o->ns, s->self->ns) == 0) && strcmp(o->name, s->self->name) == 0)
+        return true;
+    if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o))
+        return true;
+    if (is_running(o) || is_before(o, s->self)) {
+        s->found = o;
+        return false;
+    }
+    return true;
+}
+
+static void each_of(const struct cache *c, const char *ns, const char *invoker, cache_each_fn *fn, void *ctx)
+{
+    struct buf key;
+
+    buf_init(&key, 1024);
+    buf_printf(&key, "%s/%s", ns, invoker);
+    cache_each_by(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, fn, ctx);
+    buf_done(&key);
+}
+
+const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self)
+{
+    struct search s = {.self = self, .kind = kobj_text(self, "spec.invoker.kind")};
+
+    each_of(c, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s);
+    return s.found;
+}
+
+/* ---- rivals ---- */
+
+static bool has_target(const struct kobj *invoker, const struct target_ref *ref)
+{
+    const char *ns = kobj_text(invoker, "spec.target.ref.namespace");
+    struct str theirs = str_of(kobj_text(invoker, "spec.target.ref.apiVersion")), ours = str_of(ref->api_version);
+    struct str group_a = STR_NONE, group_b = STR_NONE;
+
+    (void)str_cut(&theirs, '/', &group_a);
+    (void)str_cut(&ours, '/', &group_b);
+    return str_eq(group_a, group_b) && strcmp(kobj_text(invoker, "spec.target.ref.kind"), ref->kind) == 0 &&
+           strcmp(*ns ? ns : invoker->ns, ref->ns) == 0;
+}
+
+struct rivals {
+    const struct cache *cache;
+    const struct target_ref *ref;
+    const char *own_ns, *own_name; /* of the invoker */
+    cache_each_fn *fn;
+    void *ctx;
+};
+
+static bool each_rival_session(void *ctx, const struct kobj *invoker)
+{
+    const struct rivals *r = ctx;
+
+    if (has_target(invoker, r->ref) && (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
+        each_of(r->cache, invoker->ns, invoker->name, r->fn, r->ctx);
+    return true;
+}
+
+static void each_rival(const struct rivals *r)
+{
+    if (*r->ref->name)
+        cache_each_by(r->cache, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", r->ref->name,
+                      each_rival_session, (void *)(uintptr_t)r);
+}
+
+const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref)
+{
+    struct search s = {.self = self, .kind = "BackupConfiguration"};
+    struct rivals r = {world_cache(w), ref, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s};
+
+    each_rival(&r);
+    return s.found;
+}
+
+struct waking {
+    wake_fn *wake;
+    void *ctx;
+};
+
+static bool wake_waiting(void *ctx, const struct kobj *o)
+{
+    const struct waking *k = ctx;
+
+    if (!is_final(o) && !is_running(o))
+        k->wake(k->ctx, o->ns, o->name);
+    return true;
+}
+
+void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    const struct kobj *invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), changed->ns,
+                                            kobj_text(changed, "spec.invoker.name"));
+    struct waking k = {wake, ctx};
+    struct target_ref ref;
+    struct rivals r = {c, &ref, changed->ns, kobj_text(changed, "spec.invoker.name"), wake_waiting, &k};
+
+    if (!invoker)
+        return;
+    ref = (struct target_ref){kobj_text(invoker, "spec.target.ref.apiVersion"),
+                              kobj_text(invoker, "spec.target.ref.kind"), kobj_text(invoker, "spec.target.ref.name"),
+                              kobj_text(invoker, "spec.target.ref.namespace")};
+    if (!*ref.ns)
+        ref.ns = invoker->ns;
+    each_rival(&r);
+}
+
+/* ---- the family ---- */
+
+struct family {
+    struct world *w;
+    const char *kind;
+    struct retain_item *items;
+    size_t n, cap;
+};
+
+static enum retain_result result_of(const struct kobj *o)
+{
+    const char *phase = kobj_text(o, "status.phase");
+
+    if (!strcmp(phase, "Succeeded"))
+        return RETAIN_SUCCEEDED;
+    if (!strcmp(phase, "Failed"))
+        return RETAIN_FAILED;
+    return !strcmp(phase, "Skipped") ? RETAIN_SKIPPED : RETAIN_OPEN;
+}
+
+static bool add_to_family(void *ctx, const struct kobj *o)
+{
+    struct family *f = ctx;
+
+    if (strcmp(kobj_text(o, "spec.invoker.kind"), f->kind) != 0 || o->deleting)
+        return true;
+    if (f->n == f->cap) {
+        size_t cap = f->cap ? f->cap * 2 : 16;
+        struct retain_item *items = arena_alloc(world_arena(f->w), cap * sizeof(*items));
+
+        if (f->n)
+            memcpy(items, f->items, f->n * sizeof(*items));
+        f->items = items;
+        f->cap = cap;
+    }
+    f->items[f->n++] = (struct retain_item){
+        .name = o->name, .created_s = o->created_s, .result = result_of(o), .data = o};
+    return true;
+}
+
+struct retain_item *backupsession_family(struct world *w, const struct kobj *self, size_t *ret_n)
+{
+    struct family f = {.w = w, .kind = kobj_text(self, "spec.invoker.kind")};
+
+    each_of(world_cache(w), self->ns, kobj_text(self, "spec.invoker.name"), add_to_family, &f);
+    *ret_n = f.n;
+    return f.items;
+}

@@ -1,0 +1,187 @@
+/* outcome: see outcome.h. */
+#include "controllers/outcome.h"
+
+#include "controllers/condition.h"
+#include "core/base/json.h"
+
+enum { MESSAGE_TAIL = 768 }; /* the end of a container's words says why it ended; a condition holds 1 KiB */
+
+/* ---- the Job ---- */
+
+static void from_record(const struct kobj *o, struct outcome *r)
+{
+    const char *conditions = kobj_text(o, "status.conditions");
+
+    r->uid = o->uid;
+    r->created_s = o->created_s;
+    r->deleting = o->deleting;
+    if (condition_record_is(conditions, "Failed", "True"))
+        r->state = OUTCOME_FAILED;
+    else if (condition_record_is(conditions, "Complete", "True"))
+        r->state = OUTCOME_SUCCEEDED;
+    else
+        r->state = OUTCOME_ACTIVE;
+}
+
+static void from_doc(const json_t *doc, struct outcome *r)
+{
+    const json_t *conditions = json_at(doc, "status.conditions");
+
+    r->uid = json_text(doc, "metadata.uid");
+    if (str_parse_time(str_of(json_text(doc, "metadata.creationTimestamp")), &r->created_s) < 0)
+        r->created_s = 0;
+    r->deleting = *json_text(doc, "metadata.deletionTimestamp");
+    if (condition_is(conditions, "Failed", "True"))
+        r->state = OUTCOME_FAILED;
+    else if (condition_is(conditions, "Complete", "True"))
+        r->state = OUTCOME_SUCCEEDED;
+    else
+        r->state = OUTCOME_ACTIVE;
+}
+
+/* ---- its pod ---- */
+
+struct newest {
+    const struct kobj *pod;
+};
+
+static bool keep_newest(void *ctx, const struct kobj *o)
+{
+    struct newest *n = ctx;
+
+    if (!n->pod || o->created_s >= n->pod->created_s)
+        n->pod = o;
+    return true;
+}
+
+static const char *tail(struct arena *a, const char *text)
+{
+    struct str s = str_trim(str_of(text));
+
+    if (s.n > MESSAGE_TAIL) {
+        s = (struct str){s.p + s.n - MESSAGE_TAIL, MESSAGE_TAIL};
+        while (s.n && ((unsigned char)s.p[0] & 0xc0) == 0x80) /* not in the middle of a character */
+            s = (struct str){s.p + 1, s.n - 1};
+    }
+    return arena_str(a, s);
+}
+
+static const char *failed_container(struct arena *a, const json_t *statuses)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (statuses, i, it) {
+        const json_t *end = json_at(it, "state.terminated");
+        const char *reason = json_text(end, "reason"), *said = tail(a, json_text(end, "message"));
+
+        if (!end || json_int(end, "exitCode", 0) == 0)
+            continue;
+        return arena_printf(a, "container \"%s\" ended with exit code %lld%s%s%s%s%s", json_text(it, "name"),
+                            (long long)json_int(end, "exitCode", 0), *reason ? " (" : "", reason, *reason ? ")" : "",
+                            *said ? ": " : "", said);
+    }
+    return NULL;
+}
+
+static const char *why_failed(struct world *w, const json_t *pod)
+{
+    struct arena *a = world_arena(w);
+    const char *why = failed_container(a, json_at(pod, "status.initContainerStatuses"));
+    const char *reason = json_text(pod, "status.reason");
+
+    if (!why)
+        why = failed_container(a, json_at(pod, "status.containerStatuses"));
+    if (!why && *reason)
+        why = arena_printf(a, "pod %s: %s", reason, tail(a, json_text(pod, "status.message")));
+    return why;
+}
+
+/* Waiting reasons that don't pass by themselves. */
+static const char *why_stuck(struct arena *a, const json_t *statuses, bool *has_started)
+{
+    static const char *const reasons[] = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull",
+                                          "CreateContainerConfigError", "CreateContainerError", "RunContainerError"};
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (statuses, i, it) {
+        const char *reason = json_text(it, "state.waiting.reason");
+
+        if (json_at(it, "state.running") || json_at(it, "state.terminated"))
+            *has_started = true;
+        for (size_t k = 0; k < sizeof(reasons) / sizeof(reasons[0]); k++)
+            if (strcmp(reasons[k], reason) == 0)
+                return arena_printf(a, "container \"%s\": %s: %s", json_text(it, "name"), reason,
+                                    tail(a, json_text(it, "state.waiting.message")));
+    }
+    return NULL;
+}
+
+static void look_at_start(struct world *w, const struct kobj *pod, struct outcome *r)
+{
+    struct arena *a = world_arena(w);
+    const json_t *doc;
+
+    if (strcmp(kobj_text(pod, "status.phase"), "Pending") != 0 && *kobj_text(pod, "status.phase")) {
+        r->has_started = true;
+        return;
+    }
+    /* "Pending" lasts until all init containers have ended: the backup itself runs in one. */
+    doc = world_doc(w, kind_get(KIND_POD), pod->ns, pod->name);
+    r->stuck = why_stuck(a, json_at(doc, "status.initContainerStatuses"), &r->has_started);
+    if (!r->stuck)
+        r->stuck = why_stuck(a, json_at(doc, "status.containerStatuses"), &r->has_started);
+    if (!r->stuck && strcmp(condition_reason(json_at(doc, "status.conditions"), "PodScheduled"), "Unschedulable") == 0)
+        r->stuck = arena_printf(a, "pod %s is unschedulable: %s", pod->name,
+                                tail(a, condition_message(json_at(doc, "status.conditions"), "PodScheduled")));
+}
+
+/* ---- both ---- */
+
+void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret)
+{
+    const struct kind *k = kind_get(KIND_JOB);
+    const struct kobj *record = cache_find(world_cache(w), k, ns, job);
+    struct newest newest = {0};
+
+    *ret = (struct outcome){.uid = "", .message = ""};
+    if (record && strcmp(record->owner_uid, owner_uid) == 0) {
+        from_record(record, ret);
+    } else if (!record) { /* the cache may not have it yet: "gone" is only what the API server says */
+        const json_t *doc = world_doc(w, k, ns, job);
+
+        if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), owner_uid) != 0)
+            return;
+        from_doc(doc, ret);
+    } else {
+        return;
+    }
+    cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->uid, keep_newest, &newest);
+    if (ret->state == OUTCOME_ACTIVE && newest.pod)
+        look_at_start(w, newest.pod, ret);
+    if (ret->state != OUTCOME_FAILED)
+        return;
+    if (newest.pod)
+        ret->message = why_failed(w, world_doc(w, kind_get(KIND_POD), newest.pod->ns, newest.pod->name));
+    if (!newest.pod || !ret->message) {
+        struct str reason = condition_record_reason(record ? kobj_text(record, "status.conditions") : "", "Failed");
+
+        ret->message = arena_printf(world_arena(w), "Job %s failed%s%.*s, and its pod is gone", job, reason.n ? ": " : "",
+                                    (int)reason.n, reason.n ? reason.p : "");
+    }
+}
+
+void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,
+                        void *ctx)
+{
+    const struct kobj *job = changed;
+
+    if (changed->kind->id == KIND_POD) {
+        if (strcmp(changed->owner_kind, "Job") != 0)
+            return;
+        job = cache_find(c, kind_get(KIND_JOB), changed->ns, changed->owner_name);
+    }
+    if (job && strcmp(job->owner_kind, owner_kind) == 0)
+        wake(ctx, job->ns, job->owner_name);
+}

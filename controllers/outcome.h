@@ -1,0 +1,34 @@
+/*
+ * outcome: how a Job of ours fares (controllers.md 6.9): from its record, its pod's record and, where those do not tell,
+ * the pod's document. Upstream waits for a report that a dead pod will never send; we look.
+ */
+#ifndef STASHD_OUTCOME_H
+#define STASHD_OUTCOME_H
+
+#include "controllers/controller.h"
+
+enum outcome_state {
+    OUTCOME_ABSENT,    /* no such Job, by cache and by the API server; or one of somebody else */
+    OUTCOME_ACTIVE,
+    OUTCOME_SUCCEEDED, /* all containers ended with 0 */
+    OUTCOME_FAILED,    /* a container failed, the pod was lost, or the Job's time is over */
+};
+
+struct outcome {
+    enum outcome_state state;
+    bool deleting;        /* it is on its way out; its pods may still run */
+    bool has_started;     /* some container ran (only looked at while active) */
+    const char *uid;
+    int64_t created_s;
+    const char *message;  /* FAILED: first failed container, exit code, reason and the end of its words; else "" */
+    const char *stuck;    /* ACTIVE: why the pod can't start (image, node); NULL: no such reason */
+};
+
+/* owner_uid: of the session that the Job must belong to. May leave world_waiting. */
+void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret);
+
+/* For maps of watches: the owner of a Job, or of the Job of a pod, when it is of that kind. */
+void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,
+                        void *ctx);
+
+#endif

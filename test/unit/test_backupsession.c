@@ -1,0 +1,572 @@
+/* backupsession: from a new session to a phase that stays, as data in and plans out. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "controllers/backupsession.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "support_world.h"
+
+#define C &backupsession_controller
+
+static int setup(void **state)
+{
+    int rc = test_world_setup(state);
+
+    test_world_add_file(*state, "xtradb.yaml");
+    test_world_patch(*state, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {conditions: [{type: StorageSecretVerified, status: \"True\", reason: x}]}}");
+    return rc;
+}
+
+static void add_session(struct test_world *w, const char *name, const char *status)
+{
+    test_world_addf(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: %s, namespace: demo},"
+                       "spec: {invoker: {apiGroup: stash.appscode.com, kind: BackupConfiguration, name: db}, retryLeft: 1},"
+                       "status: %s}", name, status);
+}
+
+/* A pass, carried out; its row's reason. */
+static const char *step(struct test_world *w, const char *name)
+{
+    (void)test_world_step(w, C, "demo", name);
+    return w->rule ? w->rule->reason : "";
+}
+
+static const char *text(struct test_world *w, const char *name, const char *path)
+{
+    return json_text(test_world_get(w, KIND_BACKUPSESSION, "demo", name), path);
+}
+
+/* "True/Reason" of a condition of the session or of its target. */
+static const char *condition(struct test_world *w, const char *name, const char *list, const char *type)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (json_at(test_world_get(w, KIND_BACKUPSESSION, "demo", name), list), i, it)
+        if (strcmp(json_text(it, "type"), type) == 0)
+            return arena_printf(&w->arena, "%s/%s", json_text(it, "status"), json_text(it, "reason"));
+    return "";
+}
+
+#define SESSION "status.conditions"
+#define TARGET "status.targets.0.conditions"
+
+static const char *message(struct test_world *w, const char *name, const char *list, const char *type)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (json_at(test_world_get(w, KIND_BACKUPSESSION, "demo", name), list), i, it)
+        if (strcmp(json_text(it, "type"), type) == 0)
+            return json_text(it, "message");
+    return "";
+}
+
+/* The worker's report (worker.md 6.2): stats into our target's entry. */
+static void report(struct test_world *w, const char *name, const char *stats)
+{
+    json_t *doc = json_deep_copy(test_world_get(w, KIND_BACKUPSESSION, "demo", name));
+    char *dump;
+
+    json_object_set_new(json_at(doc, "status.targets.0"), "stats", test_yaml(stats));
+    dump = json_compact(json_at(doc, "status"));
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", name, arena_printf(&w->arena, "{\"status\": %s}", dump));
+    mem_free(dump);
+    json_decref(doc);
+}
+
+#define GOOD "[{hostname: host-0, phase: Succeeded, duration: 5s}]"
+#define BAD "[{hostname: host-0, phase: Failed, error: no donor}]"
+
+static void start(struct test_world *w, const char *name)
+{
+    assert_string_equal(step(w, name), "Accepted");
+    assert_string_equal(step(w, name), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* ---- the good way ---- */
+
+static void actions_and_hash_are_written_before_the_job(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 10m}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    assert_string_equal(text(w, "s", "status.phase"), "Pending");
+    assert_string_equal(text(w, "s", "status.sessionDeadline"), "2026-03-01T02:10:00Z");
+    assert_string_equal(text(w, "s", "status.targets.0.preBackupActions.0"), "InitializeBackendRepository");
+    assert_string_equal(text(w, "s", "status.targets.0.postBackupActions.2"), "SendRepositoryMetrics");
+    assert_string_equal(text(w, "s", "status.targets.0.ref.namespace"), "demo");
+    assert_int_equal(strlen(json_meta(test_world_get(w, KIND_BACKUPSESSION, "demo", "s"), "annotations",
+                                      "stash.appscode.com/invoker-hash")), 64);
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+}
+
+static void the_job_is_made_and_then_counted(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0");
+    assert_non_null(job);
+    assert_string_equal(json_text(job, "spec.template.spec.serviceAccountName"), "stash-backup");
+    assert_int_equal(json_int(job, "spec.activeDeadlineSeconds", 0), 86400);
+    assert_non_null(test_world_get(w, KIND_SERVICEACCOUNT, "demo", "stash-backup"));
+    assert_non_null(test_world_get(w, KIND_ROLEBINDING, "demo", "stash-backup"));
+    assert_string_equal(text(w, "s", "status.phase"), "Running");
+    assert_string_equal(text(w, "s", "status.targets.0.phase"), "Running");
+    assert_int_equal(json_int(test_world_get(w, KIND_BACKUPSESSION, "demo", "s"), "status.targets.0.totalHosts", 0), 1);
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "True/SuccessfullyEnsuredBackupExecutor");
+    assert_string_equal(step(w, "s"), "JobRuns");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 15m0s\n"); /* nothing is written twice */
+}
+
+static void a_good_report_ends_it(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_at(w, "2026-03-01T02:01:29Z");
+    report(w, "s", GOOD);
+    assert_string_equal(step(w, "s"), "BackupSucceeded");
+    assert_string_equal(text(w, "s", "status.phase"), "Succeeded");
+    assert_string_equal(text(w, "s", "status.targets.0.phase"), "Succeeded");
+    assert_string_equal(text(w, "s", "status.sessionDuration"), "1m29s");
+    assert_string_equal(condition(w, "s", SESSION, "MetricsPushed"), "");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterSuccess");
+    assert_string_equal(condition(w, "s", SESSION, "BackupHistoryCleaned"), "True/SuccessfullyCleanedBackupHistory");
+    assert_string_equal(condition(w, "s", SESSION, "MetricsPushed"), "True/SuccessfullyPushedMetrics");
+    assert_string_equal(step(w, "s"), ""); /* at rest */
+    report(w, "s", BAD);
+    assert_string_equal(step(w, "s"), "");
+    assert_string_equal(text(w, "s", "status.phase"), "Succeeded");
+}
+
+static void a_bad_report_fails_it(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    report(w, "s", BAD);
+    assert_string_equal(step(w, "s"), "BackupFailed");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
+}
+
+static void failed_retention_fails_it_but_metrics_do_not(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    report(w, "s", GOOD);
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "s",
+                     "{status: {conditions: [{type: RepositoryMetricsPushed, status: \"False\"}]}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_string_equal(w->rule->reason, "BackupSucceeded");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "s",
+                     "{status: {conditions: [{type: RetentionPolicyApplied, status: \"False\"}]}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_string_equal(w->rule->reason, "BackupFailed");
+}
+
+static void a_job_from_before_a_crash_is_found(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    (void)test_world_decide(w, C, "demo", "s");
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: stash-backup-s-0, namespace: demo,"
+                      "ownerReferences: [{kind: BackupSession, name: s, uid: uid-s, controller: true}]}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{status: {phase: NotReady}}");
+    assert_string_equal(step(w, "s"), "JobFound"); /* and not skipped */
+    assert_string_equal(text(w, "s", "status.phase"), "Running");
+}
+
+/* ---- skipping and waiting ---- */
+
+static void an_invoker_that_is_not_ready_skips_only_before_the_start(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "running", "{}");
+    start(w, "running");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{status: {phase: NotReady}}");
+    assert_string_equal(step(w, "running"), "JobRuns");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "new", "{}");
+    assert_string_equal(step(w, "new"), "SkippedTakingNewBackup");
+    assert_string_equal(text(w, "new", "status.phase"), "Skipped");
+    assert_string_equal(message(w, "new", SESSION, "BackupSkipped"),
+                        "backup skipped because BackupConfiguration demo/db is not ready");
+    assert_string_equal(step(w, "new"), "HistoryCleanedAfterSkip");
+    assert_string_equal(condition(w, "new", SESSION, "MetricsPushed"), "");
+    assert_string_equal(step(w, "new"), "");
+}
+
+static void a_running_sibling_skips_a_session_without_labels(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_at(w, "2026-03-01T02:00:10Z");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "SkippedTakingNewBackup");
+    assert_string_equal(message(w, "b", SESSION, "BackupSkipped"),
+                        "new backup skipped: previous BackupSession a is Running");
+}
+
+static void of_two_of_one_second_one_goes_on(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "b", "{}");
+    add_session(w, "a", "{}");
+    (void)test_world_decide(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "Accepted");
+    (void)test_world_decide(w, C, "demo", "b");
+    assert_string_equal(w->rule->reason, "SkippedTakingNewBackup");
+}
+
+static void another_invokers_session_holds_the_target(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+                      "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+                      "name: db, namespace: demo}}}}\n---\n"
+                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
+                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
+    assert_string_equal(step(w, "s"), "WaitingForOtherSession");
+    assert_string_equal(text(w, "s", "status.phase"), "Pending");
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/WaitingForOtherSession");
+    assert_string_equal(message(w, "s", TARGET, "BackupExecutorEnsured"), "BackupSession ops/o has the same target");
+    test_world_patch(w, KIND_BACKUPSESSION, "ops", "o", "{status: {phase: Succeeded}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+struct woken {
+    char text[256];
+};
+
+static void note(void *ctx, const char *ns, const char *name)
+{
+    struct woken *k = ctx;
+    size_t n = strlen(k->text);
+
+    (void)snprintf(k->text + n, sizeof(k->text) - n, "%s/%s ", ns, name);
+}
+
+static void the_end_of_a_session_wakes_its_rivals(void **state)
+{
+    struct test_world *w = *state;
+    struct woken k = {""};
+
+    add_session(w, "s", "{}");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+                      "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+                      "name: db, namespace: demo}}}}\n---\n"
+                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
+                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Succeeded}}");
+    backupsession_wake_rivals(w->cache, cache_find(w->cache, kind_get(KIND_BACKUPSESSION), "ops", "o"), note, &k);
+    assert_string_equal(k.text, "demo/s ");
+}
+
+/* ---- what can't be made ---- */
+
+static void a_missing_task_fails_at_once_and_says_so(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_del(w, KIND_TASK, NULL, "xtradb-backup");
+    assert_string_equal(step(w, "s"), "FailedToEnsureBackupExecutor");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "False/FailedToEnsureBackupExecutor");
+    assert_string_equal(message(w, "s", TARGET, "BackupExecutorEnsured"),
+                        "failed to make the backup Job demo/stash-backup-s-0. Reason: Task \"xtradb-backup\" not found");
+}
+
+static void a_full_quota_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-s-0", REFUSAL_QUOTA, "exceeded quota: jobs");
+    assert_string_equal(step(w, "s"), "JobRefusedForNow");
+    assert_string_equal(text(w, "s", "status.phase"), "Pending");
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/NamespaceQuotaExceeded");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void an_invalid_job_fails_for_good(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-s-0", REFUSAL_INVALID, "spec.x: bad");
+    assert_string_equal(step(w, "s"), "JobRefused");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+}
+
+static void a_withdrawn_repository_skips(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
+                      "spec: {backend: {gcs: {bucket: b}}}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {repository: {name: far, namespace: ops}}}");
+    assert_string_equal(step(w, "s"), "SkippedWhilePending");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+}
+
+/* ---- Jobs that die ---- */
+
+static void a_failed_container_is_named_with_its_last_words(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+                      "initContainerStatuses: [{name: xtradb-backup-8-0-0, state: {terminated: {exitCode: 137, reason: "
+                      "OOMKilled, message: \"killed\\n\"}}}]}}");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(condition(w, "s", TARGET, "BackupDisrupted"), "True/FailedToCompleteDueToDisruption");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "container \"xtradb-backup-8-0-0\" ended with exit code 137 (OOMKilled): killed");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
+}
+
+static void a_job_that_is_gone_ends_the_session(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "Job stash-backup-s-0 is gone and has reported nothing");
+}
+
+static void a_report_wins_over_a_job_that_is_gone(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    report(w, "s", GOOD);
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+    assert_string_equal(step(w, "s"), "BackupSucceeded");
+}
+
+static void an_image_that_can_not_be_pulled_is_told_and_then_given_up(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
+                      "initContainerStatuses: [{name: x, state: {waiting: {reason: ImagePullBackOff, message: no such image"
+                      "}}}]}}");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"),
+                        "event Warning Backup Job Failed: Job stash-backup-s-0 does not start: container \"x\": "
+                        "ImagePullBackOff: no such image\nwake 15m0s\n");
+    test_world_at(w, "2026-03-01T02:15:00Z");
+    assert_string_equal(step(w, "s"), "PodNotStarted");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "no container of Job stash-backup-s-0 has started within 15m0s: container \"x\": "
+                        "ImagePullBackOff: no such image");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+}
+
+static void a_long_backup_in_an_init_container_has_started(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
+                      "initContainerStatuses: [{name: x, state: {running: {}}}]}}");
+    test_world_at(w, "2026-03-01T05:00:00Z");
+    assert_string_equal(step(w, "s"), "JobRuns");
+}
+
+/* ---- the deadline ---- */
+
+static void the_deadline_stops_the_job_first(void **state)
+{
+    struct test_world *w = *state;
+    const char *lines;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 10m}}");
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    lines = test_world_step(w, C, "demo", "s");
+    assert_non_null(strstr(lines, "delete Job demo/stash-backup-s-0 Foreground\n"));
+    assert_non_null(strstr(lines, "event Warning Deadline Exceeded"));
+    assert_string_equal(text(w, "s", "status.phase"), "Running"); /* until its pods are gone */
+    assert_string_equal(condition(w, "s", SESSION, "DeadlineExceeded"), "True/FailedToCompleteWithinDeadline");
+    report(w, "s", GOOD); /* too late */
+    assert_string_equal(step(w, "s"), "DeadlineExceededStopped");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+}
+
+static void the_deadline_ends_a_session_that_waits(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 10m}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-s-0", REFUSAL_QUOTA, "exceeded quota: jobs");
+    assert_string_equal(step(w, "s"), "JobRefusedForNow");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_string_equal(step(w, "s"), "DeadlineExceededUnstarted");
+    assert_string_equal(message(w, "s", SESSION, "DeadlineExceeded"),
+                        "did not complete until 2026-03-01T02:10:00Z: never started: exceeded quota: jobs");
+}
+
+/* ---- history and retries ---- */
+
+static void old_sessions_go_but_the_last_results_stay(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{phase: Succeeded}");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "b", "{phase: Succeeded}");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    add_session(w, "c", "{phase: Failed, retried: true}");
+    test_world_at(w, "2026-03-01T02:00:03Z");
+    add_session(w, "d", "{phase: Skipped}");
+    test_world_at(w, "2026-03-01T02:00:04Z");
+    add_session(w, "e", "{phase: Skipped}");
+    assert_string_equal(step(w, "e"), "HistoryCleanedAfterSkip");
+    assert_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "a"));
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "b"));
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "c"));
+    assert_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "d"));
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "e"));
+}
+
+static void fail_once(struct test_world *w, const char *name)
+{
+    start(w, name);
+    report(w, name, BAD);
+    assert_string_equal(step(w, name), "BackupFailed");
+    assert_string_equal(step(w, name), "HistoryCleanedAfterFailure");
+}
+
+static void a_failed_session_is_retried_once_by_name(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *next;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {retryConfig: {maxRetry: 1, delay: 5m}}}");
+    add_session(w, "s", "{}");
+    fail_once(w, "s");
+    assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_string_equal(text(w, "s", "status.nextRetry"), "2026-03-01T02:05:00Z");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5m0s\n");
+    test_world_at(w, "2026-03-01T02:05:00Z");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {paused: true}}");
+    assert_string_equal(step(w, "s"), "");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {paused: false}}");
+    assert_string_equal(step(w, "s"), "Retried");
+    next = test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330700");
+    assert_non_null(next);
+    assert_int_equal(json_int(next, "spec.retryLeft", -1), 0);
+    assert_string_equal(json_meta(next, "annotations", "stash.appscode.com/retry-of"), "s");
+    assert_string_equal(step(w, "s"), "");
+    fail_once(w, "db-1772330700");
+    assert_string_equal(step(w, "db-1772330700"), ""); /* none left */
+}
+
+static void a_crash_between_retry_and_its_note_makes_no_second(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {retryConfig: {maxRetry: 1}}}");
+    add_session(w, "s", "{}");
+    fail_once(w, "s");
+    assert_string_equal(step(w, "s"), "RetryScheduled");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    assert_string_equal(step(w, "s"), "Retried");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "s", "{status: {retried: null}}");
+    assert_string_equal(step(w, "s"), "RetryFound");
+}
+
+static void a_newer_session_makes_the_retry_needless(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {retryConfig: {maxRetry: 1, delay: 5m}}}");
+    add_session(w, "s", "{}");
+    fail_once(w, "s");
+    assert_string_equal(step(w, "s"), "RetryScheduled");
+    test_world_at(w, "2026-03-01T02:05:00Z");
+    add_session(w, "t", "{}");
+    assert_string_equal(step(w, "s"), "");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(actions_and_hash_are_written_before_the_job),
+        T(the_job_is_made_and_then_counted),
+        T(a_good_report_ends_it),
+        T(a_bad_report_fails_it),
+        T(failed_retention_fails_it_but_metrics_do_not),
+        T(a_job_from_before_a_crash_is_found),
+        T(an_invoker_that_is_not_ready_skips_only_before_the_start),
+        T(a_running_sibling_skips_a_session_without_labels),
+        T(of_two_of_one_second_one_goes_on),
+        T(another_invokers_session_holds_the_target),
+        T(the_end_of_a_session_wakes_its_rivals),
+        T(a_missing_task_fails_at_once_and_says_so),
+        T(a_full_quota_is_waited_for),
+        T(an_invalid_job_fails_for_good),
+        T(a_withdrawn_repository_skips),
+        T(a_failed_container_is_named_with_its_last_words),
+        T(a_job_that_is_gone_ends_the_session),
+        T(a_report_wins_over_a_job_that_is_gone),
+        T(an_image_that_can_not_be_pulled_is_told_and_then_given_up),
+        T(a_long_backup_in_an_init_container_has_started),
+        T(the_deadline_stops_the_job_first),
+        T(the_deadline_ends_a_session_that_waits),
+        T(old_sessions_go_but_the_last_results_stay),
+        T(a_failed_session_is_retried_once_by_name),
+        T(a_crash_between_retry_and_its_note_makes_no_second),
+        T(a_newer_session_makes_the_retry_needless),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
