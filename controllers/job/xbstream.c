@@ -75,7 +75,7 @@ struct xbstream {
     bool kept_ended[N_KEPT];
     bool suffix_seen[N_SUFFIXES];
     char path[PATH_MAX_BYTES + 1];
-    char last[PATH_MAX_BYTES + 1];
+    char first[PATH_MAX_BYTES + 1], last[PATH_MAX_BYTES + 1];
     struct error failed; /* code 0: none */
 };
 
@@ -251,6 +251,8 @@ static int path_done(struct xbstream *x)
     if (!path_is_safe(buf_str(&x->head)))
         return refuse(x, ERR_INVALID, "unsafe path '%s' at byte %llu", printable(str_of(x->path), name),
                       (unsigned long long)x->chunk_at);
+    if (!x->first[0])
+        memcpy(x->first, x->path, sizeof(x->first));
     if (map_size(&x->files) >= FILES_MAX)
         return refuse(x, ERR_TOOBIG, "more than %d files", FILES_MAX);
     x->file = file_open(x);
@@ -491,6 +493,11 @@ struct str xbstream_text(const struct xbstream *x, const char *name)
         if (str_same(kept_names[i], name))
             return x->kept_ended[i] ? buf_str(&x->kept[i]) : STR_NONE;
     return STR_NONE;
+}
+
+const char *xbstream_first(const struct xbstream *x)
+{
+    return x->first;
 }
 
 const char *xbstream_last(const struct xbstream *x)

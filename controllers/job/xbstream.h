@@ -49,7 +49,8 @@ uint64_t xbstream_files(const struct xbstream *x);
 /* Text of one of the small files that describe a backup (see xbstream.c), by its name without a folder and without a
  * suffix of compression; STR_NONE when it has not come. Borrowed. Compressed ones are as they came. */
 struct str xbstream_text(const struct xbstream *x, const char *name);
-/* Name of the last file ended; "" before. */
+/* Path of the first chunk, as soon as it is known, and of the last file ended; "" before. */
+const char *xbstream_first(const struct xbstream *x);
 const char *xbstream_last(const struct xbstream *x);
 /* Any file whose name ends so (".qp", ".zst", …) was seen; for ".ibd" and the like too. */
 bool xbstream_saw_suffix(const struct xbstream *x, const char *suffix);

@@ -122,7 +122,7 @@ int restic_parse_version(struct str text)
             break;
         p++;
     }
-    return RESTIC_VERSION(part[0], part[1] % 1000, part[2] % 1000);
+    return RESTIC_VERSION(part[0] % 1000, part[1] % 1000, part[2] % 1000);
 }
 
 /* Lines worth showing: not empty, and not the hint with the location that follows an error. */

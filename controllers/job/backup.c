@@ -1,0 +1,136 @@
+/* backup: see backup.h: what both modes have in common. */
+#include "controllers/job/backup.h"
+
+#include "core/base/mem.h"
+
+void backup_defaults(struct backup_params *p)
+{
+    *p = (struct backup_params){
+        .hostname = "host-0",
+        .args = "--all-databases",
+        .wait_s = 300,
+        .sst_port = 4444,
+        .group_port = 4567,
+        .request_ms = 300000,
+        .synced_s = 120,
+        /* 8.0's donors give up after 120 s without progress and call it success: we stop well before. */
+        .limits = {.first_ms = 100000, .gap_ms = 60000, .idle_ms = 120000},
+        .stall_ms = 60000,
+        .lock_wait_s = 600,
+        .progress_ms = 10000,
+    };
+}
+
+void backup_note(struct backup *b, const struct error *e)
+{
+    if (!b->error.code)
+        b->error = *e;
+}
+
+static void add_tag(struct restic_command *c, const char *name, const char *value)
+{
+    AUTO_FREE char *tag = NULL;
+
+    if (!value || !*value)
+        return;
+    tag = mem_printf("%s=%s", name, value);
+    for (char *p = tag; *p; p++)
+        if (*p == ',') /* restic splits its --tag there */
+            *p = '_';
+    restic_add(c, "--tag");
+    restic_add(c, tag);
+}
+
+static void build_command(struct backup *b, const char *method)
+{
+    const struct backup_params *p = b->params;
+    AUTO_FREE char *target = mem_printf("AppBinding/%s/%s", b->app->ns, b->app->name);
+    AUTO_FREE char *invoker =
+        p->invoker_name && *p->invoker_name ? mem_printf("%s/%s", p->invoker_kind, p->invoker_name) : NULL;
+    struct restic_command *c = &b->command;
+
+    restic_begin(c, &b->repo->backend, "backup");
+    restic_add(c, "--stdin");
+    restic_add(c, "--json");
+    restic_add_option(c, "stdin-filename", b->result->path);
+    restic_add_option(c, "host", p->hostname);
+    restic_add_retry_lock(c, b->repo->version, b->repo->retry_lock_s);
+    add_tag(c, "stash.namespace", p->ns);
+    add_tag(c, "stash.invoker", invoker);
+    add_tag(c, "stash.session", p->session);
+    add_tag(c, "stash.target", target);
+    add_tag(c, "stash.method", method);
+    add_tag(c, "stash.donor", b->result->donor);
+    add_tag(c, "stash.server", b->result->version);
+}
+
+static void on_progress(struct pipeline *pl, const struct pipeline_progress *now)
+{
+    struct backup *b = pl->data;
+
+    log_info(&b->job->log, "backup runs", F_INT("bytes", now->bytes), F_INT("bytes_per_second", now->bytes_per_second),
+             F_INT("percent", now->percent));
+    if (b->params->on_progress)
+        b->params->on_progress(b->params->ctx, now);
+}
+
+int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e)
+{
+    struct buf line;
+    int rc;
+
+    build_command(b, method);
+    buf_init(&line, 16384);
+    redact_argv(&b->job->redact, &line, restic_argv(&b->command));
+    log_info(&b->job->log, "restic starts", F_VIEW("command", buf_str(&line)));
+    buf_done(&line);
+    b->pipeline.repo = b->repo;
+    b->pipeline.command = &b->command;
+    b->pipeline.expected_bytes = expected_bytes;
+    b->pipeline.stall_limit_ms = b->params->stall_ms;
+    b->pipeline.progress_every_ms = b->params->progress_ms;
+    b->pipeline.on_progress = on_progress;
+    b->pipeline.data = b;
+    rc = pipeline_start(&b->pipeline, e);
+    b->pipeline_runs = rc == 0;
+    return rc;
+}
+
+/* A snapshot that restic made although the backup failed: it must not become somebody's "latest". */
+static void forget_bad_snapshot(struct backup *b, struct error *e)
+{
+    bool canceled = b->job->canceled;
+    const char *id = b->pipeline.summary.snapshot_id;
+    struct error why;
+
+    if (!id[0])
+        return;
+    b->job->canceled = false; /* this one thing is still done after a SIGTERM */
+    if (repo_forget_one(b->repo, id, &why) < 0)
+        (void)error_wrap(e, e->code, "snapshot %s was made and could NOT be removed (%s), do not use it", id, why.msg);
+    else
+        (void)error_wrap(e, e->code, "snapshot %s was made and has been removed again", id);
+    b->job->canceled = canceled;
+}
+
+int backup_run(struct job *j, struct repo *repo, const struct app *app, const struct backup_params *p,
+               struct backup_result *out, struct error *e)
+{
+    bool cluster = *app->group;
+    struct backup b = {.job = j, .repo = repo, .app = app, .params = p, .result = out};
+    int rc = sql_init(&b.sql, j, app, e);
+
+    *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE};
+    if (rc == 0)
+        rc = sql_wait(&b.sql, p->wait_s, e);
+    if (rc == 0)
+        rc = repo_wait_unlocked(repo, false, p->lock_wait_s, p->holder_gone, p->ctx, e);
+    if (rc == 0)
+        rc = cluster ? backup_cluster(&b, e) : backup_dump(&b, e);
+    if (rc < 0)
+        forget_bad_snapshot(&b, e);
+    out->summary = b.pipeline.summary;
+    restic_done(&b.command);
+    sql_done(&b.sql);
+    return rc;
+}

@@ -1,0 +1,76 @@
+/*
+ * backup: one backup of a database into a repository. The mode follows from the AppBinding: with a Galera group the
+ * cluster gives its data by a state transfer (backup_cluster.c), else the server is dumped (backup_dump.c).
+ *
+ * No snapshot is made of bytes that are not known to be whole; one that became visible although a later step failed is
+ * forgotten again, and the error says so.
+ */
+#ifndef STASHD_BACKUP_H
+#define STASHD_BACKUP_H
+
+#include "controllers/job/app.h"
+#include "controllers/job/pipeline.h"
+#include "controllers/job/receive.h"
+#include "controllers/job/sql.h"
+
+#define BACKUP_DUMP_FILE "dumpfile.sql"
+#define BACKUP_STREAM_FILE "xtrabackup.stream"
+
+struct backup_params {
+    const char *hostname; /* restic host */
+    const char *args;     /* more words for the dump program */
+    uint64_t wait_s;      /* for the database */
+    const char *ns, *invoker_kind, *invoker_name, *session; /* for tags; NULL or "": no tag */
+
+    const char *own_address; /* as the donor reaches us; NULL or "": found by the route to the donor */
+    uint16_t sst_port;       /* 4444; 0: any */
+    uint16_t group_port;     /* garbd's own; never the same as sst_port */
+    uint32_t request_ms;     /* for garbd to find a donor */
+    uint64_t synced_s;       /* for the donor to be Synced again */
+    struct receive_limits limits;
+    uint32_t stall_ms;       /* the backend may take nothing for so long */
+    uint64_t lock_wait_s;
+    uint32_t progress_ms;
+    repo_holder_gone *holder_gone; /* NULL: not known of any */
+    void (*on_progress)(void *ctx, const struct pipeline_progress *now); /* NULL */
+    void *ctx;
+};
+/* The limits of worker.md 3.6 and datapath.md 9. */
+void backup_defaults(struct backup_params *p);
+
+struct backup_result {
+    const char *path; /* file name in the snapshot */
+    struct restic_summary summary;
+    char donor[128], version[64]; /* of the server */
+    uint64_t chunks, files;       /* of the stream */
+};
+
+int backup_run(struct job *j, struct repo *repo, const struct app *app, const struct backup_params *p,
+               struct backup_result *out, struct error *e) NODISCARD;
+
+/* ---- shared by the two modes ---- */
+
+struct backup {
+    struct job *job;
+    struct repo *repo;
+    const struct app *app;
+    const struct backup_params *params;
+    struct backup_result *result;
+    struct sql sql;
+    struct pipeline pipeline;
+    struct restic_command command; /* restic backup */
+    struct job_op op;
+    void *mode;         /* struct of the mode: for callbacks */
+    struct error error; /* the first failure; code 0: none */
+    bool pipeline_runs;
+};
+
+/* Fills b->command and starts restic; on_writable etc. of the pipeline are the mode's. */
+int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e) NODISCARD;
+/* Notes the first failure. */
+void backup_note(struct backup *b, const struct error *e);
+
+int backup_cluster(struct backup *b, struct error *e) NODISCARD;
+int backup_dump(struct backup *b, struct error *e) NODISCARD;
+
+#endif

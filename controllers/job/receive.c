@@ -1,0 +1,467 @@
+/*
+ * receive: see receive.h.
+ *
+ * A connection is judged by its content (datapath.md 9 #6, #7; datapath-percona.md 2.3). Its bytes are held back until
+ * its first chunk names a file: then it is connection 1 (an info file; may come again with Percona), or the data stream,
+ * or nothing of ours. A stranger's connection is dropped and changes nothing. A donor whose bytes we cannot read (TLS
+ * without our having a certificate, encryption or compression around the stream) would wait for ever: it is dropped too,
+ * and the time left for a better one is short.
+ */
+#include "controllers/job/receive.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "core/base/mem.h"
+
+enum {
+    INFO_MAX = 64 * 1024,     /* connection 1 in full */
+    HOLD_MAX = 1024 * 1024,   /* what comes at once with the first chunk header of the data */
+    CONNS_MAX = 16,           /* at once; a donor has one */
+    STRANGER_LIMIT_MS = 30000, /* for a connection to say what it is; 5.7's donors send at once */
+    UNREADABLE_LIMIT_MS = 15000,
+    PLAIN_CHUNK = 64 * 1024,
+};
+
+struct receive_conn {
+    struct receive *r;
+    struct tcp *tcp;
+    struct tls *tls; /* NULL: plain */
+    struct list link;
+    struct timer limit;
+    struct xbstream *stream;
+    struct buf held; /* decrypted bytes until it is known what this is */
+    bool started;    /* the first bytes are judged */
+    bool is_info, is_data, ended;
+};
+
+static void judge(struct receive_conn *c, bool at_end);
+
+/* ---- ends ---- */
+
+static void conn_drop(struct receive_conn *c)
+{
+    if (c->tcp)
+        tcp_close(c->tcp);
+}
+
+static void fail(struct receive *r, const struct error *e)
+{
+    if (r->over)
+        return;
+    r->over = true;
+    r->on_failed(r, e);
+    receive_stop(r);
+}
+
+static void on_closed_turn(struct timer *t)
+{
+    struct receive *r = t->data;
+
+    xbstream_free(r->stream);
+    r->stream = NULL;
+    r->on_closed(r);
+}
+
+/* on_closed comes in a turn of its own, once the last connection is gone. */
+static void settle(struct receive *r)
+{
+    if (r->closing && r->n_conns == 0 && !timer_is_set(&r->closer))
+        timer_set_in(r->job->env, &r->closer, 0);
+}
+
+static void close_listener(struct receive *r)
+{
+    if (r->listener)
+        tcp_listen_close(r->listener);
+    r->listener = NULL;
+}
+
+void receive_stop(struct receive *r)
+{
+    if (r->closing)
+        return;
+    r->closing = r->over = true;
+    timer_clear(r->job->env, &r->limit);
+    close_listener(r);
+    LIST_EACH (l, &r->conns)
+        conn_drop(LIST_ENTRY(l, struct receive_conn, link));
+    settle(r);
+}
+
+static void on_limit(struct timer *t)
+{
+    struct receive *r = t->data;
+    struct error e;
+
+    if (r->source && r->held) { /* we do not read: the pipeline has a limit of its own for that */
+        timer_set_in(r->job->env, &r->limit, r->limits.idle_ms);
+        return;
+    }
+    if (r->source)
+        (void)error_set(&e, ERR_TIMEOUT, "the donor sent nothing for %u s, after %llu bytes",
+                        r->limits.idle_ms / 1000, (unsigned long long)xbstream_bytes(r->stream));
+    else
+        (void)error_set(&e, ERR_TIMEOUT, "the donor did not open its %s connection in time%s%s",
+                        r->has_info ? "second" : "first", r->seen[0] ? ": " : "", r->seen);
+    fail(r, &e);
+}
+
+/* ---- what a connection is ---- */
+
+static void unreadable(struct receive_conn *c, const char *what)
+{
+    struct receive *r = c->r;
+
+    (void)snprintf(r->seen, sizeof(r->seen), "it came from %s with %s", tcp_remote(c->tcp), what);
+    log_warn(&r->job->log, "connection can't be read", F_STR("remote", tcp_remote(c->tcp)), F_STR("what", what));
+    if (r->expecting && !r->source)
+        timer_set_in(r->job->env, &r->limit, UNREADABLE_LIMIT_MS);
+    conn_drop(c);
+}
+
+static void stranger(struct receive_conn *c, const char *why)
+{
+    log_warn(&c->r->job->log, "stray connection dropped", F_STR("remote", tcp_remote(c->tcp)), F_STR("why", why));
+    conn_drop(c);
+}
+
+static void address_of(const char *remote, char out[64])
+{
+    const char *colon = strrchr(remote, ':');
+
+    (void)snprintf(out, 64, "%.*s", colon ? (int)(colon - remote) : 63, remote);
+}
+
+/* Connection 1 has ended in order and is a whole small stream. */
+static void take_info(struct receive_conn *c)
+{
+    struct receive *r = c->r;
+    struct sst_info info;
+    struct error e;
+
+    if (sst_read_info(c->stream, &info, &e) < 0) {
+        stranger(c, e.msg);
+        return;
+    }
+    if (r->secret && !str_same(info.secret, r->secret)) {
+        stranger(c, "it did not show the secret of our request");
+        return;
+    }
+    if (info.bypass) {
+        (void)error_set(&e, ERR_INVALID, "the donor wants to send no data (xtrabackup_ist)");
+        fail(r, &e);
+        return;
+    }
+    conn_drop(c);
+    if (r->has_info)
+        return; /* Percona's donors repeat it */
+    r->has_info = true;
+    r->info = info;
+    r->complete.transition_key = info.transition_key[0] != 0;
+    address_of(tcp_remote(c->tcp), r->peer);
+    timer_set_in(r->job->env, &r->limit, r->limits.gap_ms);
+    r->on_info(r, &r->info);
+}
+
+static void pass_on(struct receive_conn *c, struct str bytes)
+{
+    struct receive *r = c->r;
+
+    timer_set_in(r->job->env, &r->limit, r->limits.idle_ms);
+    if (!r->on_data(r, bytes) && !r->over) {
+        r->held = true;
+        tcp_pause(c->tcp, true);
+    }
+}
+
+/* Connection 2 begins: nobody else is listened to from now on. */
+static void take_data(struct receive_conn *c)
+{
+    struct receive *r = c->r;
+    char peer[64];
+    struct error e;
+
+    address_of(tcp_remote(c->tcp), peer);
+    if (!r->has_info) {
+        (void)error_set(&e, ERR_INVALID, "the data stream came before the donor's first connection");
+        fail(r, &e);
+        return;
+    }
+    if (!str_same(peer, r->peer)) {
+        stranger(c, "a stream from another address than the donor's");
+        return;
+    }
+    c->is_data = true;
+    r->source = c;
+    r->stream = c->stream;
+    c->stream = NULL;
+    close_listener(r);
+    LIST_EACH (l, &r->conns)
+        if (LIST_ENTRY(l, struct receive_conn, link) != c)
+            conn_drop(LIST_ENTRY(l, struct receive_conn, link));
+    if (buf_error(&c->held) < 0) { /* bytes would be missing */
+        (void)error_set(&e, ERR_TOOBIG, "the stream began with over %d bytes at once", HOLD_MAX);
+        fail(r, &e);
+        return;
+    }
+    if (!r->on_data_begin(r, &e)) {
+        fail(r, &e);
+        return;
+    }
+    pass_on(c, buf_str(&c->held));
+    buf_clear(&c->held);
+}
+
+/* Looks at what has come while it is not known what this is. */
+static void judge(struct receive_conn *c, bool at_end)
+{
+    const char *what = "";
+
+    if (!c->started) {
+        switch (sst_start_of(buf_str(&c->held), &what)) {
+        case SST_START_XBSTREAM:
+            c->started = true;
+            break;
+        case SST_START_WRAPPED:
+            unreadable(c, what);
+            return;
+        case SST_START_TLS:
+            unreadable(c, "TLS, for which there is no certificate here");
+            return;
+        case SST_START_OTHER:
+            stranger(c, c->held.len ? "unknown bytes" : "it sent nothing");
+            return;
+        case SST_START_SHORT:
+            if (at_end)
+                stranger(c, "it sent too little");
+            return;
+        }
+    }
+    if (!c->is_info && xbstream_first(c->stream)[0]) {
+        c->is_info = sst_is_info_file(xbstream_first(c->stream));
+        if (!c->is_info) {
+            take_data(c);
+            return;
+        }
+    }
+    if (c->is_info && at_end)
+        take_info(c);
+    else if (at_end)
+        stranger(c, "it ended in its first chunk");
+    else if (xbstream_bytes(c->stream) > INFO_MAX)
+        stranger(c, "too much for a first connection");
+}
+
+/* ---- bytes ---- */
+
+static void on_plain(struct receive_conn *c, struct str bytes)
+{
+    struct receive *r = c->r;
+    struct error e;
+    int rc;
+
+    if (r->over || c->ended || !bytes.n)
+        return;
+    if (c->is_data) {
+        if (xbstream_feed(r->stream, bytes.p, bytes.n, &e) < 0) {
+            (void)error_wrap(&e, ERR_INVALID, "the donor's stream is broken");
+            fail(r, &e);
+            return;
+        }
+        pass_on(c, bytes);
+        return;
+    }
+    rc = xbstream_feed(c->stream, bytes.p, bytes.n, &e); /* judge says what is no xbstream at all */
+    buf_add_str(&c->held, bytes);
+    if (rc < 0 && c->started)
+        stranger(c, e.msg);
+    else
+        judge(c, false);
+}
+
+static void on_end_of_stream(struct receive_conn *c)
+{
+    struct receive *r = c->r;
+    struct error e;
+
+    if (r->over || c->ended)
+        return;
+    c->ended = true;
+    if (!c->is_data) {
+        judge(c, true);
+        return;
+    }
+    timer_clear(r->job->env, &r->limit);
+    if (xbstream_complete(r->stream, &r->complete, &e) < 0) {
+        (void)error_wrap(&e, ERR_INVALID, "the donor's backup is not complete");
+        fail(r, &e);
+        return;
+    }
+    r->over = true;
+    r->on_data_end(r);
+}
+
+/* ---- TLS, when the donor begins with it ---- */
+
+static void pull_tls(struct receive_conn *c)
+{
+    struct buf wire;
+
+    buf_init(&wire, SIZE_MAX / 2);
+    tls_pull(c->tls, &wire);
+    if (wire.len)
+        tcp_write(c->tcp, buf_str(&wire));
+    buf_done(&wire);
+}
+
+static void feed_tls(struct receive_conn *c, struct str bytes)
+{
+    struct buf plain;
+    struct error e;
+    int rc = tls_feed(c->tls, bytes, &e);
+
+    pull_tls(c);
+    buf_init(&plain, 4 * PLAIN_CHUNK);
+    while (rc == 0 && !c->r->over) {
+        buf_clear(&plain);
+        rc = tls_read(c->tls, &plain, &e);
+        if (plain.len == 0)
+            break;
+        on_plain(c, buf_str(&plain));
+    }
+    buf_done(&plain);
+    if (rc < 0 && !c->r->over) {
+        if (c->is_data) {
+            (void)error_wrap(&e, ERR_NET, "the donor's connection");
+            fail(c->r, &e);
+        } else {
+            unreadable(c, e.msg);
+        }
+        return;
+    }
+    if (rc == 0 && tls_closed(c->tls))
+        on_end_of_stream(c);
+}
+
+/* ---- the connection's callbacks ---- */
+
+static void on_data(struct tcp *tcp, struct str bytes)
+{
+    struct receive_conn *c = tcp_data(tcp);
+    struct receive *r = c->r;
+
+    if (r->over || !bytes.n)
+        return;
+    if (!c->tls && !c->held.len && !c->started && bytes.p[0] == 0x16 && r->tls)
+        c->tls = tls_new(r->tls);
+    if (c->tls)
+        feed_tls(c, bytes);
+    else if (r->tls_only)
+        stranger(c, "no TLS, which this cluster demands");
+    else
+        on_plain(c, bytes);
+}
+
+static void on_eof(struct tcp *tcp)
+{
+    struct receive_conn *c = tcp_data(tcp);
+    struct error e;
+
+    if (c->r->over)
+        return;
+    if (!c->tls) {
+        on_end_of_stream(c);
+    } else if (!c->ended && c->is_data) {
+        (void)error_set(&e, ERR_NET, "the donor's connection ended without TLS's close_notify: data may be missing");
+        fail(c->r, &e);
+    }
+    conn_drop(c);
+}
+
+static void on_conn_closed(struct tcp *tcp, int rc, const struct error *why)
+{
+    struct receive_conn *c = tcp_data(tcp);
+    struct receive *r = c->r;
+    struct error e;
+
+    c->tcp = NULL;
+    if (c->is_data && !c->ended && !r->over) {
+        (void)error_set(&e, ERR_NET, "the donor's connection broke after %llu bytes: %s",
+                        (unsigned long long)xbstream_bytes(r->stream), rc ? why->msg : "closed");
+        fail(r, &e);
+    }
+    if (r->source == c)
+        r->source = NULL;
+    timer_clear(r->job->env, &c->limit);
+    list_del(&c->link);
+    tls_free(c->tls);
+    xbstream_free(c->stream);
+    buf_done(&c->held);
+    mem_free(c);
+    r->n_conns--;
+    settle(r);
+}
+
+static const struct tcp_callbacks callbacks = {.on_data = on_data, .on_eof = on_eof, .on_closed = on_conn_closed};
+
+static void on_conn_limit(struct timer *t)
+{
+    struct receive_conn *c = t->data;
+
+    if (!c->is_data)
+        stranger(c, "it did not say what it is");
+}
+
+static void on_accept(struct tcp_listen *l, struct tcp *tcp)
+{
+    struct receive *r = tcp_listen_data(l);
+    struct receive_conn *c;
+
+    if (r->over || r->n_conns >= CONNS_MAX)
+        return; /* closed by the listener */
+    c = mem_zalloc(sizeof(*c));
+    c->r = r;
+    c->tcp = tcp;
+    c->stream = xbstream_new();
+    buf_init(&c->held, HOLD_MAX);
+    timer_init(&c->limit, on_conn_limit, c);
+    timer_set_in(r->job->env, &c->limit, STRANGER_LIMIT_MS);
+    list_add_tail(&r->conns, &c->link);
+    r->n_conns++;
+    tcp_set_data(tcp, &callbacks, c);
+}
+
+/* ---- public ---- */
+
+int receive_start(struct receive *r, struct error *e)
+{
+    list_init(&r->conns);
+    timer_init(&r->limit, on_limit, r);
+    timer_init(&r->closer, on_closed_turn, r);
+    r->listener = tcp_listen(r->job->env, r->address, r->port, NULL, on_accept, r, e);
+    return r->listener ? 0 : e->code;
+}
+
+uint16_t receive_port(const struct receive *r)
+{
+    return r->listener ? tcp_listen_port(r->listener) : 0;
+}
+
+void receive_expect(struct receive *r)
+{
+    if (r->expecting || r->over)
+        return;
+    r->expecting = true;
+    if (!r->has_info)
+        timer_set_in(r->job->env, &r->limit, r->limits.first_ms);
+}
+
+void receive_resume(struct receive *r)
+{
+    if (!r->held || r->over || !r->source)
+        return;
+    r->held = false;
+    timer_set_in(r->job->env, &r->limit, r->limits.idle_ms);
+    tcp_pause(r->source->tcp, false);
+}

@@ -1,0 +1,53 @@
+/*
+ * repo: a restic repository as a worker uses it: one command after the other.
+ */
+#ifndef STASHD_REPO_H
+#define STASHD_REPO_H
+
+#include "controllers/job/job.h"
+#include "core/restic/restic.h"
+
+struct repo {
+    struct job *job;
+    struct backend backend;
+    int version; /* of restic */
+    int64_t retry_lock_s;
+    const char **envp; /* restic's whole environment */
+    char *tmp_dir;     /* its TMPDIR */
+};
+
+/* Writes the backend's files, asks restic's version. key: the storage Secret. repo_done in either case. */
+int repo_init(struct repo *r, struct job *j, const struct backend_params *p, backend_key *key, void *ctx,
+              struct error *e) NODISCARD;
+void repo_done(struct repo *r);
+
+/* Runs a command; its class in *ret. Retries what restic.md 8 allows (never a backup). The error is filled for each class
+ * but RESTIC_OK; returns 0 when restic ran to its end. out (may be NULL): its stdout. */
+int repo_run(struct repo *r, const struct restic_command *c, enum restic_class *ret, struct buf *out,
+             struct error *e) NODISCARD;
+/* As repo_run, and all but RESTIC_OK is an error. */
+int repo_run_ok(struct repo *r, const struct restic_command *c, struct buf *out, struct error *e) NODISCARD;
+
+/* Makes sure that it exists: asks, and creates it when the backend says that there is none. */
+int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
+
+/* Holder of a lock: is it known to have ended? */
+typedef bool repo_holder_gone(void *ctx, const char *host);
+/*
+ * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). Stale ones are
+ * removed by restic's own rule; all are removed only when each holder is known to have ended. ERR_TIMEOUT names a holder.
+ */
+int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
+                       struct error *e) NODISCARD;
+
+/* Snapshots of a host and path (each NULL: any), oldest first. latest: only the newest of them. */
+int repo_snapshots(struct repo *r, const char *host, const char *path, bool latest, struct restic_snapshots *out,
+                   struct error *e) NODISCARD;
+/* Size of the newest snapshot's file; 0: unknown. For percentages only: failures are no errors. */
+uint64_t repo_last_size(struct repo *r, const char *host, const char *path);
+/* Removes one snapshot (its data goes with the next prune). */
+int repo_forget_one(struct repo *r, const char *id, struct error *e) NODISCARD;
+/* Removes stale locks, among them those of our own ended processes. */
+void repo_unlock_stale(struct repo *r);
+
+#endif

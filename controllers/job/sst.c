@@ -1,0 +1,174 @@
+/* sst: see sst.h. */
+#include "controllers/job/sst.h"
+
+#include <stdio.h>
+
+#include "core/base/json.h"
+
+void sst_format_request(const struct sst_request *r, struct buf *out)
+{
+    bool v6 = strchr(r->address, ':') != NULL;
+
+    buf_printf(out, "%s:", r->method);
+    if (r->secret)
+        buf_printf(out, "%s:%s@", r->name && *r->name ? r->name : "stash", r->secret);
+    /* The module's name is not used by donors; an empty version at the end makes them exit 93. */
+    buf_printf(out, "%s%s%s:%u/xtrabackup_sst//1", v6 ? "[" : "", r->address, v6 ? "]" : "", r->port);
+}
+
+const char *sst_method_of(const char *wanted, enum xbstream_flavour flavour)
+{
+    if (flavour == XBSTREAM_MARIADB)
+        return *wanted && !str_same(wanted, "xtrabackup-v2") ? wanted : "mariabackup";
+    return *wanted ? wanted : "xtrabackup-v2";
+}
+
+enum xbstream_flavour sst_flavour_of(const char *version)
+{
+    uint64_t major = 0;
+    struct str rest = str_of(version), part;
+
+    if (strstr(version, "MariaDB"))
+        return XBSTREAM_MARIADB;
+    if (str_cut(&rest, '.', &part) && str_to_u64(part, &major) == 0 && major >= 8)
+        return XBSTREAM_PERCONA_80;
+    return XBSTREAM_PERCONA_57;
+}
+
+/* ---- garbd's log ---- */
+
+static const char *find(struct str line, const char *part)
+{
+    return line.n ? memmem(line.p, line.n, part, strlen(part)) : NULL;
+}
+
+/* "… Selected 1.0 (n2)(SYNCED) as donor." */
+static bool parse_selected(struct str line, struct sst_log *out)
+{
+    const char *p = find(line, "Selected "), *end = line.p + line.n, *open, *close;
+
+    if (!p || !find(line, "as donor"))
+        return false;
+    open = memchr(p, '(', (size_t)(end - p));
+    close = open ? memchr(open, ')', (size_t)(end - open)) : NULL;
+    if (!close || (size_t)(close - open) > sizeof(out->donor))
+        return false;
+    (void)snprintf(out->donor, sizeof(out->donor), "%.*s", (int)(close - open) - 1, open + 1);
+    return true;
+}
+
+void sst_parse_log(struct str line, struct sst_log *out)
+{
+    *out = (struct sst_log){0};
+    (void)snprintf(out->text, sizeof(out->text), "%.*s", (int)line.n, line.n ? line.p : "");
+    if (parse_selected(line, out))
+        out->type = SST_LOG_SELECTED;
+    else if (find(line, "impossible to select State Transfer donor"))
+        out->type = SST_LOG_BUSY;
+    else if (find(line, "State transfer request failed") || find(line, "Invalid sst_request"))
+        out->type = SST_LOG_REFUSED;
+    else if (find(line, "Received NON-PRIMARY") || find(line, "failed to open gcomm backend connection") ||
+             find(line, "Group requested gcs_proto_ver"))
+        out->type = SST_LOG_NO_GROUP;
+}
+
+/* ---- connection 1 ---- */
+
+static void copy(char *out, size_t size, struct str s)
+{
+    (void)snprintf(out, size, "%.*s", (int)s.n, s.n ? s.p : "");
+}
+
+/* An ini text: lines "key=value". */
+static void read_ini(struct str text, struct sst_info *out)
+{
+    struct str line, key;
+
+    while (str_cut(&text, '\n', &line)) {
+        line = str_trim(line);
+        if (!str_cut(&line, '=', &key))
+            continue;
+        if (str_is(key, "galera-gtid"))
+            copy(out->position, sizeof(out->position), line);
+        else if (str_is(key, "mysql-version"))
+            copy(out->server_version, sizeof(out->server_version), line);
+        else if (str_is(key, "transition-key"))
+            copy(out->transition_key, sizeof(out->transition_key), line);
+    }
+}
+
+/* "UUID:744 1" and, when the request had a secret, a line "secret s3cret". */
+static void read_position(struct str text, struct sst_info *out)
+{
+    struct str line, word;
+
+    while (str_cut(&text, '\n', &line)) {
+        line = str_trim(line);
+        if (str_starts(line, STR("secret "))) {
+            line.p += 7;
+            line.n -= 7;
+            copy(out->secret, sizeof(out->secret), str_trim(line));
+        } else if (line.n && !out->position[0] && str_cut(&line, ' ', &word)) {
+            copy(out->position, sizeof(out->position), word);
+        }
+    }
+}
+
+int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e)
+{
+    struct str ini, position;
+    int rc;
+
+    *out = (struct sst_info){0};
+    if ((rc = xbstream_end(x, e)) < 0)
+        return rc;
+    ini = xbstream_text(x, "sst_info");
+    position = xbstream_text(x, "xtrabackup_galera_info");
+    if (!position.p)
+        position = xbstream_text(x, "donor_galera_info");
+    if (!ini.p && !position.p)
+        return error_set(e, ERR_INVALID, "it holds neither sst_info nor xtrabackup_galera_info");
+    read_position(position, out);
+    read_ini(ini, out);
+    out->bypass = xbstream_text(x, "xtrabackup_ist").p != NULL;
+    return 0;
+}
+
+bool sst_is_info_file(const char *path)
+{
+    return str_same(path, "sst_info") || str_same(path, "xtrabackup_galera_info") ||
+           str_same(path, "donor_galera_info") || str_same(path, "mariadb_backup_galera_info") ||
+           str_same(path, "xtrabackup_ist");
+}
+
+enum sst_start sst_start_of(struct str bytes, const char **ret_what)
+{
+    static const struct {
+        const char *bytes;
+        size_t n;
+        enum sst_start start;
+        const char *what;
+    } known[] = {
+        {"XBSTCK01",         8, SST_START_XBSTREAM, "xbstream"                               },
+        {"\x16\x03",         2, SST_START_TLS,      "TLS"                                    },
+        {"Salted__",         8, SST_START_WRAPPED,  "encryption by the donor ([sst] encrypt)"},
+        {"XBCRYP",           6, SST_START_WRAPPED,  "encryption by the donor (xbcrypt)"      },
+        {"\x1f\x8b",         2, SST_START_WRAPPED,  "compression by the donor (gzip)"        },
+        {"\x28\xb5\x2f\xfd", 4, SST_START_WRAPPED,  "compression by the donor (zstd)"        },
+        {"\x04\x22\x4d\x18", 4, SST_START_WRAPPED,  "compression by the donor (lz4)"         },
+    };
+    bool may_be = false;
+
+    for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++) {
+        size_t n = bytes.n < known[i].n ? bytes.n : known[i].n;
+
+        if (n && memcmp(bytes.p, known[i].bytes, n) != 0)
+            continue;
+        if (n == known[i].n) {
+            *ret_what = known[i].what;
+            return known[i].start;
+        }
+        may_be = true;
+    }
+    return may_be ? SST_START_SHORT : SST_START_OTHER;
+}
