@@ -18,6 +18,7 @@ struct model {
     struct model_controllers *controllers; /* NULL until model_controllers_start */
     bool started;
     bool rbac;
+    uint64_t seed;
     const char *ca_pem; /* from model_options; NULL: none */
 
     /* private to model.c, authn.c, watch */
@@ -29,7 +30,9 @@ struct model {
     void *log_ctx;
     struct map tokens;       /* bearer token to struct user */
     struct list watches;     /* all open ones */
+    struct timer crd_timer, rbac_timer; /* conditions of definitions; aggregated ClusterRoles */
     uint64_t token_serial;
+    char *token_key; /* signs ServiceAccount tokens; NULL until first used */
 };
 
 /* Now as RFC 3339 in whole seconds; out holds 32 bytes. */

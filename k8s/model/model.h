@@ -28,13 +28,13 @@ struct model_options {
     const char *ca_pem; /* what kube-root-ca.crt holds in each namespace; borrowed for the model's life; NULL: empty */
 };
 
-/* Comes with namespaces default, kube-system, kube-public and the built-in kinds. */
 struct model *model_new(const struct model_options *o);
 void model_free(struct model *m); /* open watches are reset first */
 
 /* Restores what on_commit was given, in that order, before the first request; then model_start. */
 void model_load(struct model *m, uint64_t rv, const char *key, json_t *object_take);
-/* Starts the controllers (garbage collection, namespaces, Jobs). */
+/* Makes what each cluster has where it is missing (namespaces default, kube-system, kube-public; the default ClusterRoles)
+ * and starts the controllers (garbage collection, namespaces, Jobs). */
 void model_start(struct model *m);
 
 /* An http_handler; ctx is the model. The user comes from client_subject (CN, O) or the bearer token. */
@@ -51,7 +51,7 @@ void model_on_change(struct model *m, model_change_fn *fn, void *ctx);
 
 /* A bearer token for a user of one's own (a generated kubeconfig); groups comma-separated. Kept in memory only. */
 void model_add_token(struct model *m, const char *token, const char *user, const char *groups);
-/* A ServiceAccount token (what a projected volume gets), valid for seconds; freed with mem_free. */
+/* A ServiceAccount token (what a projected volume gets), valid for seconds; NULL: no such account. mem_free. */
 char *model_account_token(struct model *m, const char *ns, const char *account, int64_t seconds);
 
 /* Pod logs come from whoever runs pods: serves GET …/pods/<name>/log in full (it may keep s and write later). */

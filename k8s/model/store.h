@@ -72,6 +72,8 @@ void store_load(struct store *s, struct table *t, uint64_t rv, const char *ns, c
  */
 size_t store_first(const struct table *t, const char *ns);
 struct stored *store_at(const struct table *t, const char *ns, size_t i);
+/* The order of tables: of the bytes of "<ns>/<name>". */
+int store_key_cmp(const char *ns, const char *name, const char *ns2, const char *name2);
 /* First place after that key in order, whether it is there or not. */
 size_t store_after(const struct table *t, const char *ns, const char *name);
 

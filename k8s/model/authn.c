@@ -1,0 +1,209 @@
+/*
+ * authn: see authn.h. Tokens of ServiceAccounts are token.c's.
+ */
+#include "k8s/model/authn.h"
+
+#include <stdio.h>
+
+#include "core/base/base64.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "k8s/model/rbac.h"
+#include "k8s/model/token.h"
+
+/* ---- users ---- */
+
+static bool has_group(const json_t *groups, const char *name)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach(groups, i, item)
+        if (str_same(json_string_value(item), name))
+            return true;
+    return false;
+}
+
+static void add_group(struct user *u, struct str name)
+{
+    json_t *text = json_stringn(name.n ? name.p : "", name.n);
+
+    if (text && name.n && !has_group(u->groups, json_string_value(text)))
+        json_array_append(u->groups, text);
+    json_decref(text);
+}
+
+/* What a user's name implies: a ServiceAccount's groups, and that it is somebody. */
+static void add_implied(struct user *u)
+{
+    struct str rest = str_of(u->name), ns;
+    struct str prefix = STR("system:serviceaccount:");
+    char group[300];
+
+    if (str_starts(rest, prefix)) {
+        rest = (struct str){rest.p + prefix.n, rest.n - prefix.n};
+        if (str_cut(&rest, ':', &ns)) {
+            (void)snprintf(group, sizeof(group), "system:serviceaccounts:%.*s", (int)ns.n, ns.p);
+            add_group(u, STR("system:serviceaccounts"));
+            add_group(u, str_of(group));
+        }
+    }
+    add_group(u, strcmp(u->name, "system:anonymous") == 0 ? STR("system:unauthenticated")
+                                                          : STR("system:authenticated"));
+}
+
+struct user *authn_user_new(const char *name, const char *uid, const char *groups)
+{
+    struct user *u = mem_zalloc(sizeof(*u));
+    struct str rest = str_of(groups), group;
+
+    u->name = mem_strdup(name);
+    u->uid = mem_strdup(uid ? uid : "");
+    u->groups = json_array();
+    while (str_cut(&rest, ',', &group))
+        add_group(u, group);
+    add_implied(u);
+    return u;
+}
+
+static struct user *user_copy(const struct user *from)
+{
+    struct user *u = mem_zalloc(sizeof(*u));
+
+    u->name = mem_strdup(from->name);
+    u->uid = mem_strdup(from->uid);
+    u->groups = json_deep_copy(from->groups);
+    return u;
+}
+
+void authn_user_free(struct user *u)
+{
+    if (!u)
+        return;
+    mem_free(u->name);
+    mem_free(u->uid);
+    json_decref(u->groups);
+    mem_free(u);
+}
+
+/* ---- credentials ---- */
+
+/* "CN=admin,O=system:masters,O=ops" */
+static struct user *user_of_subject(struct str subject)
+{
+    struct user *u = authn_user_new("", "", "");
+    struct str part;
+
+    json_array_clear(u->groups);
+    while (str_cut(&subject, ',', &part)) {
+        part = str_trim(part);
+        if (str_starts(part, STR("CN="))) {
+            mem_free(u->name);
+            u->name = mem_strndup(part.p + 3, part.n - 3);
+        } else if (str_starts(part, STR("O="))) {
+            add_group(u, (struct str){part.p + 2, part.n - 2});
+        }
+    }
+    add_implied(u);
+    return u;
+}
+
+struct user *authn_token(struct model *m, struct str token)
+{
+    const struct user *known = map_get(&m->tokens, token);
+
+    if (known)
+        return user_copy(known);
+    return token_user(m, token);
+}
+
+struct user *authn_user(struct request *q)
+{
+    struct str authorization = http_header_find(q->serve->headers, q->serve->n_headers, "authorization");
+
+    if (str_starts(authorization, STR("Bearer ")))
+        return authn_token(q->m, str_trim((struct str){authorization.p + 7, authorization.n - 7}));
+    if (authorization.n)
+        return NULL;
+    if (q->serve->client_subject.n)
+        return user_of_subject(q->serve->client_subject);
+    return authn_user_new("system:anonymous", "", "");
+}
+
+void model_add_token(struct model *m, const char *token, const char *user, const char *groups)
+{
+    authn_user_free(map_put(&m->tokens, str_of(token), authn_user_new(user, "", groups)));
+}
+
+void authn_done(struct model *m)
+{
+    struct str key;
+    void *value;
+
+    for (size_t it = 0; map_next(&m->tokens, &it, &key, &value);)
+        authn_user_free(value);
+    token_done(m);
+}
+
+/* ---- impersonation ---- */
+
+static int may_impersonate(struct request *q, const char *resource, const char *ns, const char *name)
+{
+    struct access a = {.verb = "impersonate", .is_resource = true, .group = "", .resource = resource, .sub = "",
+                       .ns = ns, .name = name, .path = ""};
+
+    if (rbac_allows(q->m, q->real_user, &a, NULL, 0))
+        return 0;
+    return request_fail(q, 403, "Forbidden", "%s \"%s\" is forbidden: User \"%s\" cannot impersonate resource \"%s\" in "
+                                             "API group \"\" at the cluster scope",
+                        resource, name, q->real_user->name, resource);
+}
+
+static int may_be(struct request *q, const char *name)
+{
+    struct str rest = str_of(name), prefix = STR("system:serviceaccount:"), ns;
+    int status;
+
+    if (str_starts(rest, prefix)) {
+        rest = (struct str){rest.p + prefix.n, rest.n - prefix.n};
+        if (str_cut(&rest, ':', &ns) && rest.n) {
+            char *home = mem_strndup(ns.p, ns.n);
+
+            status = may_impersonate(q, "serviceaccounts", home, rest.p);
+            mem_free(home);
+            return status;
+        }
+    }
+    return may_impersonate(q, "users", "", name);
+}
+
+int authn_impersonate(struct request *q)
+{
+    const struct http_header *h = q->serve ? q->serve->headers : NULL;
+    size_t n = q->serve ? q->serve->n_headers : 0;
+    struct str name = http_header_find(h, n, "impersonate-user");
+    struct user *other;
+    char *text;
+    int status;
+
+    if (!name.n)
+        return 0;
+    text = mem_strndup(name.p, name.n);
+    status = may_be(q, text);
+    other = authn_user_new(text, "", "");
+    mem_free(text);
+    for (size_t i = 0; i < n && !status; i++) {
+        if (!str_is(h[i].name, "impersonate-group"))
+            continue;
+        text = mem_strndup(h[i].value.n ? h[i].value.p : "", h[i].value.n);
+        status = may_impersonate(q, "groups", "", text);
+        add_group(other, h[i].value);
+        mem_free(text);
+    }
+    if (status) {
+        authn_user_free(other);
+        return status;
+    }
+    q->user = other;
+    return 0;
+}

@@ -1,0 +1,419 @@
+/*
+ * write: create, update and patch. All end in one pipeline: metadata's rules, the kind's defaults and checks, rights that
+ * the content needs, then the store. A write that changes nothing stores nothing, as in Kubernetes: watches stay silent.
+ */
+#include "k8s/model/write.h"
+
+#include <stdio.h>
+
+#include "core/base/base64.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "k8s/model/builtin.h"
+#include "k8s/model/crd.h"
+#include "k8s/model/meta.h"
+#include "k8s/model/patch.h"
+#include "k8s/model/rbac.h"
+#include "k8s/model/schema.h"
+#include "k8s/model/verbs.h"
+
+/* ---- shape of what was sent ---- */
+
+/* Typed kinds have no nulls: a null is an absent field. */
+static void drop_nulls(json_t *value)
+{
+    const char *key;
+    json_t *item;
+    void *next;
+    size_t i;
+
+    json_object_foreach_safe(value, next, key, item) {
+        if (json_is_null(item))
+            json_object_del(value, key);
+        else
+            drop_nulls(item);
+    }
+    json_array_foreach(value, i, item)
+        drop_nulls(item);
+}
+
+/* Checks apiVersion, kind, name and namespace of a body against the path, and fills in what may be left out. */
+static int check_envelope(struct request *q, json_t *object)
+{
+    char version[256];
+    json_t *meta = json_object_get(object, "metadata");
+    const char *kind = json_text(object, "kind"), *api = json_text(object, "apiVersion");
+    const char *ns = json_text(meta, "namespace"), *name = json_text(meta, "name");
+
+    resource_api_version(q->r, version);
+    if ((*kind && strcmp(kind, q->r->kind) != 0) || (*api && strcmp(api, version) != 0))
+        return request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: the object provided is "
+                                                  "unrecognized",
+                            *kind ? kind : "object", *api ? api : version, q->r->kind);
+    json_object_set_new(object, "kind", json_string(q->r->kind));
+    json_object_set_new(object, "apiVersion", json_string(version));
+    if (meta && !json_is_object(meta) && !json_is_null(meta))
+        return request_fail(q, 400, "BadRequest", "metadata: expected an object");
+    if (!json_is_object(meta)) {
+        meta = json_object();
+        json_object_set_new(object, "metadata", meta);
+    }
+    drop_nulls(meta);
+    if (*q->name && *name && strcmp(name, q->name) != 0)
+        return request_fail(q, 400, "BadRequest",
+                            "the name of the object (%s) does not match the name on the URL (%s)", name, q->name);
+    if (q->r->namespaced && *ns && strcmp(ns, q->ns) != 0)
+        return request_fail(q, 400, "BadRequest",
+                            "the namespace of the provided object does not match the namespace sent on the request");
+    return 0;
+}
+
+/* ---- Secrets ---- */
+
+/* stringData is write-only: folded into data. */
+static void fold_string_data(json_t *secret)
+{
+    json_t *data = json_object_get(secret, "data"), *value;
+    const char *key;
+
+    if (!json_object_get(secret, "stringData"))
+        return;
+    if (!json_is_object(data)) {
+        data = json_object();
+        json_object_set_new(secret, "data", data);
+    }
+    json_object_foreach(json_object_get(secret, "stringData"), key, value) {
+        struct buf out;
+
+        buf_init(&out, 4 * 1024 * 1024);
+        base64_encode(&out, json_str(value));
+        json_object_set_new(data, key, json_stringn(out.data, out.len));
+        buf_done(&out);
+    }
+    json_object_del(secret, "stringData");
+}
+
+/* ---- the pipeline ---- */
+
+/* Unknown fields of a custom kind, by the query's fieldValidation: Strict refuses, Warn (the default) tells. */
+static int tell_unknown(struct request *q, const json_t *dropped)
+{
+    char mode[16];
+    const json_t *path;
+    size_t i;
+    struct buf text;
+    int status = 0;
+
+    request_query(q, "fieldValidation", mode, sizeof(mode));
+    if (!json_array_size(dropped) || strcmp(mode, "Ignore") == 0)
+        return 0;
+    buf_init(&text, 8192);
+    json_array_foreach(dropped, i, path) {
+        if (strcmp(mode, "Strict") != 0)
+            request_warn(q, "unknown field \"%s\"", json_string_value(path));
+        buf_printf(&text, "%sunknown field \"%s\"", i ? ", " : "", json_string_value(path));
+    }
+    if (strcmp(mode, "Strict") == 0)
+        status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: strict decoding "
+                                                    "error: %s",
+                              q->r->kind, q->r->version, q->r->kind, text.data);
+    buf_done(&text);
+    return status;
+}
+
+static int check_custom(struct request *q, json_t *object, const json_t *old, json_t *causes)
+{
+    json_t *dropped = json_array();
+    int status;
+
+    schema_prune(q->r->schema, object, dropped);
+    status = tell_unknown(q, dropped);
+    json_decref(dropped);
+    if (status)
+        return status;
+    schema_default(q->r->schema, object);
+    schema_validate(q->r->schema, object, old, causes);
+    return 0;
+}
+
+/* Defaults and checks of the kind. 0, or the refusal. */
+static int check_kind(struct request *q, json_t *object, const json_t *old)
+{
+    json_t *causes = json_array();
+    int status = 0;
+
+    meta_validate(q->r, object, old, causes);
+    if (q->r->builtin) {
+        if (strcmp(q->r->kind, "Secret") == 0)
+            fold_string_data(object);
+        if (crd_is(q->r))
+            crd_default(object);
+        builtin_default(q->r, object, old);
+        builtin_validate(q->r, object, old, causes);
+        if (crd_is(q->r))
+            crd_validate(object, old, causes);
+    } else if (q->r->schema) {
+        status = check_custom(q, object, old, causes);
+    }
+    if (!status && json_array_size(causes))
+        return request_invalid(q, json_text(object, "metadata.name"), causes);
+    json_decref(causes);
+    return status;
+}
+
+/* A namespaced object's home must be there and staying. */
+static int check_namespace(struct request *q)
+{
+    struct stored *ns;
+
+    if (!q->r->namespaced)
+        return 0;
+    ns = store_get(store_table(q->m->store, "namespaces"), "", q->ns);
+    if (!ns) {
+        request_fail(q, 404, "NotFound", "namespaces \"%s\" not found", q->ns);
+        json_object_set_new(json_object_get(q->answer, "details"), "name", json_string(q->ns));
+        json_object_set_new(json_object_get(q->answer, "details"), "kind", json_string("namespaces"));
+        json_object_del(json_object_get(q->answer, "details"), "group");
+        return 404;
+    }
+    if (json_at(ns->json, "metadata.deletionTimestamp")) {
+        char what[256], text[512];
+
+        request_fail(q, 403, "Forbidden",
+                     "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is being terminated",
+                     request_what(q, what), q->name, q->ns);
+        (void)snprintf(text, sizeof(text), "namespace %s is being terminated", q->ns);
+        request_cause(q, "NamespaceTerminating", text, "metadata.namespace");
+        return 403;
+    }
+    return 0;
+}
+
+int write_new(struct request *q, json_t *object_take, int code)
+{
+    json_t *object = object_take;
+    char what[256];
+    const char *name;
+    int status = check_namespace(q);
+
+    if (!status && *json_text(object, "metadata.resourceVersion"))
+        status = request_fail(q, 400, "BadRequest", "resourceVersion should not be set on objects to be created");
+    if (!status && q->r->builtin)
+        drop_nulls(object);
+    if (!status) {
+        meta_create(q, object);
+        if (q->r->has_status && strcmp(q->r->kind, "Node") != 0) /* a kubelet registers with its status */
+            json_object_del(object, "status");
+        name = json_text(object, "metadata.name");
+        if (*name && store_get(q->r->table, json_text(object, "metadata.namespace"), name)) {
+            status = request_fail(q, 409, "AlreadyExists", "%s \"%s\" already exists", request_what(q, what), name);
+            json_object_set_new(json_object_get(q->answer, "details"), "name", json_string(name));
+        }
+    }
+    if (!status)
+        status = check_kind(q, object, NULL);
+    if (!status)
+        status = rbac_check_write(q, object, NULL);
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    if (q->dry_run) {
+        status = request_answer(q, code, object);
+        json_decref(object);
+        return status;
+    }
+    return request_answer(q, code, store_put(q->m->store, q->r->table, object)->json);
+}
+
+/* A write of the object leaves status alone; a write of /status changes nothing but status (and metadata a little). */
+static json_t *keep_other_half(struct request *q, json_t *object_take, const json_t *old)
+{
+    json_t *status, *whole;
+
+    if (strcmp(q->sub, "finalize") == 0) {
+        whole = json_deep_copy(old);
+        json_object_set(json_object_get(whole, "spec"), "finalizers", json_at(object_take, "spec.finalizers"));
+        json_decref(object_take);
+        return whole;
+    }
+    if (strcmp(q->r->plural, "namespaces") == 0 && json_at(old, "spec.finalizers"))
+        json_object_set(json_object_get(object_take, "spec"), "finalizers", json_at(old, "spec.finalizers"));
+    if (!q->r->has_status)
+        return object_take;
+    if (strcmp(q->sub, "status") != 0) {
+        status = json_object_get(old, "status");
+        if (status)
+            json_object_set(object_take, "status", status);
+        else
+            json_object_del(object_take, "status");
+        return object_take;
+    }
+    status = json_incref(json_object_get(object_take, "status"));
+    whole = json_copy((json_t *)(uintptr_t)old);
+    if (status)
+        json_object_set_new(whole, "status", status);
+    else
+        json_object_del(whole, "status");
+    json_decref(object_take);
+    return whole;
+}
+
+static int conflict(struct request *q, const char *why)
+{
+    char what[256];
+
+    return request_fail(q, 409, "Conflict", "Operation cannot be fulfilled on %s \"%s\": %s", request_what(q, what),
+                        q->name, why);
+}
+
+static int check_preconditions(struct request *q, const json_t *object, const struct stored *old)
+{
+    const char *uid = json_text(object, "metadata.uid"), *rv = json_text(object, "metadata.resourceVersion");
+    char text[256];
+
+    if (*uid && strcmp(uid, old->uid) != 0) {
+        (void)snprintf(text, sizeof(text), "StorageError: invalid object, Code: 4, UID in precondition: %s, UID in object "
+                                           "meta: %s",
+                       uid, old->uid);
+        return conflict(q, text);
+    }
+    if (*rv && strcmp(rv, json_text(old->json, "metadata.resourceVersion")) != 0)
+        return conflict(q, "the object has been modified; please apply your changes to the latest version and try again");
+    return 0;
+}
+
+int write_over(struct request *q, struct stored *old, json_t *object_take)
+{
+    json_t *object = object_take;
+    int status = check_preconditions(q, object, old);
+
+    if (!status) {
+        if (q->r->builtin)
+            drop_nulls(object);
+        object = keep_other_half(q, object, old->json);
+        if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
+            json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old->json, "metadata")));
+        meta_update(q->r, object, old->json);
+        /* The storing version's name, whichever version was written. */
+        json_object_set(object, "apiVersion", json_object_get(old->json, "apiVersion"));
+        status = check_kind(q, object, old->json);
+    }
+    if (!status)
+        status = rbac_check_write(q, object, old->json);
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    meta_generation(q->r, object, old->json);
+    if (json_equal(object, old->json) || q->dry_run) {
+        status = request_answer(q, 200, object);
+        json_decref(object);
+        return status;
+    }
+    if (delete_is_due(q->r, object)) {
+        /* Its last finalizer went: the answer shows the object as it was written, the watches its end. */
+        status = request_answer(q, 200, object);
+        json_decref(object);
+        store_del(q->m->store, q->r->table, old->ns, q->name);
+        return status;
+    }
+    return request_answer(q, 200, store_put(q->m->store, q->r->table, object)->json);
+}
+
+/* ---- verbs ---- */
+
+int write_create(struct request *q)
+{
+    json_t *body, *object;
+    int status;
+
+    body = request_body(q, &status);
+    if (!body)
+        return status;
+    object = json_deep_copy(body);
+    status = check_envelope(q, object);
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    return write_new(q, object, 201);
+}
+
+int write_update(struct request *q)
+{
+    struct stored *old = store_get(q->r->table, q->r->namespaced ? q->ns : "", q->name);
+    json_t *body, *object;
+    int status;
+
+    body = request_body(q, &status);
+    if (!body)
+        return status;
+    if (!old && strcmp(q->r->kind, "Lease") != 0 && strcmp(q->r->group, "rbac.authorization.k8s.io") != 0)
+        return request_not_found(q, q->name);
+    object = json_deep_copy(body);
+    status = check_envelope(q, object);
+    if (!status && !old && *json_text(object, "metadata.uid"))
+        status = request_not_found(q, q->name);
+    if (!status && old && !q->r->builtin && !*json_text(object, "metadata.resourceVersion")) {
+        status = request_invalid(q, q->name,
+                                 json_pack("[{s:s, s:s, s:s}]", "reason", "FieldValueInvalid", "message",
+                                           "Invalid value: 0x0: must be specified for an update", "field",
+                                           "metadata.resourceVersion"));
+    }
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    if (!old) { /* kinds that PUT may create */
+        json_object_set_new(json_object_get(object, "metadata"), "name", json_string(q->name));
+        return write_new(q, object, 201);
+    }
+    return write_over(q, old, object);
+}
+
+static int patch_absent(struct request *q, const json_t *patch)
+{
+    json_t *object;
+    int status;
+
+    if (strcmp(q->sub, "") != 0 || !str_is(q->content_type, "application/apply-patch+yaml"))
+        return request_not_found(q, q->name);
+    object = json_deep_copy(patch);
+    status = check_envelope(q, object);
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    json_object_set_new(json_object_get(object, "metadata"), "name", json_string(q->name));
+    return write_new(q, object, 201);
+}
+
+int write_patch(struct request *q)
+{
+    struct stored *old = store_get(q->r->table, q->r->namespaced ? q->ns : "", q->name);
+    json_t *patch, *object = NULL, *from;
+    struct error e;
+    int status, rc;
+
+    patch = request_body(q, &status);
+    if (!patch)
+        return status;
+    if (!old)
+        return patch_absent(q, patch);
+    from = request_as(q->r, old->json);
+    rc = patch_apply(q->r, q->content_type, from, patch, &object, &e);
+    json_decref(from);
+    if (rc == PATCH_UNSUPPORTED)
+        return request_fail(q, 415, "UnsupportedMediaType", "%s", e.msg);
+    if (rc == PATCH_MALFORMED)
+        return request_fail(q, 400, "BadRequest", "%s", e.msg);
+    if (rc < 0)
+        return request_fail(q, 422, "Invalid", "%s", e.msg);
+    status = check_envelope(q, object);
+    if (status) {
+        json_decref(object);
+        return status;
+    }
+    return write_over(q, old, object);
+}
