@@ -1,6 +1,9 @@
 /*
  * lease: leader election by a coordination.k8s.io/v1 Lease (multitenancy.md 8.1): duration 15 s, renew deadline 10 s,
  * retry 2 s with jitter. Expiry is judged by our own monotonic clock since the record was last seen to change.
+ *
+ * Life: a handle. Embed it zeroed; start once; free it only after on_stopped. Callbacks may stop it.
+ * Writes are merge patches with the resourceVersion as precondition: labels that others set stay.
  */
 #ifndef STASHD_LEASE_H
 #define STASHD_LEASE_H
@@ -21,9 +24,10 @@ struct kube_lease {
     /* private */
     struct kube_call call;
     struct timer timer;
-    char rv[64], holder[256], seen[96];
-    uint64_t seen_ns, renewed_ns;
-    bool running, stopping, exists;
+    char rv[64], holder[256]; /* of the record as last read or written; rv "": read it first */
+    char seen[64];            /* resourceVersion that seen_ns belongs to */
+    uint64_t seen_ns, sent_ns, renewed_ns, next_ns;
+    bool calling, releasing, stopping;
     int64_t transitions;
 };
 
