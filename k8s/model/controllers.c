@@ -114,7 +114,8 @@ void controllers_event(struct model_controllers *c, const json_t *about, const c
 {
     const struct resource *events = controllers_resource(c, "", "events");
     const char *ns = json_text(about, "metadata.namespace");
-    AUTO_FREE char *told = mem_printf("%s\n%s\n%s", json_text(about, "metadata.uid"), reason, message);
+    bool warning = strcmp(type, "Warning") == 0; /* names and numbers in its message may differ each time */
+    AUTO_FREE char *told = mem_printf("%s\n%s\n%s", json_text(about, "metadata.uid"), reason, warning ? "" : message);
     AUTO_FREE char *name = NULL;
     struct stored *old;
     json_t *copy;
@@ -131,6 +132,7 @@ void controllers_event(struct model_controllers *c, const json_t *about, const c
     copy = json_deep_copy(old->json);
     json_object_set_new(copy, "count", json_integer(json_int(copy, "count", 1) + 1));
     json_object_set_new(copy, "lastTimestamp", json_string(model_now(c->m, now)));
+    json_object_set_new(copy, "message", json_string(message));
     (void)controllers_do(c, "PUT", events, ns, name, NULL, copy, NULL);
 }
 

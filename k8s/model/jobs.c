@@ -12,7 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
-enum { RETRY_MS = 500, REFUSED_FIRST_MS = 1000, REFUSED_MAX_MS = 60 * 1000, CREATE_MAX = 500 };
+enum { RETRY_MS = 500, CREATE_MAX = 500 };
 
 static void mark(struct model_controllers *c, const char *ns, const char *name, const char *uid, uint64_t in_ms)
 {
@@ -168,22 +168,16 @@ static void resume(struct job_pass *p)
 static void create_pods(struct job_pass *p, size_t n)
 {
     uint64_t wait = jobs_backoff_ms(p);
-    unsigned refusals;
 
-    if (wait > 0) {
-        again_in(p, (int64_t)wait);
-        return;
-    }
-    for (size_t i = 0; i < n && i < CREATE_MAX; i++) {
-        if (jobs_pod_create(p)) {
+    for (size_t i = 0; i < n && i < CREATE_MAX && wait == 0; i++) {
+        if (jobs_pod_create(p))
             p->record->refusals = 0;
-            continue;
-        }
-        refusals = p->record->refusals < 6 ? p->record->refusals++ : 6;
-        wait = (uint64_t)REFUSED_FIRST_MS << refusals;
-        again_in(p, wait < REFUSED_MAX_MS ? (int64_t)wait : REFUSED_MAX_MS);
-        break;
+        else
+            jobs_record_refusal(p);
+        wait = jobs_backoff_ms(p);
     }
+    if (wait > 0)
+        again_in(p, (int64_t)wait);
     jobs_pods_read(p);
 }
 

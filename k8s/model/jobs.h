@@ -11,6 +11,7 @@ struct job_record {
     unsigned failures; /* since the last success */
     int64_t last_failure_ms;
     unsigned refusals; /* pods that could not be created, one after the other */
+    int64_t refused_until_ms;
 };
 
 struct job_pass {
@@ -53,6 +54,7 @@ bool jobs_count_ended(struct job_pass *p);
 struct job_record *jobs_record(struct job_pass *p); /* made from the pods when it is not there */
 void jobs_record_drop(struct model_controllers *c, const char *uid);
 void jobs_record_end(struct job_pass *p, const json_t *pod, bool succeeded);
+void jobs_record_refusal(struct job_pass *p);
 uint64_t jobs_backoff_ms(const struct job_pass *p); /* until a pod may be created */
 
 #endif

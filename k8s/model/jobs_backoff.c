@@ -1,12 +1,18 @@
 /*
  * jobs_backoff: how long a Job waits before it replaces a failed pod: 10 s after the first failure in a row, doubled with
- * each further one, at most 10 minutes, counted from the last failure.
+ * each further one, at most 10 minutes, counted from the last failure. A pod that the API server refuses is tried again
+ * after 1 s, doubled up to a minute.
  */
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "k8s/model/jobs.h"
 
-enum { BACKOFF_FIRST_MS = 10 * 1000, BACKOFF_MAX_MS = 10 * 60 * 1000 };
+enum {
+    BACKOFF_FIRST_MS = 10 * 1000,
+    BACKOFF_MAX_MS = 10 * 60 * 1000,
+    REFUSED_FIRST_MS = 1000,
+    REFUSED_MAX_MS = 60 * 1000,
+};
 
 static int64_t latest_finish(const json_t *statuses, int64_t latest)
 {
@@ -73,15 +79,25 @@ void jobs_done(struct model_controllers *c)
     map_done(&c->job_records);
 }
 
+void jobs_record_refusal(struct job_pass *p)
+{
+    int64_t wait = (int64_t)REFUSED_FIRST_MS << p->record->refusals;
+
+    if (wait < REFUSED_MAX_MS)
+        p->record->refusals++;
+    p->record->refused_until_ms = p->now_ms + (wait < REFUSED_MAX_MS ? wait : REFUSED_MAX_MS);
+}
+
 uint64_t jobs_backoff_ms(const struct job_pass *p)
 {
+    int64_t wait = BACKOFF_FIRST_MS, until = p->record->refused_until_ms;
     unsigned n = p->record->failures;
-    int64_t wait = BACKOFF_FIRST_MS, left;
 
-    if (n == 0)
-        return 0;
-    while (--n > 0 && wait < BACKOFF_MAX_MS)
-        wait *= 2;
-    left = p->record->last_failure_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS) - p->now_ms;
-    return left > 0 ? (uint64_t)left : 0;
+    if (n > 0) {
+        while (--n > 0 && wait < BACKOFF_MAX_MS)
+            wait *= 2;
+        wait = p->record->last_failure_ms + (wait < BACKOFF_MAX_MS ? wait : BACKOFF_MAX_MS);
+        until = wait > until ? wait : until;
+    }
+    return until > p->now_ms ? (uint64_t)(until - p->now_ms) : 0;
 }

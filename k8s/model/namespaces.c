@@ -61,7 +61,8 @@ static bool furnish(struct model_controllers *c, const char *ns)
     json_t *account = json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "ServiceAccount", "metadata",
                                 "name", "default", "namespace", ns);
     json_t *ca = json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion", "v1", "kind", "ConfigMap", "metadata",
-                           "name", "kube-root-ca.crt", "namespace", ns, "data", "ca.crt", "");
+                           "name", "kube-root-ca.crt", "namespace", ns, "data", "ca.crt",
+                           c->m->ca_pem ? c->m->ca_pem : "");
     bool done = ensure(c, "serviceaccounts", ns, account);
 
     return ensure(c, "configmaps", ns, ca) && done;

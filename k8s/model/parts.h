@@ -31,7 +31,7 @@ int controllers_do(struct model_controllers *c, const char *method, const struct
 /* DELETE with the UID as precondition. 404 and a conflict of UIDs are as good as done. */
 int controllers_delete(struct model_controllers *c, const struct resource *r, const struct stored *o,
                        const char *propagation);
-/* An Event about an object; the same once more only counts. */
+/* An Event about an object. The same once more only counts; of a warning the reason makes it the same. */
 void controllers_event(struct model_controllers *c, const json_t *about, const char *component, const char *type,
                        const char *reason, const char *message);
 
