@@ -81,6 +81,8 @@ static void wait_for_work(struct engine *e)
 {
     uint64_t next = UINT64_MAX;
 
+    if (e->stopping) /* the timer is the grace's; what waits for the rate limit goes now */
+        return;
     if (e->active && e->n_passes < e->o.concurrency)
         next = queue_next_ns(e->queue);
     if (!list_empty(&e->starved)) {
@@ -104,7 +106,7 @@ static void start_call(struct engine *e, struct engine_call *c)
 
 void engine_send(struct engine *e, struct engine_call *c)
 {
-    if (list_empty(&e->starved) && take_token(e)) {
+    if (e->stopping || (list_empty(&e->starved) && take_token(e))) {
         start_call(e, c);
         return;
     }
@@ -191,7 +193,8 @@ static void set_active(struct engine *e)
         }
     } else {
         queue_clear(e->queue);
-        cancel_passes(e);
+        if (!e->stopping) /* then the grace decides */
+            cancel_passes(e);
     }
     if (e->o.on_active)
         e->o.on_active(e->o.ctx, active);
@@ -202,6 +205,8 @@ void engine_set_leader(struct engine *e, bool is_leader)
 {
     e->is_leader = is_leader;
     set_active(e);
+    if (!is_leader && e->stopping) /* nothing is written without the lead, grace or not */
+        cancel_passes(e);
 }
 
 void engine_set_synced(struct engine *e)
@@ -210,10 +215,16 @@ void engine_set_synced(struct engine *e)
     set_active(e);
 }
 
-/* on_stopped never comes inside engine_stop: the turn's timer brings it when nothing runs. */
+/* While stopping the turn's timer has another meaning: on_stopped never comes inside engine_stop, and what still runs
+ * after the grace is canceled. */
 static void stop_turn(struct timer *t)
 {
-    tell_stopped(t->data);
+    struct engine *e = t->data;
+
+    if (list_empty(&e->passes))
+        tell_stopped(e);
+    else
+        cancel_passes(e);
 }
 
 void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx)
@@ -223,10 +234,7 @@ void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx)
     e->stopped_ctx = ctx;
     set_active(e);
     e->turn.on_fire = stop_turn;
-    if (list_empty(&e->passes))
-        timer_set_in(e->o.env, &e->turn, 0);
-    else
-        timer_clear(e->o.env, &e->turn);
+    timer_set_in(e->o.env, &e->turn, list_empty(&e->passes) ? 0 : e->o.drain_ms);
 }
 
 /* ---- keys ---- */

@@ -25,6 +25,7 @@ struct engine_options {
     const struct operator_settings *settings;
     unsigned concurrency;
     double qps, burst; /* requests of passes; qps 0: no limit */
+    uint32_t drain_ms; /* engine_stop lets running passes end for so long before it cancels them */
     /* The controllers to run; NULL: the table of controllers (controller.h). */
     const struct controller *const *controllers;
     size_t n_controllers;

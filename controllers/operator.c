@@ -1,0 +1,285 @@
+/*
+ * operator: see operator.h. Stopping goes from the inside out: passes end first (they may still write for a moment),
+ * then the Lease is given back, then the watches close, and last nothing of ours is on any connection.
+ */
+#include "controllers/operator.h"
+
+#include "controllers/operator_metrics.h"
+#include "controllers/schedule.h"
+#include "controllers/scheduler.h"
+#include "core/base/mem.h"
+#include "k8s/lease.h"
+#include "k8s/watch.h"
+
+static const char ours_only[] = "app.kubernetes.io/managed-by=stash.appscode.com";
+
+/* What is watched; of kinds that others fill only what carries our label (multitenancy.md 6). */
+static const struct {
+    enum kind_id kind;
+    const char *selector;
+} watched_kinds[] = {
+    {KIND_NAMESPACE, NULL},       {KIND_REPOSITORY, NULL},          {KIND_BACKUPCONFIGURATION, NULL},
+    {KIND_BACKUPBATCH, NULL},     {KIND_BACKUPSESSION, NULL},       {KIND_RESTORESESSION, NULL},
+    {KIND_RESTOREBATCH, NULL},    {KIND_TASK, NULL},                {KIND_FUNCTION, NULL},
+    {KIND_APPBINDING, NULL},      {KIND_JOB, ours_only},            {KIND_POD, ours_only},
+    {KIND_PVC, ours_only},        {KIND_SERVICEACCOUNT, ours_only}, {KIND_ROLEBINDING, ours_only},
+};
+enum { N_WATCHES = sizeof(watched_kinds) / sizeof(watched_kinds[0]) };
+
+struct operator {
+    struct operator_options o;
+    struct cache *cache;
+    struct engine *engine;
+    struct scheduler *scheduler;
+    struct kube_events *events;
+    struct operator_metrics metrics;
+    struct kube_watch watches[N_WATCHES];
+    bool seen[N_WATCHES]; /* its first list is complete, or the kind does not exist here */
+    struct kube_lease lease;
+    size_t n_open; /* watches that have not stopped */
+    bool synced;
+    void (*on_stopped)(void *ctx);
+    void *ctx;
+};
+
+/* ---- what happens ---- */
+
+static void changed(void *ctx, const struct kind *k, const struct kobj *old, const struct kobj *now)
+{
+    struct operator *op = ctx;
+
+    if (!op->engine)
+        return; /* being freed */
+    engine_changed(op->engine, k, old, now);
+    scheduler_changed(op->scheduler, k, old, now);
+}
+
+static void pass_done(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns)
+{
+    struct operator *op = ctx;
+
+    (void)reason;
+    operator_metrics_pass(&op->metrics, c, result, (double)took_ns / 1e9);
+}
+
+static void counted(void *ctx, const char *family, const char *label, double by)
+{
+    struct operator *op = ctx;
+
+    operator_metrics_count(&op->metrics, family, label, by);
+}
+
+static void active(void *ctx, bool is_active)
+{
+    struct operator *op = ctx;
+
+    log_info(op->o.log, is_active ? "working" : "not working");
+    scheduler_set_active(op->scheduler, is_active);
+}
+
+static void due(void *ctx, const struct kobj *invoker, int64_t late_ms)
+{
+    struct operator *op = ctx;
+
+    operator_metrics_delay(&op->metrics, (double)late_ms / 1000);
+    engine_wake(op->engine, &schedule_controller, invoker->ns, invoker->name);
+}
+
+static void request_done(void *ctx, const char *verb, const struct kind *k, int status)
+{
+    struct operator *op = ctx;
+
+    operator_metrics_request(&op->metrics, verb, k, status);
+}
+
+static void collect(void *ctx)
+{
+    struct operator *op = ctx;
+
+    for (size_t i = 0; i < n_controllers; i++)
+        operator_metrics_queue(&op->metrics, controllers[i], engine_queued(op->engine, controllers[i]));
+    operator_metrics_collect(&op->metrics, op->cache, operator_leads(op), op->watches, N_WATCHES,
+                             kube_events_dropped(op->events));
+}
+
+/* ---- watches ---- */
+
+static void note_seen(struct operator *op, const struct kube_watch *w)
+{
+    op->seen[w - op->watches] = true;
+    if (op->synced)
+        return;
+    for (size_t i = 0; i < N_WATCHES; i++) {
+        if (!op->seen[i])
+            return;
+    }
+    op->synced = true;
+    log_info(op->o.log, "caches complete",
+             F_INT("configurations", cache_count(op->cache, kind_get(KIND_BACKUPCONFIGURATION))),
+             F_INT("sessions", cache_count(op->cache, kind_get(KIND_BACKUPSESSION))));
+    engine_set_synced(op->engine);
+}
+
+static void watch_synced(struct kube_watch *w)
+{
+    note_seen(w->data, w);
+}
+
+/* A kind that is not installed is empty; a kind that we may not see would make wrong decisions, so we wait. */
+static void watch_troubled(struct kube_watch *w, int rc, const struct error *e)
+{
+    struct operator *op = w->data;
+
+    log_warn(op->o.log, "watch in trouble", F_STR("kind", w->kind->name), F_ERR(e));
+    if (rc == ERR_NOTFOUND)
+        note_seen(op, w);
+}
+
+static void watch_stopped(struct kube_watch *w)
+{
+    struct operator *op = w->data;
+
+    if (--op->n_open == 0)
+        op->on_stopped(op->ctx);
+}
+
+static void start_watch(struct operator *op, size_t i)
+{
+    const struct kind *k = kind_get(watched_kinds[i].kind);
+    struct kube_watch *w = &op->watches[i];
+
+    w->kube = op->o.kube;
+    w->cache = op->cache;
+    w->kind = k;
+    w->ns = k->namespaced ? op->o.watch_namespace : NULL;
+    w->selector = watched_kinds[i].selector;
+    w->on_synced = watch_synced;
+    w->on_trouble = watch_troubled;
+    w->on_stopped = watch_stopped;
+    w->data = op;
+    op->n_open++;
+    kube_watch_start(w);
+}
+
+/* ---- life ---- */
+
+struct operator *operator_new(const struct operator_options *o)
+{
+    struct operator *op = mem_zalloc(sizeof(*op));
+
+    op->o = *o;
+    op->cache = cache_new(env_random(o->env), changed, op);
+    controllers_index(op->cache);
+    op->scheduler = scheduler_new(o->env, op->cache, due, op);
+    op->events = kube_events_new(o->kube);
+    operator_metrics_init(&op->metrics, o->registry, o->settings);
+    registry_on_collect(o->registry, collect, op);
+    o->kube->on_request = request_done;
+    o->kube->ctx = op;
+    op->engine = engine_new(&(struct engine_options){.env = o->env,
+                                                     .kube = o->kube,
+                                                     .cache = op->cache,
+                                                     .events = op->events,
+                                                     .log = o->log,
+                                                     .settings = o->settings,
+                                                     .concurrency = o->concurrency,
+                                                     .qps = o->qps,
+                                                     .burst = o->burst,
+                                                     .drain_ms = o->drain_ms,
+                                                     .on_pass = pass_done,
+                                                     .on_count = counted,
+                                                     .on_active = active,
+                                                     .ctx = op});
+    return op;
+}
+
+static void lease_changed(struct kube_lease *l, bool is_leader)
+{
+    struct operator *op = l->data;
+
+    log_info(op->o.log, is_leader ? "has the lead" : "lost the lead", F_STR("identity", l->identity));
+    engine_set_leader(op->engine, is_leader);
+}
+
+static void stop_watches(struct operator *op)
+{
+    for (size_t i = 0; i < N_WATCHES; i++)
+        kube_watch_stop(&op->watches[i]);
+}
+
+static void lease_stopped(struct kube_lease *l)
+{
+    stop_watches(l->data);
+}
+
+void operator_start(struct operator *op)
+{
+    for (size_t i = 0; i < N_WATCHES; i++)
+        start_watch(op, i);
+    if (!op->o.identity) {
+        engine_set_leader(op->engine, true);
+        return;
+    }
+    op->lease.kube = op->o.kube;
+    op->lease.ns = op->o.settings->own_namespace;
+    op->lease.name = op->o.settings->fullname;
+    op->lease.identity = op->o.identity;
+    op->lease.on_change = lease_changed;
+    op->lease.on_stopped = lease_stopped;
+    op->lease.data = op;
+    kube_lease_start(&op->lease);
+}
+
+static void engine_stopped(void *ctx)
+{
+    struct operator *op = ctx;
+
+    if (op->o.identity)
+        kube_lease_stop(&op->lease);
+    else
+        stop_watches(op);
+}
+
+void operator_stop(struct operator *op, void (*on_stopped)(void *ctx), void *ctx)
+{
+    op->on_stopped = on_stopped;
+    op->ctx = ctx;
+    engine_stop(op->engine, engine_stopped, op);
+}
+
+void operator_free(struct operator *op)
+{
+    struct engine *engine;
+
+    if (!op)
+        return;
+    engine = op->engine;
+    op->engine = NULL; /* the cache tells nobody any more */
+    registry_on_collect(op->o.registry, NULL, NULL);
+    op->o.kube->on_request = NULL;
+    kube_events_free(op->events);
+    engine_free(engine);
+    scheduler_free(op->scheduler);
+    cache_free(op->cache);
+    mem_free(op);
+}
+
+bool operator_synced(const struct operator *op)
+{
+    return op->synced;
+}
+
+bool operator_leads(const struct operator *op)
+{
+    return op->o.identity ? op->lease.is_leader : true;
+}
+
+const struct cache *operator_cache(const struct operator *op)
+{
+    return op->cache;
+}
+
+struct engine *operator_engine(struct operator *op)
+{
+    return op->engine;
+}

@@ -1,0 +1,38 @@
+/*
+ * operator: the parts put together over one API server: cache, watches, engine, scheduler, Lease, events, metrics. The
+ * program stashd adds settings, sockets and signals; test/sim puts the same thing on a model with a virtual clock.
+ *
+ * Life: a handle. operator_start once; operator_stop, then operator_free after on_stopped.
+ */
+#ifndef STASHD_OPERATOR_H
+#define STASHD_OPERATOR_H
+
+#include "controllers/engine.h"
+#include "metrics/registry.h"
+
+struct operator; /* opaque */
+
+struct operator_options {
+    struct env *env;
+    struct kube *kube; /* its on_request is taken over */
+    const struct log *log;
+    const struct operator_settings *settings;
+    struct registry *registry;
+    unsigned concurrency;
+    double qps, burst;
+    uint32_t drain_ms;
+    const char *watch_namespace; /* NULL: all */
+    const char *identity;        /* of the Lease; NULL: no election, we lead */
+};
+
+struct operator *operator_new(const struct operator_options *o);
+void operator_start(struct operator *op);
+void operator_stop(struct operator *op, void (*on_stopped)(void *ctx), void *ctx);
+void operator_free(struct operator *op);
+
+bool operator_synced(const struct operator *op); /* all first lists are complete */
+bool operator_leads(const struct operator *op);
+const struct cache *operator_cache(const struct operator *op);
+struct engine *operator_engine(struct operator *op);
+
+#endif

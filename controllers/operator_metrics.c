@@ -1,0 +1,138 @@
+/* operator_metrics: see operator_metrics.h. */
+#include "controllers/operator_metrics.h"
+
+#include <stdio.h>
+
+#include "controllers/condition.h"
+
+#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define VALUES(...) ((const char *const[]){__VA_ARGS__})
+
+static const double seconds_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
+static const double delay_buckets[] = {0.005, 0.05, 0.5, 1, 5, 15, 60, 300, 600};
+
+static void add_build_info(struct registry *r, const struct operator_settings *s)
+{
+    struct metric *info = registry_add(r, METRIC_GAUGE, "stash_build_info", "The version that runs.",
+                                       LABELS("version", "commit"), NULL, 0);
+    struct metric *insecure = registry_add(r, METRIC_GAUGE, "stash_operator_insecure_option",
+                                           "Settings that widen what tenants can reach.", LABELS("option"), NULL, 0);
+
+    metric_set(info, VALUES(STASHD_VERSION, ""), 1);
+    metric_set(insecure, VALUES("secrets.access"), s->lend_everywhere);
+    metric_set(insecure, VALUES("security.allowHostPathBackend"), s->allow_hostpath_backend);
+}
+
+void operator_metrics_init(struct operator_metrics *m, struct registry *r, const struct operator_settings *s)
+{
+    *m = (struct operator_metrics){.registry = r};
+    m->passes = registry_add(r, METRIC_COUNTER, "stash_operator_reconcile_total", "Passes over objects, by result.",
+                             LABELS("kind", "result"), NULL, 0);
+    m->pass_seconds = registry_add(r, METRIC_HISTOGRAM, "stash_operator_reconcile_duration_seconds",
+                                   "From the start of a pass to its last effect.", LABELS("kind"), seconds_buckets,
+                                   sizeof(seconds_buckets) / sizeof(seconds_buckets[0]));
+    m->queue_depth = registry_add(r, METRIC_GAUGE, "stash_operator_queue_depth", "Objects that wait for a pass.",
+                                  LABELS("kind"), NULL, 0);
+    m->leader = registry_add(r, METRIC_GAUGE, "stash_operator_leader", "1 while this process has the lead.", NULL, NULL,
+                             0);
+    m->requests = registry_add(r, METRIC_COUNTER, "stash_operator_api_requests_total",
+                               "Requests to the API server, by HTTP status (0: no answer).",
+                               LABELS("verb", "resource", "code"), NULL, 0);
+    m->restarts = registry_add(r, METRIC_COUNTER, "stash_operator_watch_restarts_total", "Watches that were taken up again.",
+                               LABELS("kind"), NULL, 0);
+    m->relists = registry_add(r, METRIC_COUNTER, "stash_operator_relist_total", "Lists of a whole kind.", LABELS("kind"),
+                              NULL, 0);
+    m->delay = registry_add(r, METRIC_HISTOGRAM, "stash_operator_schedule_delay_seconds",
+                            "How long after its due time a schedule was noticed.", NULL, delay_buckets,
+                            sizeof(delay_buckets) / sizeof(delay_buckets[0]));
+    m->missed = registry_add(r, METRIC_COUNTER, "stash_operator_schedule_missed_total",
+                             "Due times that made no session.", LABELS("reason"), NULL, 0);
+    m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total", "Events that were not recorded.",
+                              NULL, NULL, 0);
+    m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running", "Backup and restore sessions that run.",
+                              NULL, NULL, 0);
+    m->waiting = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_waiting", "Sessions that have not started.",
+                              LABELS("reason"), NULL, 0);
+    add_build_info(r, s);
+}
+
+void operator_metrics_pass(struct operator_metrics *m, const struct controller *c, const char *result, double seconds)
+{
+    metric_add(m->passes, VALUES(c->name, result), 1);
+    metric_observe(m->pass_seconds, VALUES(c->name), seconds);
+}
+
+void operator_metrics_request(struct operator_metrics *m, const char *verb, const struct kind *k, int status)
+{
+    char code[16];
+
+    (void)snprintf(code, sizeof(code), "%d", status);
+    metric_add(m->requests, VALUES(verb, k->plural, code), 1);
+}
+
+/* Families of plan_count; one that is not named here has no series. */
+void operator_metrics_count(struct operator_metrics *m, const char *family, const char *label, double by)
+{
+    if (strcmp(family, "stash_operator_schedule_missed_total") == 0)
+        metric_add(m->missed, VALUES(label), by);
+}
+
+void operator_metrics_delay(struct operator_metrics *m, double seconds)
+{
+    metric_observe(m->delay, NULL, seconds > 0 ? seconds : 0);
+}
+
+void operator_metrics_queue(struct operator_metrics *m, const struct controller *c, size_t depth)
+{
+    metric_set(m->queue_depth, VALUES(c->name), (double)depth);
+}
+
+struct tally {
+    struct operator_metrics *m;
+    double running, pending;
+};
+
+static bool tally_session(void *ctx, const struct kobj *o)
+{
+    struct tally *t = ctx;
+    const char *phase = kobj_text(o, "status.phase");
+    struct str reason;
+
+    if (strcmp(phase, "Running") == 0)
+        t->running++;
+    if (phase[0] && strcmp(phase, "Pending") != 0)
+        return true;
+    reason = condition_record_is(kobj_get(o, "status.conditions"), "Admitted", "False")
+                 ? condition_record_reason(kobj_get(o, "status.conditions"), "Admitted")
+                 : STR_NONE;
+    if (reason.n) {
+        char text[64];
+
+        (void)snprintf(text, sizeof(text), "%.*s", (int)reason.n, reason.p);
+        metric_add(t->m->waiting, VALUES(text), 1);
+    } else {
+        t->pending++;
+    }
+    return true;
+}
+
+void operator_metrics_collect(struct operator_metrics *m, const struct cache *c, bool is_leader,
+                              const struct kube_watch *watches, size_t n_watches, uint64_t events_dropped)
+{
+    static const char *const reasons[] = {"WaitingForClusterSlot", "WaitingForTenantSlot", "WaitingForRepositorySlot",
+                                          "WaitingForBackendSlot", "WaitingForNodeSlot",   "NamespaceQuotaExceeded"};
+    struct tally t = {m, 0, 0};
+
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+        metric_set(m->waiting, VALUES(reasons[i]), 0);
+    cache_each(c, kind_get(KIND_BACKUPSESSION), tally_session, &t);
+    cache_each(c, kind_get(KIND_RESTORESESSION), tally_session, &t);
+    metric_set(m->waiting, VALUES("Pending"), t.pending);
+    metric_set(m->running, NULL, t.running);
+    metric_set(m->leader, NULL, is_leader);
+    metric_set(m->dropped, NULL, (double)events_dropped);
+    for (size_t i = 0; i < n_watches; i++) {
+        metric_set(m->restarts, VALUES(watches[i].kind->plural), watches[i].restarts);
+        metric_set(m->relists, VALUES(watches[i].kind->plural), watches[i].lists);
+    }
+}
