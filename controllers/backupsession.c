@@ -551,6 +551,9 @@ static const struct rule rules[] = {
     {BACKUPSESSION_FAILED,    has_no_retry_time,       schedule_retry,  BACKUPSESSION_FAILED,    "RetryScheduled"},
     {BACKUPSESSION_FAILED,    is_retry_due,            retry,           BACKUPSESSION_FAILED,    "Retried"},
     {BACKUPSESSION_FAILED,    awaits_retry,            wake_for_retry,  BACKUPSESSION_FAILED,    "RetryAwaited"},
+    {BACKUPSESSION_SUCCEEDED, NULL,                    NULL,            BACKUPSESSION_SUCCEEDED, "AtRest"},
+    {BACKUPSESSION_SKIPPED,   NULL,                    NULL,            BACKUPSESSION_SKIPPED,   "AtRest"},
+    {BACKUPSESSION_FAILED,    NULL,                    NULL,            BACKUPSESSION_FAILED,    "AtRest"},
 };
 /* clang-format on */
 

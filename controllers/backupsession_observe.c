@@ -1,4 +1,6 @@
 /* backupsession_observe: what a pass over a BackupSession looks at, phase by phase. It reads, it decides nothing. */
+#include <stdlib.h>
+
 #include "controllers/backupsession.h"
 #include "controllers/condition.h"
 #include "controllers/repository.h"
@@ -217,13 +219,24 @@ static void look_back(struct world *w, struct backupsession_view *v)
     look_at_retry(w, v);
 }
 
+/* By the record alone, so that a restart reads no document of the many that are over. */
+static bool is_at_rest(const struct kobj *self)
+{
+    const char *phase = kobj_text(self, "status.phase");
+    bool is_final = !strcmp(phase, "Succeeded") || !strcmp(phase, "Skipped") ||
+                    (!strcmp(phase, "Failed") && (!strcmp(kobj_text(self, "status.retried"), "true") ||
+                                                  strtoll(kobj_text(self, "spec.retryLeft"), NULL, 10) <= 0));
+
+    return is_final && condition_record_is(kobj_get(self, "status.conditions"), "BackupHistoryCleaned", "True");
+}
+
 int backupsession_observe(struct world *w, const struct kobj *self, void *view)
 {
     struct backupsession_view *v = view;
     const char *kind = kobj_text(self, "spec.invoker.kind");
     int phase;
 
-    if (self->deleting)
+    if (self->deleting || is_at_rest(self))
         return PHASE_REST;
     v->self = self;
     v->now_s = world_now_s(w);
@@ -250,5 +263,7 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view)
         look_while_running(v);
     else
         look_back(w, v);
+    if (phase > BACKUPSESSION_RUNNING && v->is_clean && !v->retry_exists && (!v->wants_retry || v->retry_held))
+        return PHASE_REST;
     return phase;
 }

@@ -4,12 +4,14 @@
 #include "controllers/backupsession.h"
 #include "controllers/identity.h"
 #include "controllers/repository.h"
+#include "controllers/restoresession.h"
 #include "controllers/schedule.h"
 
 const struct controller *const controllers[] = {
     &repository_controller,
     &backupconfiguration_controller,
     &backupsession_controller,
+    &restoresession_controller,
     &schedule_controller,
     &identity_controller,
 };

@@ -1,0 +1,584 @@
+/* restoresession: see restoresession.h. The table, and what its rows do. */
+#include "controllers/restoresession.h"
+
+#include "controllers/condition.h"
+#include "controllers/identity.h"
+#include "core/base/json.h"
+
+#define EXECUTOR "RestoreExecutorEnsured"
+
+enum { POLICY_TRIES = 3, CLAIM_RETRY_S = 30 };
+
+static const char *const phases[] = {"", "Pending", "Running", "Succeeded", "Failed", "Unknown", "Invalid", NULL};
+
+/* ---- status ---- */
+
+static void set_condition(const struct restoresession_view *v, const char *type, const char *status,
+                          const char *reason, const char *message)
+{
+    condition_set(v->conditions, v->now_s, type, status, reason, "%s", message);
+}
+
+static json_t *time_json(int64_t unix_s)
+{
+    char text[32];
+
+    return json_string(str_format_time(unix_s, text));
+}
+
+static void write_status(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
+{
+    json_t *status = json_pack("{s:s, s:O}", "phase", phases[phase], "conditions", v->conditions);
+
+    if (json_array_size(v->stats))
+        json_object_set_new(status, "stats", json_deep_copy(v->stats));
+    if (v->deadline_s)
+        json_object_set_new(status, "sessionDeadline", time_json(v->deadline_s));
+    plan_status(p, status);
+}
+
+/* MetricsPushed comes with the final phase: the operator serves its metrics itself, nothing is pushed. */
+static void finish(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
+{
+    int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
+    json_t *status;
+    char text[32];
+
+    set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
+    write_status(v, p, phase);
+    status = json_pack("{s:s}", "sessionDuration", str_format_duration(age * 1000000000, text));
+    plan_status(p, status);
+}
+
+/* ---- the older operator's finalizer ---- */
+
+static bool has_upstream_finalizer(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->has_finalizer;
+}
+
+static void drop_finalizer(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    json_t *list = json_array(), *it;
+    size_t i;
+
+    (void)w;
+    json_array_foreach (json_at(v->doc, "metadata.finalizers"), i, it)
+        if (!str_is(json_str(it), STASH_GROUP))
+            json_array_append(list, it);
+    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, json_text(v->doc, "metadata.resourceVersion"),
+               json_pack("{s:{s:o}}", "metadata", "finalizers", list));
+}
+
+/* ---- before the start ---- */
+
+static void set_found_conditions(const struct restoresession_view *v)
+{
+    repository_set_conditions(&v->repository, v->conditions, v->now_s);
+    if (*v->problems)
+        set_condition(v, "ValidationPassed", "False", "ResourceValidationFailed", v->problems);
+    else
+        set_condition(v, "ValidationPassed", "True", "ResourceValidationPassed", "the specification is valid");
+    if (*v->ref.name)
+        set_condition(v, "RestoreTargetFound", v->is_target_absent ? "False" : "True",
+                      v->is_target_absent ? "TargetNotAvailable" : "TargetAvailable", v->target_text);
+    else
+        set_condition(v, "RestoreTargetFound", "True", "TargetAvailable", "no target is needed");
+}
+
+static bool is_past_deadline(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->deadline_s && v->now_s >= v->deadline_s;
+}
+
+static void set_deadline_exceeded(const struct restoresession_view *v, struct plan *p, const char *how)
+{
+    char text[32];
+
+    (void)str_format_time(v->deadline_s, text);
+    condition_set(v->conditions, v->now_s, "DeadlineExceeded", "True", "FailedToCompleteWithinDeadline",
+                  "did not complete until %s%s", text, how);
+    plan_event(p, "Warning", "Deadline Exceeded", "the restore did not complete until %s%s", text, how);
+}
+
+static void end_unstarted(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    set_found_conditions(v);
+    set_deadline_exceeded(v, p, ": never started");
+    finish(v, p, RESTORESESSION_FAILED);
+}
+
+static bool is_repository_absent(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return *v->repository.name && !v->repository.record;
+}
+
+static void wait_on(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
+{
+    write_status(v, p, phase);
+    if (v->deadline_s)
+        plan_wake_at(p, v->deadline_s);
+}
+
+static void wait_for_others(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    set_found_conditions(v);
+    wait_on(v, p, RESTORESESSION_PENDING);
+    if (v->is_target_absent && strcmp(v->ref.kind, "PersistentVolumeClaim") == 0)
+        plan_wake_at(p, v->now_s + CLAIM_RETRY_S); /* claims of users are not watched */
+}
+
+static bool is_invalid(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return *v->problems;
+}
+
+static void refuse(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    const json_t *old = json_at(v->doc, "status.conditions");
+
+    (void)w;
+    set_found_conditions(v);
+    write_status(v, p, RESTORESESSION_INVALID);
+    if (!str_same(condition_message(old, "ValidationPassed"), v->problems))
+        plan_event(p, "Warning", "Validation Failed", "%s", v->problems);
+}
+
+static bool is_secret_missing(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return strcmp(v->repository.secret_status, "True") != 0;
+}
+
+static bool is_target_missing(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->is_target_absent;
+}
+
+static void fail_executor(const struct restoresession_view *v, struct plan *p, const char *reason, const char *message)
+{
+    set_found_conditions(v);
+    set_condition(v, EXECUTOR, "False", reason, message);
+    finish(v, p, RESTORESESSION_FAILED);
+    plan_event(p, "Warning", "Restore Job Failed", "%s", message);
+}
+
+static bool is_impossible(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->impossible != NULL;
+}
+
+static void give_up_job(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    fail_executor(v, p, "FailedToEnsureRestoreExecutor",
+                  arena_printf(world_arena(w), "failed to make the restore Job. Reason: %s", v->impossible));
+}
+
+static bool has_foreign_claim(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->conflict ||
+           (v->refusal && v->refusal->why == REFUSAL_NAME && str_starts(str_of(v->refused), STR("Persistent")));
+}
+
+static void give_up_claim(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    const char *claim = v->conflict ? arena_printf(world_arena(w), "PersistentVolumeClaim \"%s\"", v->conflict)
+                                    : v->refused;
+
+    fail_executor(v, p, REASON_NAME_CONFLICT,
+                  arena_printf(world_arena(w), "%s exists and was not created by this RestoreSession", claim));
+}
+
+static bool is_refused_for_good(const void *view)
+{
+    const struct refusal *r = ((const struct restoresession_view *)view)->refusal;
+
+    return r && (r->why == REFUSAL_INVALID || r->why == REFUSAL_NAME ||
+                 (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
+}
+
+static void give_up_refused(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    fail_executor(v, p, *v->refusal->reason ? v->refusal->reason : "FailedToEnsureRestoreExecutor",
+                  arena_printf(world_arena(w), "%s was refused. Reason: %s", v->refused, v->refusal->message));
+}
+
+static bool is_refused_for_now(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->refusal && v->now_s < v->refusal->retry_s;
+}
+
+static void wait_refused(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    set_found_conditions(v);
+    set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
+                  arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
+    wait_on(v, p, RESTORESESSION_PENDING);
+    plan_wake_at(p, v->refusal->retry_s);
+    if (v->refusal->why == REFUSAL_QUOTA)
+        plan_event(p, "Warning", "Quota Exceeded", "%s", v->refusal->message);
+}
+
+/* First all claims, then the Jobs: a full quota is met before any data moves. */
+static void create_all(const struct restoresession_view *v, struct plan *p, const char *account)
+{
+    const json_t *claim;
+    size_t k;
+
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        json_array_foreach (v->hosts[i].claims, k, claim)
+            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(claim));
+        if (v->hosts[i].interim)
+            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(v->hosts[i].interim));
+    }
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        json_t *job = v->hosts[i].job ? json_deep_copy(v->hosts[i].job) : NULL;
+
+        if (!job)
+            continue;
+        json_object_set_new(json_at(job, "spec.template.spec"), "serviceAccountName", json_string(account));
+        plan_create(p, kind_get(KIND_JOB), v->self->ns, job);
+    }
+}
+
+static void start(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    const json_t *pod = json_at(v->in.unit, "runtimeSettings.pod"), *annotations = json_at(pod, "serviceAccountAnnotations");
+    struct identity_want want = {
+        .restore = true,
+        .invoker = v->self,
+        .user_account = json_text(pod, "serviceAccountName"),
+        .annotations = json_object_size(annotations) ? annotations : NULL,
+        .own = strcmp(json_text(v->in.repository, "metadata.namespace"), v->self->ns) != 0,
+    };
+
+    create_all(v, p, identity_ensure(w, p, &want));
+    set_found_conditions(v);
+    set_condition(v, EXECUTOR, "True", "SuccessfullyEnsuredRestoreExecutor",
+                  arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
+    write_status(v, p, RESTORESESSION_RUNNING);
+    plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
+    if (v->deadline_s)
+        plan_wake_at(p, v->deadline_s);
+    plan_wake_at(p, v->now_s + v->in.settings->pod_start_timeout_s);
+}
+
+/* ---- while it runs ---- */
+
+static bool is_late_with_jobs(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->is_late && v->n_jobs;
+}
+
+static void stop_jobs(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
+        set_deadline_exceeded(v, p, "; its Jobs are stopped");
+    write_status(v, p, RESTORESESSION_RUNNING);
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        const struct outcome *o = &v->hosts[i].outcome;
+
+        if (o->state != OUTCOME_ABSENT && !o->deleting)
+            plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->hosts[i].job_name, o->uid, "Foreground");
+    }
+}
+
+static bool is_late(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->is_late;
+}
+
+static void end_late(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
+        set_deadline_exceeded(v, p, "");
+    finish(v, p, RESTORESESSION_FAILED);
+}
+
+static bool has_unknown(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->n_done == v->n_hosts && v->n_unknown;
+}
+
+static void end_unknown(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    finish(view, p, RESTORESESSION_UNKNOWN);
+}
+
+static bool has_failed(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->n_done == v->n_hosts && v->n_failed;
+}
+
+static void end_failed(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    finish(view, p, RESTORESESSION_FAILED);
+}
+
+static bool is_done(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->n_done == v->n_hosts;
+}
+
+static void end_good(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    finish(view, p, RESTORESESSION_SUCCEEDED);
+}
+
+static bool is_open(const struct restoresession_host *h)
+{
+    return !*h->phase || strcmp(h->phase, "Running") == 0;
+}
+
+static bool is_overdue(const struct restoresession_view *v, const struct restoresession_host *h)
+{
+    int64_t limit = v->in.settings->pod_start_timeout_s;
+
+    return h->outcome.state == OUTCOME_ACTIVE && !h->outcome.has_started && limit > 0 &&
+           v->now_s >= h->outcome.created_s + limit;
+}
+
+/* A host whose Job has ended without its report, or does not start. */
+static bool is_lost(const struct restoresession_view *v, const struct restoresession_host *h)
+{
+    return is_open(h) && (h->outcome.state != OUTCOME_ACTIVE || is_overdue(v, h));
+}
+
+static bool has_lost(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    for (size_t i = 0; i < v->n_hosts; i++)
+        if (is_lost(v, &v->hosts[i]))
+            return true;
+    return false;
+}
+
+static void put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why)
+{
+    json_t *stat = json_pack("{s:s, s:s, s:s}", "hostname", host, "phase", phase, "error", why);
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (v->stats, i, it) {
+        if (strcmp(json_text(it, "hostname"), host) == 0) {
+            json_array_set_new(v->stats, i, stat);
+            return;
+        }
+    }
+    json_array_append_new(v->stats, stat);
+}
+
+/* What the worker could not report, said in its place; the next pass counts it. */
+static void report_lost(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    struct arena *a = world_arena(w);
+    char text[32];
+
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        const struct restoresession_host *h = &v->hosts[i];
+        const char *why = h->outcome.message, *phase = "Failed";
+
+        if (!is_lost(v, h))
+            continue;
+        if (h->outcome.state == OUTCOME_ABSENT || h->outcome.state == OUTCOME_SUCCEEDED) {
+            phase = "Unknown";
+            why = arena_printf(a, "Job %s %s and has reported nothing", h->job_name,
+                               h->outcome.state == OUTCOME_ABSENT ? "is gone" : "has ended");
+        } else if (h->outcome.state == OUTCOME_ACTIVE) {
+            why = arena_printf(a, "no container of Job %s has started within %s: %s", h->job_name,
+                               str_format_duration(v->in.settings->pod_start_timeout_s * 1000000000, text),
+                               h->outcome.stuck ? h->outcome.stuck : "it has no pod, or its pod waits for a volume");
+            plan_delete(p, kind_get(KIND_JOB), v->self->ns, h->job_name, h->outcome.uid, "Background");
+        }
+        put_stat(v, h->name, phase, why);
+        plan_event(p, "Warning", "Restore Job Failed", "%s", why);
+    }
+    write_status(v, p, RESTORESESSION_RUNNING);
+}
+
+static void watch_on(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    if (v->deadline_s)
+        plan_wake_at(p, v->deadline_s);
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        const struct restoresession_host *h = &v->hosts[i];
+
+        if (!is_open(h) || h->outcome.has_started)
+            continue;
+        plan_wake_at(p, h->outcome.created_s + v->in.settings->pod_start_timeout_s);
+        if (h->outcome.stuck)
+            plan_event(p, "Warning", "Restore Job Failed", "Job %s does not start: %s", h->job_name, h->outcome.stuck);
+    }
+}
+
+/* ---- the table ---- */
+
+/* The rows before the start are the same in three phases. */
+#define BEFORE(in)                                                                                                     \
+    {in, is_past_deadline, end_unstarted, RESTORESESSION_FAILED, "DeadlineExceededUnstarted"},                         \
+    {in, is_repository_absent, wait_for_others, RESTORESESSION_PENDING, "RepositoryMissing"},                          \
+    {in, is_invalid, refuse, RESTORESESSION_INVALID, "ValidationFailed"},                                              \
+    {in, is_secret_missing, wait_for_others, RESTORESESSION_PENDING, "StorageSecretMissing"},                          \
+    {in, is_target_missing, wait_for_others, RESTORESESSION_PENDING, "TargetMissing"},                                 \
+    {in, is_impossible, give_up_job, RESTORESESSION_FAILED, "FailedToEnsureRestoreExecutor"},                          \
+    {in, has_foreign_claim, give_up_claim, RESTORESESSION_FAILED, "ClaimExists"},                                      \
+    {in, is_refused_for_good, give_up_refused, RESTORESESSION_FAILED, "JobRefused"},                                   \
+    {in, is_refused_for_now, wait_refused, RESTORESESSION_PENDING, "JobRefusedForNow"},                                \
+    {in, NULL, start, RESTORESESSION_RUNNING, "SuccessfullyEnsuredRestoreExecutor"}
+
+/* clang-format off */
+static const struct rule rules[] = {
+    /* in                       when                    effects         to                        reason */
+    {PHASE_ANY,                 has_upstream_finalizer, drop_finalizer, PHASE_ANY,                "FinalizerDropped"},
+    BEFORE(RESTORESESSION_NEW),
+    BEFORE(RESTORESESSION_PENDING),
+    BEFORE(RESTORESESSION_INVALID),
+    {RESTORESESSION_RUNNING,    is_late_with_jobs,      stop_jobs,      RESTORESESSION_RUNNING,   "DeadlineExceeded"},
+    {RESTORESESSION_RUNNING,    is_late,                end_late,       RESTORESESSION_FAILED,    "DeadlineExceededStopped"},
+    {RESTORESESSION_RUNNING,    has_unknown,            end_unknown,    RESTORESESSION_UNKNOWN,   "RestoreUnknown"},
+    {RESTORESESSION_RUNNING,    has_failed,             end_failed,     RESTORESESSION_FAILED,    "RestoreFailed"},
+    {RESTORESESSION_RUNNING,    is_done,                end_good,       RESTORESESSION_SUCCEEDED, "RestoreSucceeded"},
+    {RESTORESESSION_RUNNING,    has_lost,               report_lost,    RESTORESESSION_RUNNING,   "JobLost"},
+    {RESTORESESSION_RUNNING,    NULL,                   watch_on,       RESTORESESSION_RUNNING,   "JobsRun"},
+    {RESTORESESSION_SUCCEEDED,  NULL,                   NULL,           RESTORESESSION_SUCCEEDED, "AtRest"},
+    {RESTORESESSION_FAILED,     NULL,                   NULL,           RESTORESESSION_FAILED,    "AtRest"},
+    {RESTORESESSION_UNKNOWN,    NULL,                   NULL,           RESTORESESSION_UNKNOWN,   "AtRest"},
+};
+/* clang-format on */
+
+/* ---- whose events wake a session ---- */
+
+static void wake_owner(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    outcome_wake_owner(c, changed, "RestoreSession", wake, ctx);
+}
+
+struct waking {
+    const struct kobj *changed;
+    wake_fn *wake;
+    void *ctx;
+};
+
+static bool has_not_started(const struct kobj *o)
+{
+    const char *phase = kobj_text(o, "status.phase");
+
+    return !*phase || strcmp(phase, "Pending") == 0 || strcmp(phase, "Invalid") == 0;
+}
+
+static bool wake_user(void *ctx, const struct kobj *o)
+{
+    const struct waking *k = ctx;
+    const char *ns = kobj_text(o, "spec.repository.namespace");
+
+    if (has_not_started(o) && strcmp(*ns ? ns : o->ns, k->changed->ns) == 0)
+        k->wake(k->ctx, o->ns, o->name);
+    return true;
+}
+
+static void wake_users(const struct cache *c, const struct kobj *repository, wake_fn *wake, void *ctx)
+{
+    struct waking k = {repository, wake, ctx};
+
+    cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.repository.name", repository->name, wake_user, &k);
+}
+
+/* Something that any of those that wait may need: Tasks, Functions; in a namespace: AppBindings, its labels. */
+static bool wake_waiting(void *ctx, const struct kobj *o)
+{
+    const struct waking *k = ctx;
+    const char *ns = k->changed->kind->id == KIND_NAMESPACE ? k->changed->name
+                     : k->changed->kind->namespaced         ? k->changed->ns
+                                                            : NULL;
+
+    if (has_not_started(o) && (!ns || strcmp(ns, o->ns) == 0))
+        k->wake(k->ctx, o->ns, o->name);
+    return true;
+}
+
+static void wake_all_waiting(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    struct waking k = {changed, wake, ctx};
+
+    cache_each(c, kind_get(KIND_RESTORESESSION), wake_waiting, &k);
+}
+
+static const struct watched watches[] = {
+    {KIND_JOB, wake_owner, NULL},
+    {KIND_POD, wake_owner, NULL},
+    {KIND_REPOSITORY, wake_users, NULL},
+    {KIND_TASK, wake_all_waiting, NULL},
+    {KIND_FUNCTION, wake_all_waiting, NULL},
+    {KIND_APPBINDING, wake_all_waiting, NULL},
+    {KIND_NAMESPACE, wake_all_waiting, NULL},
+};
+
+const struct controller restoresession_controller = {
+    .name = "restoresession",
+    .kind = KIND_RESTORESESSION,
+    .component = "RestoreSession Controller",
+    .phases = phases,
+    .rules = rules,
+    .n_rules = sizeof(rules) / sizeof(rules[0]),
+    .view_size = sizeof(struct restoresession_view),
+    .observe = restoresession_observe,
+    .watches = watches,
+    .n_watches = sizeof(watches) / sizeof(watches[0]),
+};

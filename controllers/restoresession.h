@@ -1,0 +1,68 @@
+/*
+ * restoresession: the RestoreSession controller (controllers.md 7): one restore, never repeated. Private to its files: the
+ * view of a pass.
+ *
+ * Nothing is made for an Invalid one, but it is looked at again when what it refers to changes. With claim templates there
+ * is a Job with claims of its own for each ordinal; each is one host. A final phase is never changed.
+ */
+#ifndef STASHD_RESTORESESSION_H
+#define STASHD_RESTORESESSION_H
+
+#include "controllers/jobspec.h"
+#include "controllers/outcome.h"
+#include "controllers/repository.h"
+
+extern const struct controller restoresession_controller;
+
+enum restoresession_phase {
+    RESTORESESSION_NEW,
+    RESTORESESSION_PENDING, /* waits for its Repository, its target, a quota */
+    RESTORESESSION_RUNNING, /* its Jobs were made */
+    RESTORESESSION_SUCCEEDED,
+    RESTORESESSION_FAILED,
+    RESTORESESSION_UNKNOWN, /* a Job vanished without a word: nobody knows what the volumes hold */
+    RESTORESESSION_INVALID, /* may become Pending when the cause is removed */
+};
+
+/* One Job and its data stream. */
+struct restoresession_host {
+    struct job_input in; /* with the ordinal */
+    const char *name, *job_name;
+    const json_t *job;           /* to be made; NULL: it has reported already */
+    json_t *claims;              /* to be made, in the arena */
+    const json_t *interim;       /* NULL: none */
+    const char *phase;           /* of status.stats; "" while there is no report */
+    struct outcome outcome;
+};
+
+struct restoresession_view {
+    const struct kobj *self;
+    const json_t *doc;
+    struct job_input in;
+    struct target_ref ref;
+    json_t *conditions, *stats; /* copies */
+    int64_t now_s, deadline_s;  /* 0: none */
+    bool has_finalizer;         /* of the older operator */
+
+    struct repository_state repository;
+    const char *problems;       /* joined by "; "; "" */
+    bool is_target_absent;
+    const char *target_text;    /* "AppBinding demo/db" */
+
+    struct restoresession_host *hosts;
+    size_t n_hosts;
+    const char *impossible;     /* why a Job or claim can't be made; NULL */
+    const struct refusal *refusal;
+    const char *refused;        /* the refused object, "PersistentVolumeClaim \"x\"" */
+    const char *conflict;       /* a claim that is somebody else's; NULL */
+
+    size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that are there */
+    bool is_late;
+};
+
+int restoresession_observe(struct world *w, const struct kobj *self, void *view);
+
+/* All that is wrong with the object itself, joined by "; ". */
+void restoresession_check(const json_t *object, struct buf *out);
+
+#endif

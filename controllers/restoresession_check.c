@@ -1,0 +1,108 @@
+/*
+ * restoresession_check: the whole spec is looked at and all that is wrong is said at once. Only what can be seen in the
+ * object itself; what depends on others (Task, Repository, policy) is the controller's.
+ */
+#include "controllers/restoresession.h"
+
+#include "core/base/json.h"
+#include "core/base/limits.h"
+
+enum { REPLICAS_MAX = 1000 }; /* as hosts of a status (multitenancy.md 9) */
+
+static void problem(struct buf *out, const char *text)
+{
+    buf_printf(out, "%s%s", out->len ? "; " : "", text);
+}
+
+static void check_driver(const json_t *spec, struct buf *out)
+{
+    const char *driver = json_text(spec, "driver");
+
+    if (strcmp(driver, "VolumeSnapshotter") == 0)
+        problem(out, "driver VolumeSnapshotter needs features.csi");
+    else if (*driver && strcmp(driver, "Restic") != 0)
+        problem(out, "unknown driver");
+    else if (!*json_text(spec, "repository.name"))
+        problem(out, "spec.repository.name is missing");
+}
+
+static void check_timeout(const json_t *spec, struct buf *out)
+{
+    const json_t *value = json_at(spec, "timeOut");
+    struct error e;
+    int64_t ns = 0;
+
+    if (!value)
+        return;
+    if (!json_is_string(value) || str_parse_duration_ns(json_str(value), &ns, &e) < 0)
+        problem(out, "spec.timeOut is not a duration such as 30m");
+    else if (ns <= 0)
+        problem(out, "spec.timeOut must be more than 0s");
+}
+
+static void check_hooks(const json_t *spec, struct buf *out)
+{
+    static const char *const hooks[] = {"preRestore", "postRestore"};
+    static const char *const handlers[] = {"exec", "httpGet", "httpPost", "tcpSocket"};
+
+    for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
+        const json_t *hook = json_object_get(json_object_get(spec, "hooks"), hooks[i]);
+        int n = 0;
+
+        for (size_t j = 0; j < sizeof(handlers) / sizeof(handlers[0]); j++)
+            n += json_is_object(json_object_get(hook, handlers[j]));
+        if (n > 1)
+            buf_printf(out, "%sspec.hooks.%s has several handlers, one is allowed", out->len ? "; " : "", hooks[i]);
+    }
+}
+
+static void check_target(const json_t *object, struct buf *out)
+{
+    const json_t *spec = json_at(object, "spec"), *target = json_at(spec, "target");
+    const char *own = json_text(object, "metadata.namespace");
+    struct target_ref ref;
+    bool is_elsewhere;
+
+    if (!json_is_object(target)) {
+        problem(out, "spec.target is missing");
+        return;
+    }
+    target_ref_of(target, own, &ref);
+    is_elsewhere = strcmp(ref.ns, own) != 0;
+    if (target_is_workload(&ref) && !*json_text(spec, "task.name"))
+        problem(out, "workload targets without a Task need features.workloads");
+    if (is_elsewhere && (target_is_workload(&ref) || strcmp(ref.kind, "PersistentVolumeClaim") == 0))
+        buf_printf(out, "%scross-namespace target reference is not allowed for \"%.100s\"", out->len ? "; " : "",
+                   ref.kind);
+    if (is_elsewhere && target_is_app(&ref) && !*json_text(spec, "runtimeSettings.pod.serviceAccountName"))
+        problem(out, "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
+    if (target_replicas(target) > REPLICAS_MAX)
+        problem(out, "spec.target.replicas is over 1000");
+    if (target_has_templates(target) && !json_array_size(json_at(target, "volumeMounts")))
+        problem(out, "spec.target.volumeMounts is missing: the claims would not be mounted");
+}
+
+static void check_powers(const json_t *spec, struct buf *out)
+{
+    struct buf floor;
+
+    buf_init(&floor, LIMIT_MESSAGE);
+    podspec_floor_settings(json_at(spec, "runtimeSettings"), "spec.runtimeSettings", &floor);
+    if (floor.len)
+        buf_printf(out, "%snot allowed by the pod floor \"baseline\": %s", out->len ? "; " : "", floor.data);
+    buf_done(&floor);
+}
+
+void restoresession_check(const json_t *object, struct buf *out)
+{
+    const json_t *spec = json_at(object, "spec");
+    struct error e;
+
+    check_driver(spec, out);
+    check_timeout(spec, out);
+    check_hooks(spec, out);
+    check_target(object, out);
+    if (target_check_rules(spec, &e) < 0)
+        problem(out, e.msg);
+    check_powers(spec, out);
+}

@@ -1,0 +1,368 @@
+/* restoresession: from a new one to a phase that stays, as data in and plans out. */
+#include "test.h"
+
+#include <stdio.h>
+
+#include "controllers/restoresession.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "support_world.h"
+
+#define C &restoresession_controller
+#define APP "ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}"
+#define SINGLE "{task: {name: xtradb-restore}, repository: {name: repo}, target: {" APP "}, rules: [{snapshots: [latest]}]}"
+#define CLUSTER                                                                                                        \
+    "{task: {name: xtradb-restore}, repository: {name: repo}, target: {replicas: 3, " APP                              \
+    ", volumeMounts: [{name: data-db, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: {name: "          \
+    "\"data-db-${POD_ORDINAL}\"}, spec: {accessModes: [ReadWriteOnce]}}]}, "                                           \
+    "rules: [{targetHosts: [], sourceHost: host-0, snapshots: [latest]}]}"
+
+static int setup(void **state)
+{
+    int rc = test_world_setup(state);
+
+    test_world_add_file(*state, "xtradb.yaml");
+    test_world_patch(*state, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {conditions: [{type: StorageSecretVerified, status: \"True\", reason: x}]}}");
+    return rc;
+}
+
+static void add(struct test_world *w, const char *spec)
+{
+    test_world_addf(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
+                       "spec: %s}", spec);
+}
+
+static const char *step(struct test_world *w)
+{
+    (void)test_world_step(w, C, "demo", "r");
+    return w->rule ? w->rule->reason : "";
+}
+
+static const json_t *doc(struct test_world *w)
+{
+    return test_world_get(w, KIND_RESTORESESSION, "demo", "r");
+}
+
+static const char *phase(struct test_world *w)
+{
+    return json_text(doc(w), "status.phase");
+}
+
+static const json_t *condition(struct test_world *w, const char *type)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (json_at(doc(w), "status.conditions"), i, it)
+        if (strcmp(json_text(it, "type"), type) == 0)
+            return it;
+    return NULL;
+}
+
+static void is(struct test_world *w, const char *type, const char *status_reason)
+{
+    const json_t *c = condition(w, type);
+    char text[256];
+
+    (void)snprintf(text, sizeof(text), "%s/%s", json_text(c, "status"), json_text(c, "reason"));
+    assert_string_equal(text, status_reason);
+}
+
+static void says(struct test_world *w, const char *type, const char *message)
+{
+    assert_string_equal(json_text(condition(w, type), "message"), message);
+}
+
+/* ---- good ways ---- */
+
+static void a_restore_into_a_database_is_one_job(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    assert_string_equal(phase(w), "Running");
+    assert_int_equal(json_int(doc(w), "status.totalHosts", 0), 1);
+    job = test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0");
+    assert_non_null(job);
+    assert_string_equal(json_text(job, "spec.template.spec.serviceAccountName"), "stash-restore");
+    is(w, "RepositoryFound", "True/RepositoryAvailable");
+    is(w, "ValidationPassed", "True/ResourceValidationPassed");
+    is(w, "RestoreTargetFound", "True/TargetAvailable");
+    is(w, "RestoreExecutorEnsured", "True/SuccessfullyEnsuredRestoreExecutor");
+    assert_string_equal(step(w), "JobsRun");
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded, duration: 9s}]}}");
+    assert_string_equal(step(w), "RestoreSucceeded");
+    assert_string_equal(phase(w), "Succeeded");
+    assert_string_equal(json_text(doc(w), "status.sessionDuration"), "1m0s");
+    is(w, "MetricsPushed", "True/SuccessfullyPushedMetrics");
+    assert_string_equal(step(w), "");
+}
+
+static void a_cluster_gets_a_claim_and_a_job_for_each_ordinal(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_del(w, KIND_APPBINDING, "demo", "db"); /* it comes after the volumes */
+    add(w, CLUSTER);
+    assert_string_equal(test_world_step(w, C, "demo", "r"),
+                        "apply ServiceAccount demo/stash-restore\n"
+                        "apply RoleBinding demo/stash-restore\n"
+                        "create PersistentVolumeClaim demo/data-db-0\n"
+                        "create PersistentVolumeClaim demo/data-db-1\n"
+                        "create PersistentVolumeClaim demo/data-db-2\n"
+                        "create Job demo/stash-restore-r-0-0\n"
+                        "create Job demo/stash-restore-r-0-1\n"
+                        "create Job demo/stash-restore-r-0-2\n"
+                        "status phase=Running conditions=RepositoryFound=True/RepositoryAvailable,"
+                        "BackendSecretFound=True/BackendSecretAvailable,ValidationPassed=True/ResourceValidationPassed,"
+                        "RestoreTargetFound=True/TargetAvailable,"
+                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor "
+                        "sessionDeadline=2026-03-02T02:00:00Z totalHosts=3\n"
+                        "wake 15m0s\n");
+    says(w, "RestoreTargetFound", "AppBinding demo/db is not needed: the data goes into claims of its own");
+    assert_string_equal(json_text(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-1"),
+                                  "spec.template.spec.initContainers.0.args.1"), "--hostname=host-1");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-2, phase: Succeeded}]}}");
+    assert_string_equal(step(w), "JobsRun");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-2, phase: Succeeded},"
+                     "{hostname: host-1, phase: Succeeded}]}}");
+    assert_string_equal(step(w), "RestoreSucceeded");
+}
+
+static void a_crash_in_the_middle_goes_on_with_what_is_there(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    /* The status write was lost, the last Job was not made, the first ordinal has reported. */
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-2");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {phase: Pending, stats: [{hostname: host-0, phase: Succeeded}]}}");
+    assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "create Job demo/stash-restore-r-0-2\n"));
+    assert_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0-0"));
+    assert_string_equal(phase(w), "Running");
+}
+
+/* ---- what is missing or wrong ---- */
+
+static void a_missing_target_is_waited_for_until_the_deadline(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_del(w, KIND_APPBINDING, "demo", "db");
+    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, timeOut: 1h, target: {" APP "}}");
+    assert_string_equal(step(w), "TargetMissing");
+    assert_string_equal(phase(w), "Pending");
+    is(w, "RestoreTargetFound", "False/TargetNotAvailable");
+    says(w, "RestoreTargetFound", "AppBinding demo/db does not exist");
+    test_world_at(w, "2026-03-01T03:00:00Z");
+    assert_string_equal(step(w), "DeadlineExceededUnstarted");
+    assert_string_equal(phase(w), "Failed");
+}
+
+static void a_missing_repository_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: xtradb-restore}, repository: {name: later}, target: {" APP "}}");
+    assert_string_equal(step(w), "RepositoryMissing");
+    is(w, "RepositoryFound", "False/RepositoryNotAvailable");
+    assert_string_equal(phase(w), "Pending");
+}
+
+static void a_task_that_does_not_exist_is_invalid_until_it_does(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: x}, repository: {name: repo}, target: {" APP "}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    assert_string_equal(phase(w), "Invalid");
+    says(w, "ValidationPassed", "Task \"x\" not found");
+    assert_string_equal(test_world_decide(w, C, "demo", "r"), ""); /* said once */
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: Task, metadata: {name: x}, spec: {steps: "
+                      "[{name: update-status, params: [{name: outputDir, value: /o}]}]}}");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+static void all_that_is_wrong_is_said_at_once(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: xtradb-restore, params: [{name: HOSTNAME, value: x}]}, timeOut: 1d,"
+           "runtimeSettings: {container: {securityContext: {privileged: true}}}, rules: [{}, {}],"
+           "target: {volumeClaimTemplates: [{metadata: {name: x}}]}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    says(w, "ValidationPassed",
+         "spec.repository.name is missing; spec.timeOut is not a duration such as 30m; spec.target.volumeMounts is missing: "
+         "the claims would not be mounted; rules[0] and rules[1] both have no targetHosts; at most one may; not allowed by "
+         "the pod floor \"baseline\": spec.runtimeSettings.container.securityContext.privileged; task parameter "
+         "\"HOSTNAME\" is reserved");
+}
+
+static void a_refused_namespace_restores_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
+                      "spec: {backend: {gcs: {bucket: secret-bucket}}}}");
+    add(w, "{task: {name: xtradb-restore}, repository: {name: far, namespace: ops}, target: {" APP "}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    assert_string_equal(phase(w), "Invalid");
+    assert_non_null(strstr(json_text(condition(w, "ValidationPassed"), "message"), "not allowed to refer Repository"));
+    assert_null(strstr(w->out.data, "secret-bucket"));
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0"));
+}
+
+static void a_claim_of_somebody_else_is_not_touched(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    test_world_add(w, "{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data-db-1, namespace: demo}}");
+    assert_string_equal(step(w), "ClaimExists");
+    is(w, "RestoreExecutorEnsured", "False/NameConflict");
+    says(w, "RestoreExecutorEnsured",
+         "PersistentVolumeClaim \"data-db-1\" exists and was not created by this RestoreSession");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-0"));
+}
+
+static void a_claim_that_is_not_watched_is_met_by_its_refusal(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    test_world_refuse(w, KIND_PVC, "demo", "data-db-2", REFUSAL_NAME, "exists");
+    assert_string_equal(step(w), "ClaimExists");
+    says(w, "RestoreExecutorEnsured",
+         "PersistentVolumeClaim \"data-db-2\" exists and was not created by this RestoreSession");
+}
+
+static void a_full_quota_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    test_world_refuse(w, KIND_PVC, "demo", "data-db-0", REFUSAL_QUOTA, "exceeded quota: storage");
+    assert_string_equal(step(w), "JobRefusedForNow");
+    is(w, "RestoreExecutorEnsured", "Unknown/NamespaceQuotaExceeded");
+    assert_string_equal(phase(w), "Pending");
+}
+
+static void an_unresolved_variable_fails_it(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_FUNCTION, NULL, "update-status", "{spec: {args: [\"${NOBODY}\"]}}");
+    add(w, SINGLE);
+    assert_string_equal(step(w), "FailedToEnsureRestoreExecutor");
+    assert_string_equal(phase(w), "Failed");
+}
+
+/* ---- Jobs that die ---- */
+
+static void a_failed_job_speaks_for_its_host(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_patch(w, KIND_JOB, "demo", "stash-restore-r-0",
+                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed");
+    assert_string_equal(json_text(doc(w), "status.stats.0.error"),
+                        "Job stash-restore-r-0 failed: BackoffLimitExceeded, and its pod is gone");
+    assert_string_equal(step(w), "RestoreFailed");
+    assert_string_equal(phase(w), "Failed");
+}
+
+static void a_job_that_vanished_leaves_it_unknown(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-1, phase: Failed}]}}");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-2");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(json_text(doc(w), "status.stats.2.hostname"), "host-2");
+    assert_string_equal(json_text(doc(w), "status.stats.2.phase"), "Unknown");
+    assert_string_equal(step(w), "RestoreUnknown");
+    assert_string_equal(phase(w), "Unknown");
+}
+
+static void a_pod_that_does_not_start_is_given_up(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_at(w, "2026-03-01T02:15:00Z");
+    assert_string_equal(step(w), "JobLost");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0"));
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed");
+}
+
+static void the_deadline_stops_all_jobs_first(void **state)
+{
+    struct test_world *w = *state;
+    const char *lines;
+
+    add(w, CLUSTER);
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{spec: {timeOut: 10m}}");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    lines = test_world_step(w, C, "demo", "r");
+    assert_non_null(strstr(lines, "delete Job demo/stash-restore-r-0-0 Foreground\n"));
+    assert_non_null(strstr(lines, "delete Job demo/stash-restore-r-0-2 Foreground\n"));
+    assert_string_equal(phase(w), "Running");
+    assert_string_equal(step(w), "DeadlineExceededStopped");
+    assert_string_equal(phase(w), "Failed");
+    assert_non_null(test_world_get(w, KIND_PVC, "demo", "data-db-0")); /* claims stay */
+}
+
+static void the_older_operators_finalizer_goes(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{metadata: {finalizers: [stash.appscode.com, other]}}");
+    assert_string_equal(step(w), "FinalizerDropped");
+    assert_int_equal(json_array_size(json_at(doc(w), "metadata.finalizers")), 1);
+    assert_string_equal(json_text(doc(w), "metadata.finalizers.0"), "other");
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
+    const struct CMUnitTest tests[] = {
+        T(a_restore_into_a_database_is_one_job),
+        T(a_cluster_gets_a_claim_and_a_job_for_each_ordinal),
+        T(a_crash_in_the_middle_goes_on_with_what_is_there),
+        T(a_missing_target_is_waited_for_until_the_deadline),
+        T(a_missing_repository_is_waited_for),
+        T(a_task_that_does_not_exist_is_invalid_until_it_does),
+        T(all_that_is_wrong_is_said_at_once),
+        T(a_refused_namespace_restores_nothing),
+        T(a_claim_of_somebody_else_is_not_touched),
+        T(a_claim_that_is_not_watched_is_met_by_its_refusal),
+        T(a_full_quota_is_waited_for),
+        T(an_unresolved_variable_fails_it),
+        T(a_failed_job_speaks_for_its_host),
+        T(a_job_that_vanished_leaves_it_unknown),
+        T(a_pod_that_does_not_start_is_given_up),
+        T(the_deadline_stops_all_jobs_first),
+        T(the_older_operators_finalizer_goes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
