@@ -1,0 +1,672 @@
+/* test_engine: events to passes, plans to requests, with the API server played by the test. */
+#include "test.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "controllers/engine.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "support_env.h"
+#include "support_peer.h"
+#include "support_world.h"
+
+struct bench {
+    struct test_env env;
+    struct test_peer peer;
+    struct kube kube;
+    struct cache *cache;
+    struct engine *engine;
+    struct log log;
+    struct operator_settings settings;
+    unsigned passes;
+    char results[512]; /* "reason=result " of each pass */
+    double counted;
+    int active_changes;
+    bool stopped;
+    size_t live;
+    /* What the controller under test does. */
+    void (*act)(struct bench *b, const struct kobj *self, struct world *w, struct plan *p);
+    unsigned observed;
+};
+
+static struct bench *bench; /* the controller's callbacks have no context of their own */
+
+struct view {
+    const struct kobj *self;
+};
+
+static int observe(struct world *w, const struct kobj *self, void *view)
+{
+    (void)w;
+    ((struct view *)view)->self = self;
+    bench->observed++;
+    return 0;
+}
+
+static void act(const void *view, struct world *w, struct plan *p)
+{
+    if (bench->act)
+        bench->act(bench, ((const struct view *)view)->self, w, p);
+}
+
+static void wake_repository(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    (void)c;
+    wake(ctx, changed->ns, kobj_text(changed, "spec.repository.name"));
+}
+
+static const char *const phases[] = {"", NULL};
+static const struct rule rules[] = {{0, NULL, act, 0, "Acted"}};
+static const struct watched watches[] = {{KIND_BACKUPCONFIGURATION, wake_repository, NULL}};
+static const struct controller under_test = {
+    .name = "test", .kind = KIND_REPOSITORY, .component = "Test", .phases = phases, .rules = rules, .n_rules = 1,
+    .view_size = sizeof(struct view), .observe = observe, .watches = watches, .n_watches = 1,
+};
+static const struct controller *const table[] = {&under_test};
+
+static void on_pass(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns)
+{
+    struct bench *b = ctx;
+    size_t n = strlen(b->results);
+
+    (void)c;
+    (void)took_ns;
+    b->passes++;
+    (void)snprintf(b->results + n, sizeof(b->results) - n, "%s=%s ", reason, result);
+}
+
+static void on_count(void *ctx, const char *family, const char *label, double by)
+{
+    (void)family;
+    (void)label;
+    ((struct bench *)ctx)->counted += by;
+}
+
+static void on_active(void *ctx, bool active)
+{
+    (void)active;
+    ((struct bench *)ctx)->active_changes++;
+}
+
+static void drop_line(void *ctx, struct str line)
+{
+    (void)ctx;
+    (void)line;
+}
+
+static void changed(void *ctx, const struct kind *k, const struct kobj *old, const struct kobj *now)
+{
+    struct bench *b = ctx;
+
+    if (b->engine)
+        engine_changed(b->engine, k, old, now);
+}
+
+static void make_engine(struct bench *b, unsigned concurrency, double qps, double burst)
+{
+    b->engine = engine_new(&(struct engine_options){
+        .env = &b->env.env, .kube = &b->kube, .cache = b->cache, .log = &b->log, .settings = &b->settings,
+        .concurrency = concurrency, .qps = qps, .burst = burst, .controllers = table, .n_controllers = 1,
+        .on_pass = on_pass, .on_count = on_count, .on_active = on_active, .ctx = b});
+    engine_set_leader(b->engine, true);
+    engine_set_synced(b->engine);
+}
+
+static int setup(void **state)
+{
+    size_t live;
+    struct bench *b;
+
+    mem_install(1);
+    live = mem_live();
+    b = mem_zalloc(sizeof(*b));
+    b->live = live;
+    bench = b;
+    test_env_init(&b->env);
+    test_peer_init(&b->peer, &b->env);
+    b->log = (struct log){.env = &b->env.env, .write = drop_line};
+    b->kube = (struct kube){.env = &b->env.env, .peers = {&b->peer.peer, &b->peer.peer, &b->peer.peer}};
+    b->cache = cache_new(1, changed, b);
+    *state = b;
+    return 0;
+}
+
+static void stopped(void *ctx)
+{
+    ((struct bench *)ctx)->stopped = true;
+}
+
+static int teardown(void **state)
+{
+    struct bench *b = *state;
+    size_t live = b->live;
+
+    engine_stop(b->engine, stopped, b);
+    assert_false(b->stopped); /* never inside the call */
+    for (int i = 0; i < 5; i++)
+        test_env_settle(&b->env);
+    assert_true(b->stopped);
+    engine_free(b->engine);
+    b->engine = NULL;
+    cache_free(b->cache);
+    test_peer_done(&b->peer);
+    test_env_done(&b->env);
+    mem_free(b);
+    assert_int_equal(mem_live(), live);
+    return 0;
+}
+
+static void put(struct bench *b, const char *yaml)
+{
+    json_t *object = test_yaml(yaml);
+    struct kobj *o = kobj_from_json(kind_find(str_of(json_text(object, "apiVersion")), str_of(json_text(object, "kind"))),
+                                    object);
+
+    cache_put(b->cache, o);
+    kobj_unref(o);
+    json_decref(object);
+}
+
+static void put_repository(struct bench *b, const char *name, int rv)
+{
+    AUTO_FREE char *text = mem_printf("{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: %s,"
+                                      " namespace: demo, uid: uid-%s, resourceVersion: '%d'}}",
+                                      name, name, rv);
+
+    put(b, text);
+}
+
+/* The request that waits: "POST /path body". */
+static const char *request(struct bench *b)
+{
+    static char out[2048];
+    struct http_call *c;
+
+    test_env_settle(&b->env);
+    c = test_peer_first(&b->peer);
+    if (!c)
+        return "";
+    (void)snprintf(out, sizeof(out), "%s %s %.*s", c->method, c->path, (int)c->body.n, c->body.p ? c->body.p : "");
+    return out;
+}
+
+static void expect(struct bench *b, const char *start)
+{
+    const char *r = request(b);
+
+    if (strncmp(r, start, strlen(start)) != 0)
+        fail_msg("wanted \"%s\", there is \"%s\"", start, r);
+}
+
+static void answer(struct bench *b, int status, const char *text)
+{
+    test_env_settle(&b->env);
+    test_peer_answer(&b->peer, status, text);
+    test_env_settle(&b->env);
+}
+
+#define JOBS "/apis/batch/v1/namespaces/demo/jobs"
+#define REPOSITORIES "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories"
+
+static json_t *job(const char *name)
+{
+    return json_pack("{s:{s:s, s:[{s:s, s:b}]}}", "metadata", "name", name, "ownerReferences", "uid", "uid-owner",
+                     "controller", 1);
+}
+
+static void make_two_jobs(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    (void)w;
+    plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
+    plan_count(p, "family", NULL, 1);
+    plan_create(p, kind_get(KIND_JOB), self->ns, job("two"));
+}
+
+static void effects_run_one_after_the_other(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "repo", 1);
+    expect(b, "POST " JOBS " {");
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    assert_true(b->counted == 0);
+    answer(b, 201, "{}");
+    assert_true(b->counted == 1);
+    expect(b, "POST " JOBS " {");
+    assert_int_equal(b->passes, 0);
+    answer(b, 201, "{}");
+    assert_string_equal(b->results, "Acted=ok ");
+    assert_true(engine_idle(b->engine));
+}
+
+static void nothing_runs_before_the_caches_are_complete_and_the_lead_is_ours(void **state)
+{
+    struct bench *b = *state;
+
+    b->engine = engine_new(&(struct engine_options){.env = &b->env.env, .kube = &b->kube, .cache = b->cache,
+                                                    .log = &b->log, .settings = &b->settings, .concurrency = 4,
+                                                    .controllers = table, .n_controllers = 1, .on_active = on_active,
+                                                    .ctx = b});
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    test_env_settle(&b->env);
+    engine_set_leader(b->engine, true);
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 0);
+    engine_set_synced(b->engine);
+    assert_int_equal(b->observed, 0);
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 2);
+    assert_int_equal(b->active_changes, 1);
+}
+
+static void losing_the_lead_ends_passes_and_empties_the_queue(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 1, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    expect(b, "POST");
+    assert_int_equal(engine_queued(b->engine, &under_test), 1);
+    engine_set_leader(b->engine, false);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_int_equal(engine_running(b->engine), 0);
+    assert_int_equal(engine_queued(b->engine, &under_test), 0);
+    assert_string_equal(b->results, "Acted=canceled ");
+    put_repository(b, "c", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    /* Back in the lead everything is looked at again. */
+    engine_set_leader(b->engine, true);
+    for (int i = 0; i < 6; i++)
+        answer(b, 201, "{}");
+    assert_int_equal(b->passes, 4);
+}
+
+static void events_during_a_pass_make_one_more(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    expect(b, "POST");
+    put_repository(b, "a", 2);
+    put_repository(b, "a", 3);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    b->act = NULL;
+    answer(b, 201, "{}");
+    answer(b, 201, "{}");
+    assert_int_equal(b->passes, 2);
+}
+
+static void a_watched_kind_wakes_the_mapped_key(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    put_repository(b, "a", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 1);
+    put(b, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: x, namespace: demo, "
+           "resourceVersion: '7'}, spec: {repository: {name: a}}}");
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 2);
+    cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 2);
+}
+
+static void at_most_so_many_passes_run_at_once(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 2, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    put_repository(b, "c", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 2);
+    for (int i = 0; i < 6; i++)
+        answer(b, 201, "{}");
+    assert_int_equal(b->passes, 3);
+}
+
+static void a_failure_stops_the_plan_and_comes_back_later_and_later(void **state)
+{
+    struct bench *b = *state;
+    uint64_t longest = 0;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    for (int i = 0; i < 12; i++) {
+        uint64_t wait;
+
+        answer(b, 500, "{}");
+        assert_int_equal(test_peer_open(&b->peer), 0);
+        wait = test_env_next_ms(&b->env);
+        assert_in_range(wait, 1000, 300000);
+        longest = wait > longest ? wait : longest;
+        assert_in_range(wait, 1000, i < 8 ? 1000u << (i + 1) : 300000);
+        test_env_advance(&b->env, wait);
+    }
+    assert_true(longest > 30000);
+    b->act = NULL;
+    answer(b, 201, "{}");
+    answer(b, 201, "{}");
+    assert_int_equal(b->passes, 13);
+    assert_int_equal(test_env_next_ms(&b->env), UINT64_MAX);
+}
+
+static void a_name_that_our_own_object_has_is_success(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"exists\"}");
+    expect(b, "GET " JOBS "/one ");
+    answer(b, 200, "{\"metadata\":{\"ownerReferences\":[{\"uid\":\"x\"},{\"uid\":\"uid-owner\",\"controller\":true}]}}");
+    expect(b, "POST ");
+    answer(b, 201, "{}");
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static char heard[256];
+
+static void make_job_unless_refused(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const struct refusal *r = world_refusal(w, kind_get(KIND_JOB), self->ns, "one");
+
+    (void)b;
+    if (r && world_now_s(w) < r->retry_s) {
+        (void)snprintf(heard, sizeof(heard), "%s %u %lld: %s", r->reason, r->times,
+                       (long long)(r->retry_s - world_now_s(w)), r->message);
+        plan_wake_at(p, r->retry_s);
+        return;
+    }
+    (void)snprintf(heard, sizeof(heard), "nothing");
+    plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
+}
+
+static void a_name_that_somebody_else_has_is_told_to_the_next_pass(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_job_unless_refused;
+    put_repository(b, "a", 1);
+    answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"exists\"}");
+    answer(b, 200, "{\"metadata\":{\"ownerReferences\":[{\"uid\":\"other\",\"controller\":true}]}}");
+    assert_string_equal(heard, "NameConflict 1 600: Job one exists and is not ours");
+    assert_string_equal(b->results, "Acted=refused Acted=ok ");
+}
+
+static void a_full_quota_is_tried_again_after_a_while_and_then_forgotten(void **state)
+{
+    static const char full[] = "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"jobs.batch \\\"one\\\" is "
+                               "forbidden: exceeded quota: q, requested: count/jobs.batch=1\"}";
+    struct bench *b = *state;
+    uint64_t wait;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_job_unless_refused;
+    put_repository(b, "a", 1);
+    answer(b, 403, full);
+    assert_non_null(strstr(heard, "NamespaceQuotaExceeded 1 30: jobs.batch"));
+    put_repository(b, "a", 2); /* an event in between does not try again */
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    test_env_advance(&b->env, 30000);
+    answer(b, 403, full);
+    assert_non_null(strstr(heard, "NamespaceQuotaExceeded 2 "));
+    wait = test_env_next_ms(&b->env);
+    assert_in_range(wait, 30000, 60000);
+    test_env_advance(&b->env, wait);
+    answer(b, 201, "{}");
+    assert_string_equal(heard, "nothing");
+    put_repository(b, "a", 3); /* nothing is remembered */
+    answer(b, 201, "{}");
+    assert_string_equal(heard, "nothing");
+}
+
+static void one_that_ignores_its_refusal_is_slowed_down(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    answer(b, 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"spec is bad\"}");
+    answer(b, 422, "{\"kind\":\"Status\",\"reason\":\"Invalid\",\"message\":\"spec is bad\"}");
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=refused Acted=error ");
+    assert_in_range(test_env_next_ms(&b->env), 1000, 2000);
+}
+
+static void read_two_documents(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *own = world_doc(w, self->kind, self->ns, self->name);
+    const json_t *task = world_doc(w, kind_get(KIND_TASK), NULL, "t");
+
+    (void)b;
+    if (world_waiting(w))
+        return;
+    assert_null(task);
+    plan_status(p, json_pack("{s:s, s:s}", "same", "yes", "seen", json_text(own, "spec.word")));
+    plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
+    plan_status(p, json_pack("{s:s}", "last", "done"));
+}
+
+static void documents_are_fetched_at_once_and_status_has_their_version(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = read_two_documents;
+    put_repository(b, "a", 1);
+    expect(b, "GET " REPOSITORIES "/a ");
+    assert_int_equal(test_peer_open(&b->peer), 2);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"word\":\"hi\"},\"status\":{\"same\":\"yes\"}}");
+    expect(b, "GET /apis/stash.appscode.com/v1beta1/tasks/t ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    /* What is so already is left out; the version is the document's. */
+    expect(b, "PATCH " REPOSITORIES "/a/status {\"status\":{\"seen\":\"hi\"},\"metadata\":{\"resourceVersion\":\"5\"}}");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"6\"}}");
+    expect(b, "POST ");
+    answer(b, 201, "{}");
+    /* The second write follows the first one's answer. */
+    expect(b, "PATCH " REPOSITORIES "/a/status {\"status\":{\"last\":\"done\"},\"metadata\":{\"resourceVersion\":\"6\"}}");
+    answer(b, 200, "{}");
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static void a_conflict_comes_back_soon(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = read_two_documents;
+    put_repository(b, "a", 1);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"}}");
+    answer(b, 404, "{}");
+    answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"changed\"}");
+    assert_string_equal(b->results, "Acted=conflict ");
+    assert_in_range(test_env_next_ms(&b->env), 50, 300);
+}
+
+static void a_status_of_a_gone_object_ends_the_pass(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = read_two_documents;
+    put_repository(b, "a", 1);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"}}");
+    answer(b, 404, "{}");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static void delete_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    (void)w;
+    plan_delete(p, kind_get(KIND_JOB), self->ns, "old", "uid-old", "Foreground");
+    plan_patch(p, kind_get(KIND_REPOSITORY), self->ns, "other", NULL, "9",
+               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", "a", "b"));
+}
+
+static void a_delete_has_its_uid_and_absence_is_success(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = delete_job;
+    put_repository(b, "a", 1);
+    expect(b, "DELETE " JOBS "/old ");
+    assert_non_null(strstr(request(b), "\"preconditions\":{\"uid\":\"uid-old\"}"));
+    assert_non_null(strstr(request(b), "\"propagationPolicy\":\"Foreground\""));
+    answer(b, 404, "{}");
+    expect(b, "PATCH " REPOSITORIES "/other ");
+    assert_non_null(strstr(request(b), "\"resourceVersion\":\"9\""));
+    answer(b, 404, "{}");
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static void nothing_is_made_in_a_namespace_that_goes(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    put(b, "{apiVersion: v1, kind: Namespace, metadata: {name: demo, deletionTimestamp: '2026-03-01T00:00:00Z'}}");
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static void after_a_429_no_request_comes_before_its_time(void **state)
+{
+    struct bench *b = *state;
+    struct http_call *c;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    expect(b, "POST");
+    c = test_peer_first(&b->peer);
+    test_peer_head(c, 429, "7");
+    test_peer_end(c, 0);
+    put_repository(b, "b", 1);
+    test_env_advance(&b->env, 6999);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    test_env_advance(&b->env, 1);
+    expect(b, "POST");
+    b->act = NULL;
+    while (test_peer_open(&b->peer))
+        answer(b, 201, "{}");
+}
+
+static void the_rate_limit_holds_requests_back_in_order(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 10, 2, 3);
+    b->act = make_job_unless_refused;
+    for (int i = 0; i < 6; i++) {
+        AUTO_FREE char *name = mem_printf("r%d", i);
+
+        put_repository(b, name, 1);
+    }
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 3);
+    test_env_advance(&b->env, 501);
+    assert_int_equal(test_peer_open(&b->peer), 4);
+    test_env_advance(&b->env, 1000);
+    assert_int_equal(test_peer_open(&b->peer), 6);
+    for (int i = 0; i < 6; i++)
+        answer(b, 201, "{}");
+    assert_int_equal(b->passes, 6);
+}
+
+static void stopping_cancels_what_runs_and_what_waits(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 10, 1, 1);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    /* The teardown stops the engine and asserts that all ended. */
+}
+
+static void wake_later(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)self;
+    b->counted = (double)(world_now_s(w) - world_asked_s(w));
+    plan_wake_at(p, world_now_s(w) + 60);
+}
+
+static void a_plan_may_ask_to_be_woken(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = wake_later;
+    put_repository(b, "a", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(b->passes, 1);
+    test_env_advance(&b->env, 59000);
+    assert_int_equal(b->passes, 1);
+    test_env_advance(&b->env, 1000);
+    assert_int_equal(b->passes, 2);
+    assert_true(b->counted == 0); /* asked for when it fired, not when it was planned */
+    b->act = NULL;
+    test_env_advance(&b->env, 60000);
+    assert_int_equal(b->passes, 3);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(effects_run_one_after_the_other),
+        T(nothing_runs_before_the_caches_are_complete_and_the_lead_is_ours),
+        T(losing_the_lead_ends_passes_and_empties_the_queue),
+        T(events_during_a_pass_make_one_more),
+        T(a_watched_kind_wakes_the_mapped_key),
+        T(at_most_so_many_passes_run_at_once),
+        T(a_failure_stops_the_plan_and_comes_back_later_and_later),
+        T(a_name_that_our_own_object_has_is_success),
+        T(a_name_that_somebody_else_has_is_told_to_the_next_pass),
+        T(a_full_quota_is_tried_again_after_a_while_and_then_forgotten),
+        T(one_that_ignores_its_refusal_is_slowed_down),
+        T(documents_are_fetched_at_once_and_status_has_their_version),
+        T(a_conflict_comes_back_soon),
+        T(a_status_of_a_gone_object_ends_the_pass),
+        T(a_delete_has_its_uid_and_absence_is_success),
+        T(nothing_is_made_in_a_namespace_that_goes),
+        T(after_a_429_no_request_comes_before_its_time),
+        T(the_rate_limit_holds_requests_back_in_order),
+        T(stopping_cancels_what_runs_and_what_waits),
+        T(a_plan_may_ask_to_be_woken),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
