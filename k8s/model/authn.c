@@ -88,20 +88,39 @@ void authn_user_free(struct user *u)
 
 /* ---- credentials ---- */
 
+/* One "CN=admin" off a subject in RFC 2253's form into out, with its backslashes undone. False at the end. */
+static bool cut_attribute(struct str *rest, char *out, size_t size)
+{
+    size_t i = 0, n = 0;
+
+    if (!rest->n)
+        return false;
+    for (; i < rest->n && rest->p[i] != ',' && rest->p[i] != '+'; i++) {
+        if (rest->p[i] == '\\' && i + 1 < rest->n)
+            i++;
+        if (n + 1 < size)
+            out[n++] = rest->p[i];
+    }
+    out[n] = 0;
+    *rest = i < rest->n ? (struct str){rest->p + i + 1, rest->n - i - 1} : STR_NONE;
+    return true;
+}
+
 /* "CN=admin,O=system:masters,O=ops" */
 static struct user *user_of_subject(struct str subject)
 {
     struct user *u = authn_user_new("", "", "");
-    struct str part;
+    char part[512];
 
     json_array_clear(u->groups);
-    while (str_cut(&subject, ',', &part)) {
-        part = str_trim(part);
-        if (str_starts(part, STR("CN="))) {
+    while (cut_attribute(&subject, part, sizeof(part))) {
+        struct str text = str_trim(str_of(part));
+
+        if (str_starts(text, STR("CN="))) {
             mem_free(u->name);
-            u->name = mem_strndup(part.p + 3, part.n - 3);
-        } else if (str_starts(part, STR("O="))) {
-            add_group(u, (struct str){part.p + 2, part.n - 2});
+            u->name = mem_strndup(text.p + 3, text.n - 3);
+        } else if (str_starts(text, STR("O="))) {
+            add_group(u, (struct str){text.p + 2, text.n - 2});
         }
     }
     add_implied(u);

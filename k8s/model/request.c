@@ -10,6 +10,7 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "k8s/model/authn.h"
+#include "k8s/model/proto.h"
 #include "k8s/model/rbac.h"
 #include "k8s/model/review.h"
 #include "k8s/model/verbs.h"
@@ -30,9 +31,15 @@ json_t *request_body(struct request *q, int *ret_status)
         return NULL;
     }
     if (str_starts(q->content_type, STR("application/vnd.kubernetes.protobuf"))) {
+        q->body = proto_load(q->body_text, &e);
+        if (!q->body)
+            *ret_status = request_fail(q, 415, "UnsupportedMediaType", "%s", e.msg);
+        return q->body;
+    }
+    if (str_starts(q->content_type, STR("application/cbor"))) {
         *ret_status = request_fail(q, 415, "UnsupportedMediaType",
                                    "the body of the request was in an unknown format - accepted media types include: "
-                                   "application/json, application/yaml");
+                                   "application/json, application/yaml, application/vnd.kubernetes.protobuf");
         return NULL;
     }
     q->body = json_loadb(q->body_text.p, q->body_text.n, JSON_REJECT_DUPLICATES, &where);
