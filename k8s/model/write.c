@@ -294,7 +294,7 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
         object = keep_other_half(q, object, old->json);
         if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
             json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old->json, "metadata")));
-        meta_update(q->r, object, old->json);
+        meta_update(object, old->json);
         /* The storing version's name, whichever version was written. */
         json_object_set(object, "apiVersion", json_object_get(old->json, "apiVersion"));
         status = check_kind(q, object, old->json);
