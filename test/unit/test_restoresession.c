@@ -121,7 +121,7 @@ static void a_cluster_gets_a_claim_and_a_job_for_each_ordinal(void **state)
                         "status phase=Running conditions=RepositoryFound=True/RepositoryAvailable,"
                         "BackendSecretFound=True/BackendSecretAvailable,ValidationPassed=True/ResourceValidationPassed,"
                         "RestoreTargetFound=True/TargetAvailable,"
-                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor "
+                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor,Admitted=True/Admitted "
                         "sessionDeadline=2026-03-02T02:00:00Z totalHosts=3\n"
                         "wake 15m0s\n");
     says(w, "RestoreTargetFound", "AppBinding demo/db is not needed: the data goes into claims of its own");
