@@ -136,7 +136,8 @@ static void a_job_is_complete_when_its_pod_succeeded(void **state)
     assert_string_equal(cluster_text(c, JOB, "status.active"), "");
     assert_string_equal(cluster_text(c, JOB, "status.completionTime"), "2026-03-01T02:01:00Z");
     assert_string_equal(cluster_text(c, JOB, "status.uncountedTerminatedPods"), "{}");
-    assert_string_equal(cluster_text(c, PODS, "items.0.metadata.finalizers"), "[]");
+    assert_string_equal(cluster_text(c, PODS, "items.0.status.phase"), "Succeeded");
+    assert_string_equal(cluster_text(c, PODS, "items.0.metadata.finalizers.0"), "");
 }
 
 static void failed_pods_are_replaced_ever_more_slowly_until_the_limit(void **state)
