@@ -360,6 +360,25 @@ static void a_failed_container_is_named_with_its_last_words(void **state)
     assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
 }
 
+static void the_last_container_and_a_lost_pod_speak_too(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+                      "initContainerStatuses: [{name: x, state: {terminated: {exitCode: 0}}}],"
+                      "containerStatuses: [{name: update-status-1, state: {terminated: {exitCode: 1}}}]}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_non_null(strstr(w->out.data, "container \\\"update-status-1\\\" ended with exit code 1\""));
+    test_world_patch(w, KIND_POD, "demo", "p", "{status: {reason: Evicted, message: node is full, containerStatuses: null}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_non_null(strstr(w->out.data, "pod Evicted: node is full"));
+}
+
 static void a_job_that_is_gone_ends_the_session(void **state)
 {
     struct test_world *w = *state;
@@ -632,6 +651,7 @@ int main(void)
         T(an_invalid_job_fails_for_good),
         T(a_withdrawn_repository_skips),
         T(a_failed_container_is_named_with_its_last_words),
+        T(the_last_container_and_a_lost_pod_speak_too),
         T(a_job_that_is_gone_ends_the_session),
         T(a_report_wins_over_a_job_that_is_gone),
         T(an_image_that_can_not_be_pulled_is_told_and_then_given_up),
