@@ -389,8 +389,12 @@ int model_do(struct model *m, const char *user, const char *method, const char *
         q.content_type = STR("application/json-patch+json");
     q.body = json_incref((json_t *)(uintptr_t)body);
     status = request_run(&q);
-    if (ret)
-        *ret = answer_tree(&q, status);
+    if (ret) { /* a copy: the answer may be what is stored, and the caller may change his */
+        json_t *tree = answer_tree(&q, status);
+
+        *ret = json_deep_copy(tree);
+        json_decref(tree);
+    }
     authn_user_free(u);
     request_done(&q);
     return status;
