@@ -18,7 +18,7 @@ int apiserver_open(struct job *j, const char *kubeconfig, const char *master, co
                    struct apiserver **ret, struct error *e) NODISCARD;
 /* On a peer that somebody else made and keeps: tests. */
 struct apiserver *apiserver_with_peer(struct job *j, struct http_peer *peer);
-void apiserver_free(struct apiserver *a); /* NULL is fine */
+void apiserver_free(struct apiserver *a); /* NULL is fine. Waits until its connection is gone */
 
 /* The pod's namespace: POD_NAMESPACE, else the account's file, else the kubeconfig's, else "default". */
 const char *apiserver_namespace(const struct apiserver *a);
@@ -28,8 +28,10 @@ const char *apiserver_namespace(const struct apiserver *a);
  * ERR_TIMEOUT are tried again with back-off for two minutes; the other codes (client.h) come at once.
  */
 int apiserver_call(struct apiserver *a, const struct kube_call *c, json_t **ret, struct error *e) NODISCARD;
-int apiserver_get(struct apiserver *a, const char *kind, const char *ns, const char *name, json_t **ret,
+int apiserver_get(struct apiserver *a, const struct kind *k, const char *ns, const char *name, json_t **ret,
                   struct error *e) NODISCARD;
+/* The Secret kind: not in the operator's table, since the operator has nothing to do with Secrets. */
+extern const struct kind apiserver_secret_kind;
 
 /*
  * Reads an object, lets change make a merge patch from it (one reference; NULL: nothing to do; it may fail with an
@@ -37,8 +39,9 @@ int apiserver_get(struct apiserver *a, const char *kind, const char *ns, const c
  * be NULL): the object afterwards.
  */
 typedef json_t *apiserver_change(void *ctx, const json_t *object, struct error *e);
-int apiserver_patch(struct apiserver *a, const char *kind, const char *ns, const char *name, const char *subresource,
-                    apiserver_change *change, void *ctx, json_t **ret, struct error *e) NODISCARD;
+int apiserver_patch(struct apiserver *a, const struct kind *k, const char *ns, const char *name,
+                    const char *subresource, apiserver_change *change, void *ctx, json_t **ret,
+                    struct error *e) NODISCARD;
 
 /* An Event about an object; a failure is only logged. */
 void apiserver_event(struct apiserver *a, const json_t *about, const char *component, const char *type,
