@@ -1,0 +1,523 @@
+/*
+ * test_update_status: the program against the API server's model over HTTP/2, with real restic repositories and a
+ * Pushgateway that is a listener here.
+ */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "controllers/condition.h"
+#include "controllers/job/job.h"
+#include "controllers/job/post.h"
+#include "controllers/job/update_status.h"
+#include "controllers/job/update_status_parts.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+#include "core/net/h2.h"
+#include "core/net/tcp_uv.h"
+#include "k8s/model/model.h"
+#include "support_world.h"
+
+struct here {
+    size_t live;
+    struct env *env;
+    struct job job;
+    struct model *model;
+    struct h2_server *server;
+    char dir[64];
+    char master[64], push[64];
+    /* what a test wants to happen in the server */
+    void (*on_patch)(struct here *w); /* before the first status write; once */
+    unsigned n_patches;
+    /* the gateway */
+    struct tcp_listen *gateway;
+    struct buf pushed; /* all requests, heads and bodies */
+    unsigned n_pushes;
+};
+
+static char template[] = "/tmp/test-update-status-XXXXXX"; /* holds the repository that tests copy */
+
+static void serve(void *ctx, struct http_serve *s)
+{
+    struct here *w = ctx;
+
+    if (str_is(s->method, "PATCH")) {
+        w->n_patches++;
+        if (w->on_patch) {
+            void (*hook)(struct here *) = w->on_patch;
+
+            w->on_patch = NULL;
+            hook(w);
+        }
+    }
+    model_serve(w->model, s);
+}
+
+static void put(struct here *w, const char *method, const char *path, const char *yaml)
+{
+    json_t *o = test_yaml(yaml), *answer = NULL;
+    int status = model_do(w->model, "system:admin", method, path, o, &answer);
+
+    if (status >= 300)
+        fail_msg("%s %s: %d %s", method, path, status, json_text(answer, "message"));
+    json_decref(o);
+    json_decref(answer);
+}
+
+static json_t *get(struct here *w, const char *plural, const char *name)
+{
+    AUTO_FREE char *path = mem_printf("/apis/stash.appscode.com/%s/namespaces/demo/%s/%s",
+                                      strcmp(plural, "repositories") == 0 ? "v1alpha1" : "v1beta1", plural, name);
+    json_t *o = NULL;
+
+    assert_int_equal(model_do(w->model, "system:admin", "GET", path, NULL, &o), 200);
+    return o;
+}
+
+static void add_crd(struct here *w, const char *name)
+{
+    AUTO_FREE char *path = mem_printf("%s/../../../chart/templates/crds/%s.yaml", TEST_DATA, name);
+    struct buf text;
+    struct error e;
+
+    buf_init(&text, 1 << 20);
+    assert_int_equal(env_uv_read_file(path, &text, &e), 0);
+    put(w, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", text.data);
+    buf_done(&text);
+}
+
+/* ---- the gateway: keeps what it hears and answers 202 ---- */
+
+static void gateway_closed(struct tcp *c, int rc, const struct error *e)
+{
+    (void)c;
+    (void)rc;
+    (void)e;
+}
+
+static void gateway_data(struct tcp *c, struct str bytes)
+{
+    struct here *w = tcp_data(c);
+    const char *body;
+
+    buf_add_str(&w->pushed, bytes);
+    body = memmem(bytes.p, bytes.n, "\r\n\r\n", 4);
+    if (!body || body + 4 >= bytes.p + bytes.n) /* our requests are small: head and body come together */
+        return;
+    w->n_pushes++;
+    tcp_write(c, STR("HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"));
+    tcp_shutdown(c);
+}
+
+static void gateway_accept(struct tcp_listen *l, struct tcp *c)
+{
+    static const struct tcp_callbacks callbacks = {.on_data = gateway_data, .on_closed = gateway_closed};
+
+    tcp_set_data(c, &callbacks, tcp_listen_data(l));
+}
+
+/* ---- the world ---- */
+
+static int set_up(void **state)
+{
+    static const char *const crds[] = {"backupsessions", "backupconfigurations", "repositories", "restoresessions"};
+    size_t live = mem_live();
+    struct here *w = mem_zalloc(sizeof(*w));
+    struct model_options mo = {.seed = 1};
+    struct h2_server_options so = {.address = "127.0.0.1", .body_max = 1 << 20, .handler = serve, .ctx = w};
+    struct error e;
+
+    w->live = live;
+    w->env = env_uv_new();
+    job_init(&w->job, w->env, "/tmp", "/tmp");
+    w->job.log.min = LOG_ERROR + 1;
+    (void)snprintf(w->dir, sizeof(w->dir), "/tmp/test-update-status-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    mo.env = w->env;
+    w->model = model_new(&mo);
+    model_start(w->model);
+    for (size_t i = 0; i < sizeof(crds) / sizeof(crds[0]); i++)
+        add_crd(w, crds[i]);
+    put(w, "POST", "/api/v1/namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: demo}}");
+    so.env = w->env;
+    w->server = h2_server_start(&so, &e);
+    assert_non_null(w->server);
+    (void)snprintf(w->master, sizeof(w->master), "--master=http://127.0.0.1:%u", h2_server_port(w->server));
+    buf_init(&w->pushed, 1 << 20);
+    w->gateway = tcp_listen(w->env, "127.0.0.1", 0, NULL, gateway_accept, w, &e);
+    assert_non_null(w->gateway);
+    (void)snprintf(w->push, sizeof(w->push), "--metrics-pushgateway-url=http://127.0.0.1:%u",
+                   tcp_listen_port(w->gateway));
+    *state = w;
+    return 0;
+}
+
+static void on_stopped(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static int tear_down(void **state)
+{
+    struct here *w = *state;
+    size_t live = w->live;
+    bool stopped = false;
+
+    h2_server_stop(w->server, on_stopped, &stopped);
+    tcp_listen_close(w->gateway);
+    job_wait(&w->job, &stopped);
+    model_free(w->model);
+    env_uv_run(w->env);
+    job_done(&w->job);
+    env_uv_free(w->env);
+    buf_done(&w->pushed);
+    job_remove(w->dir);
+    mem_free(w);
+    assert_int_equal(mem_live(), live);
+    return 0;
+}
+
+static void write_file(struct here *w, const char *name, const char *text)
+{
+    AUTO_FREE char *path = mem_printf("%s/%s", w->dir, name);
+    struct error e;
+
+    assert_int_equal(env_uv_write_file(path, str_of(text), 0644, false, &e), 0);
+}
+
+static void add_backup(struct here *w)
+{
+    AUTO_FREE char *secrets = mem_printf("%s/secret", w->dir);
+    struct error e;
+
+    put(w, "POST", "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories",
+        "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo},"
+        " spec: {backend: {local: {mountPath: /r}, storageSecretName: s}}}");
+    put(w, "POST", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations",
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db-backup}, spec: {"
+        "schedule: '* * * * *', repository: {name: repo}, retentionPolicy: {name: p, keepLast: 1, prune: true},"
+        "target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}}}}");
+    put(w, "POST", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions",
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: s1}, spec: {invoker: {"
+        "apiGroup: stash.appscode.com, kind: BackupConfiguration, name: db-backup}}}");
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions/s1/status",
+        "{status: {phase: Running, conditions: [{type: BackendRepositoryInitialized, status: 'True',"
+        " reason: BackendRepositoryFound, message: m, lastTransitionTime: '2026-03-01T02:00:00Z'}],"
+        " targets: [{ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: demo},"
+        " totalHosts: 1, phase: Running, postBackupActions: [ApplyRetentionPolicy, VerifyRepositoryIntegrity,"
+        " SendRepositoryMetrics]}]}}");
+    assert_int_equal(job_make_dir(secrets, 0755, &e), 0);
+    write_file(w, "secret/RESTIC_PASSWORD", "pw");
+}
+
+/* Two snapshots of our host and one of another; made once, then copied. */
+static void add_snapshots(struct here *w)
+{
+    static const char made[] = "restic init && echo first >data && restic backup --host host-0 data && echo second >data"
+                               " && restic backup --host host-0 data && restic backup --host other data";
+    AUTO_FREE char *line = mem_printf("cd %s && if [ -d %s/repo ]; then cp -r %s/repo .; else"
+                                      " export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw; { %s; } >/dev/null 2>&1 &&"
+                                      " cp -r repo %s/; fi", w->dir, template, template, made, template);
+
+    assert_int_equal(system(line), 0);
+}
+
+static const char good_output[] =
+    "{\"targetStatus\": {\"ref\": {\"apiVersion\": \"appcatalog.appscode.com/v1alpha1\", \"kind\": \"AppBinding\", "
+    "\"name\": \"db\", \"namespace\": \"demo\"}, \"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Succeeded\", "
+    "\"duration\": \"12.5s\", \"snapshots\": [{\"name\": \"abc\", \"path\": \"xtrabackup.stream\", \"totalSize\": "
+    "\"2.000 KiB\", \"uploaded\": \"10 B\", \"uploadedBytes\": 11, \"processingTime\": \"1:05\", \"fileStats\": "
+    "{\"totalFiles\": 1, \"newFiles\": 1, \"modifiedFiles\": 0, \"unmodifiedFiles\": 0}}]}]}}";
+
+static int run(struct here *w, const char *session, const char *invoker_kind, const char *invoker)
+{
+    AUTO_FREE char *out = mem_printf("--output-dir=%s", w->dir), *scratch = mem_printf("--scratch-dir=%s", w->dir);
+    AUTO_FREE char *bucket = mem_printf("--bucket=%s/repo", w->dir), *s = mem_printf("--backupsession=%s", session);
+    AUTO_FREE char *kind = mem_printf("--invoker-kind=%s", invoker_kind), *name = mem_printf("--invoker-name=%s", invoker);
+    AUTO_FREE char *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", w->dir);
+    /* As the catalogue's Function has it, also what it leaves empty. */
+    const char *argv[] = {"update-status", "--provider=local", bucket, "--endpoint=", "--insecure-tls=", "--region=",
+                          "--path=", "--enable-cache=false", "--max-connections=0", "--namespace=demo", s,
+                          "--storage-secret-name=s", "--storage-secret-namespace=demo", kind, name,
+                          "--target-kind=AppBinding", "--target-name=db", "--target-namespace=demo", out,
+                          "--metrics-enabled=true", scratch, w->push, w->master, NULL};
+    const char *envp[] = {secret, "POD_NAMESPACE=demo", NULL};
+
+    return update_status_main(&w->job, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv, envp);
+}
+
+static const char *condition(const json_t *session, const char *type)
+{
+    return condition_status(json_at(session, "status.conditions"), type);
+}
+
+static void pushes_have_their_labels(const struct here *w)
+{
+    assert_int_equal(w->n_pushes, 2);
+    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup HTTP/1.1\r\n"));
+    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup/target/appbinding-db/"
+                                           "hostname/host-0 HTTP/1.1\r\n"));
+    assert_non_null(strstr(w->pushed.data, "stash_appscode_com_repository_snapshot_count{invoker_kind=\"Backup"
+                                           "Configuration\",invoker_name=\"db-backup\",namespace=\"demo\",driver="
+                                           "\"Restic\",repository=\"repo\",name=\"repo\",backend=\"local\""));
+    assert_non_null(strstr(w->pushed.data, "host_data_size_bytes{"));
+    assert_non_null(strstr(w->pushed.data, "hostname=\"host-0\"} 2048\n"));  /* from the text */
+    assert_non_null(strstr(w->pushed.data, "hostname=\"host-0\"} 11\n"));    /* the raw number wins over "10 B" */
+    assert_non_null(strstr(w->pushed.data, "hostname=\"host-0\"} 65\n"));    /* 1:05 */
+    assert_non_null(strstr(w->pushed.data, "hostname=\"host-0\"} 12.5\n"));
+}
+
+static void a_good_backup_is_published_with_retention_check_and_size(void **state)
+{
+    struct here *w = *state;
+    json_t *s, *r;
+
+    add_backup(w);
+    add_snapshots(w);
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    s = get(w, "backupsessions", "s1");
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.snapshots.0.totalSize"), "2.000 KiB");
+    assert_int_equal(json_array_size(json_at(s, "status.targets")), 1);
+    assert_int_equal(json_int(s, "status.targets.0.totalHosts", 0), 1);
+    assert_string_equal(condition(s, "RetentionPolicyApplied"), "True");
+    assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "True");
+    assert_string_equal(condition(s, "RepositoryMetricsPushed"), "True");
+    assert_string_equal(condition(s, "BackendRepositoryInitialized"), "True");
+    r = get(w, "repositories", "repo");
+    assert_true(json_flag(r, "status.integrity", false));
+    /* keepLast 1 is for this session's host: the other host's snapshot stays. */
+    assert_int_equal(json_int(r, "status.snapshotCount", -1), 2);
+    assert_int_equal(json_int(r, "status.snapshotsRemovedOnLastCleanup", -1), 1);
+    assert_non_null(strchr(json_text(r, "status.totalSize"), 'B'));
+    assert_string_equal(json_text(r, "status.lastBackupTime"), json_text(s, "metadata.creationTimestamp"));
+    assert_string_equal(json_text(r, "status.firstBackupTime"), json_text(s, "metadata.creationTimestamp"));
+    json_decref(s);
+    json_decref(r);
+    pushes_have_their_labels(w);
+}
+
+static void a_host_gets_an_event(void **state)
+{
+    struct here *w = *state;
+    json_t *list = NULL;
+
+    add_backup(w);
+    write_file(w, "output.json",
+               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": "
+               "\"the donor went away\"}]}}");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(model_do(w->model, "system:admin", "GET", "/api/v1/namespaces/demo/events", NULL, &list), 200);
+    assert_int_equal(json_array_size(json_at(list, "items")), 1);
+    assert_string_equal(json_text(list, "items.0.reason"), "Host Backup Failed");
+    assert_string_equal(json_text(list, "items.0.type"), "Warning");
+    assert_string_equal(json_text(list, "items.0.source.component"), "Status Updater");
+    assert_string_equal(json_text(list, "items.0.involvedObject.name"), "s1");
+    assert_non_null(strstr(json_text(list, "items.0.message"), "the donor went away"));
+    json_decref(list);
+}
+
+static void a_failed_host_touches_no_repository(void **state)
+{
+    struct here *w = *state;
+    json_t *s, *r;
+
+    add_backup(w);
+    add_snapshots(w);
+    write_file(w, "output.json",
+               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    s = get(w, "backupsessions", "s1");
+    r = get(w, "repositories", "repo");
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.error"), "x");
+    assert_string_equal(condition(s, "RetentionPolicyApplied"), "");
+    assert_null(json_at(r, "status.lastBackupTime"));
+    json_decref(s);
+    json_decref(r);
+}
+
+static void damage_is_a_result_and_reaches_the_repository(void **state)
+{
+    struct here *w = *state;
+    json_t *s, *r;
+    AUTO_FREE char *damage = NULL;
+
+    add_backup(w);
+    add_snapshots(w);
+    damage = mem_printf("rm -f $(find %s/repo/data -type f | head -1)", w->dir);
+    assert_int_equal(system(damage), 0);
+    write_file(w, "output.json", good_output);
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations/db-backup",
+        "{spec: {retentionPolicy: {keepLast: 5, prune: false}}}");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    s = get(w, "backupsessions", "s1");
+    r = get(w, "repositories", "repo");
+    assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "False");
+    assert_true(json_is_false(json_at(r, "status.integrity")));
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
+    json_decref(s);
+    json_decref(r);
+}
+
+static void a_check_that_cannot_run_says_nothing_of_integrity(void **state)
+{
+    struct here *w = *state;
+    json_t *s, *r;
+
+    add_backup(w);
+    add_snapshots(w);
+    write_file(w, "secret/RESTIC_PASSWORD", "wrong");
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    s = get(w, "backupsessions", "s1");
+    r = get(w, "repositories", "repo");
+    assert_string_equal(condition(s, "RetentionPolicyApplied"), "False");
+    assert_non_null(strstr(condition_message(json_at(s, "status.conditions"), "RetentionPolicyApplied"), "wrong password"));
+    assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "");
+    assert_null(json_at(r, "status.integrity"));
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
+    json_decref(s);
+    json_decref(r);
+}
+
+static void other_writer(struct here *w)
+{
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions/s1/status",
+        "{status: {targets: [{ref: {kind: AppBinding, name: other, namespace: demo}, totalHosts: 1},"
+        " {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: demo},"
+        " totalHosts: 1, conditions: [{type: BackupExecutorEnsured, status: 'True', reason: r, message: m,"
+        " lastTransitionTime: '2026-03-01T02:00:00Z'}]}]}}");
+}
+
+static void a_concurrent_writer_is_not_overwritten(void **state)
+{
+    struct here *w = *state;
+    json_t *s;
+
+    add_backup(w);
+    write_file(w, "output.json",
+               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    w->on_patch = other_writer;
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(w->n_patches, 2); /* the first one was refused */
+    s = get(w, "backupsessions", "s1");
+    assert_int_equal(json_array_size(json_at(s, "status.targets")), 2);
+    assert_string_equal(json_text(s, "status.targets.0.ref.name"), "other");
+    assert_string_equal(json_text(s, "status.targets.1.stats.0.error"), "x");
+    assert_string_equal(json_text(s, "status.targets.1.conditions.0.type"), "BackupExecutorEnsured");
+    json_decref(s);
+}
+
+static void an_unpublished_result_fails_the_job(void **state)
+{
+    struct here *w = *state;
+
+    add_backup(w);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 1); /* no output.json */
+    write_file(w, "output.json", "{\"targetStatus\": {\"stats\": []}}");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 1); /* no host in it */
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "gone", "BackupConfiguration", "db-backup"), 1);
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations/db-backup",
+        "{spec: {target: {ref: {name: another}}}}");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 1); /* not its target */
+}
+
+static void restored_hosts_are_upserted_by_name(void **state)
+{
+    struct here *w = *state;
+    json_t *r;
+
+    put(w, "POST", "/apis/stash.appscode.com/v1beta1/namespaces/demo/restoresessions",
+        "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r1}, spec: {repository: {"
+        "name: repo}, target: {replicas: 2, ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding,"
+        " name: db}}}}");
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/restoresessions/r1/status",
+        "{status: {totalHosts: 2, stats: [{hostname: host-0, phase: Failed, error: old}, {hostname: host-1,"
+        " phase: Succeeded, duration: 1s}]}}");
+    write_file(w, "output.json",
+               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Succeeded\", \"duration\": "
+               "\"3s\"}]}}");
+    assert_int_equal(run(w, "", "RestoreSession", "r1"), 0);
+    r = get(w, "restoresessions", "r1");
+    assert_int_equal(json_array_size(json_at(r, "status.stats")), 2);
+    assert_string_equal(json_text(r, "status.stats.0.phase"), "Succeeded");
+    assert_null(json_at(r, "status.stats.0.error"));
+    assert_string_equal(json_text(r, "status.stats.1.hostname"), "host-1");
+    assert_int_equal(json_int(r, "status.totalHosts", 0), 2);
+    assert_non_null(strstr(w->pushed.data, "stash_appscode_com_restoresession_host_restore_success{"));
+    json_decref(r);
+}
+
+static void a_gateway_that_is_not_there_changes_nothing(void **state)
+{
+    struct here *w = *state;
+    json_t *s;
+
+    add_backup(w);
+    add_snapshots(w);
+    write_file(w, "output.json", good_output);
+    (void)snprintf(w->push, sizeof(w->push), "--metrics-pushgateway-url=http://127.0.0.1:1");
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    s = get(w, "backupsessions", "s1");
+    assert_string_equal(condition(s, "RepositoryMetricsPushed"), "False");
+    assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "True");
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
+    json_decref(s);
+}
+
+static void a_gateways_url_is_taken_apart(void **state)
+{
+    char host[256];
+    uint16_t port;
+    bool tls;
+    struct str path;
+
+    (void)state;
+    assert_true(post_split_url("http://gw:9091/prefix/", host, &port, &tls, &path));
+    assert_string_equal(host, "gw");
+    assert_int_equal(port, 9091);
+    assert_true(str_is(path, "/prefix"));
+    assert_false(tls);
+    assert_true(post_split_url("https://[::1]", host, &port, &tls, &path));
+    assert_string_equal(host, "::1");
+    assert_int_equal(port, 443);
+    assert_true(tls);
+    assert_false(post_split_url("gw:9091", host, &port, &tls, &path));
+    assert_false(post_split_url("http://", host, &port, &tls, &path));
+    assert_false(post_split_url("http://u:p@gw", host, &port, &tls, &path));
+    assert_false(post_split_url("http://gw:0", host, &port, &tls, &path));
+    assert_int_equal(post_parse_status(STR("HTTP/1.1 202 Accepted\r\n\r\n")), 202);
+    assert_int_equal(post_parse_status(STR("HTTP/1.1 202 Acc")), 0);
+    assert_int_equal(post_parse_status(STR("SSH-2.0")), -1);
+    assert_int_equal(post_parse_status(STR("HTTP/1.1 2x2 No\r\n\r\n")), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_good_backup_is_published_with_retention_check_and_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_host_gets_an_event, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failed_host_touches_no_repository, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damage_is_a_result_and_reaches_the_repository, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_check_that_cannot_run_says_nothing_of_integrity, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_concurrent_writer_is_not_overwritten, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_unpublished_result_fails_the_job, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(restored_hosts_are_upserted_by_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_gateway_that_is_not_there_changes_nothing, set_up, tear_down),
+        cmocka_unit_test(a_gateways_url_is_taken_apart),
+    };
+
+    int failed;
+
+    mem_install(1);
+    if (!mkdtemp(template))
+        return 1;
+    failed = cmocka_run_group_tests(tests, NULL, NULL);
+    job_remove(template);
+    return failed;
+}
