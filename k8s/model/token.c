@@ -5,8 +5,6 @@
 #include "k8s/model/token.h"
 
 #include <inttypes.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <stdio.h>
 
 #include "core/base/base64.h"
@@ -19,31 +17,32 @@
 
 /* ---- the key ---- */
 
+/* 64 bytes. */
 static const char *key_of(struct model *m)
 {
-    struct table *secrets = store_table(m->store, "secrets");
-    struct stored *o = store_get(secrets, "kube-system", KEY_SECRET);
-    const char *stored = o ? json_text(o->json, "data.key") : "";
+    struct stored *o = store_get(store_table(m->store, "secrets"), "kube-system", KEY_SECRET);
     char text[128], key[65];
     json_t *secret;
     struct buf data;
 
     if (m->token_key)
         return m->token_key;
-    if (*stored) {
-        m->token_key = mem_strdup(stored);
+    buf_init(&data, 1024);
+    if (o && base64_decode(&data, json_str(json_at(o->json, "data.key"))) && data.len == 64) {
+        m->token_key = buf_take(&data);
         return m->token_key;
     }
+    buf_clear(&data);
     (void)snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64 "%016" PRIx64, m->seed, env_random(m->env),
                    env_random(m->env));
     str_sha256_hex(str_of(text), key);
-    buf_init(&data, 1024);
+    m->token_key = mem_strdup(key);
     base64_encode(&data, str_of(key));
-    m->token_key = mem_strdup(data.data);
     secret = json_pack("{s:{s:s}, s:{s:s}}", "metadata", "name", KEY_SECRET, "data", "key", data.data);
     /* Fails only while kube-system isn't there yet; such a key lives as long as the process. */
     (void)model_do(m, "system:apiserver", "POST", "/api/v1/namespaces/kube-system/secrets", secret, NULL);
     json_decref(secret);
+    mem_wipe(key, sizeof(key));
     buf_done(&data);
     return m->token_key;
 }
@@ -84,14 +83,40 @@ static bool url_decode(struct buf *out, struct str text)
     return ok;
 }
 
+/* SHA-256 over two parts, as bytes. */
+static void sha256(struct str a, struct str b, unsigned char out[32])
+{
+    char hex[65];
+    struct buf all;
+
+    buf_init(&all, SIZE_MAX / 4);
+    buf_add_str(&all, a);
+    buf_add_str(&all, b);
+    str_sha256_hex(buf_str(&all), hex);
+    buf_done(&all);
+    for (size_t i = 0; i < 32; i++) {
+        unsigned byte = 0;
+
+        (void)sscanf(hex + 2 * i, "%2x", &byte);
+        out[i] = (unsigned char)byte;
+    }
+}
+
+/* HMAC-SHA-256 (RFC 2104), as base64url. The key is 64 bytes, one block, so it needs no hashing and no padding. */
 static void sign(struct model *m, struct str text, struct buf *out)
 {
     const char *key = key_of(m);
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned n = 0;
+    unsigned char inner[32], mac[32];
+    char block[64];
 
-    (void)HMAC(EVP_sha256(), key, (int)strlen(key), (const unsigned char *)text.p, text.n, mac, &n);
-    url_encode(out, (struct str){(const char *)mac, n});
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = (char)(key[i] ^ 0x36);
+    sha256((struct str){block, sizeof(block)}, text, inner);
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = (char)(key[i] ^ 0x5c);
+    sha256((struct str){block, sizeof(block)}, (struct str){(const char *)inner, sizeof(inner)}, mac);
+    url_encode(out, (struct str){(const char *)mac, sizeof(mac)});
+    mem_wipe(block, sizeof(block));
 }
 
 /* ---- tokens ---- */
