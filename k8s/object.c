@@ -126,7 +126,7 @@ struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts)
 static void add_plain(struct buf *out, struct str s)
 {
     for (size_t i = 0; i < s.n; i++)
-        buf_putc(out, strchr(" =/", s.p[i]) ? '_' : s.p[i]);
+        buf_putc(out, s.p[i] == ' ' || s.p[i] == '=' || s.p[i] == '/' || !s.p[i] ? '_' : s.p[i]);
 }
 
 void kobj_condense(struct buf *out, struct str type, struct str status, struct str reason)

@@ -394,8 +394,16 @@ static int at_top(struct scan *s, const char **p, const char *end, struct error 
     return value_begin(s, p, e);
 }
 
+static void key_end(struct scan *s, struct str key)
+{
+    s->node = scan_shape_find(&s->shape, s->frames[s->depth - 1].node, key);
+    s->state = AT_COLON;
+}
+
 static int at_key(struct scan *s, const char **p, const char *end, struct error *e)
 {
+    const char *quote;
+
     if (!find_sign(p, end))
         return 0;
     if (**p == '}' && s->state == AT_KEY_OR_END) {
@@ -405,6 +413,12 @@ static int at_key(struct scan *s, const char **p, const char *end, struct error 
     if (**p != '"')
         return fail(s, e, "a key was to come");
     ++*p;
+    quote = scan_text_run(*p, end);
+    if (quote < end && *quote == '"') { /* nearly always: it is whole and plain */
+        key_end(s, (struct str){*p, (size_t)(quote - *p)});
+        *p = quote + 1;
+        return 0;
+    }
     buf_clear(&s->key);
     scan_text_begin(&s->text, &s->key);
     s->state = IN_KEY;
@@ -454,10 +468,8 @@ static int in_key(struct scan *s, const char **p, const char *end, struct error 
 
     if (rc < 0)
         return fail(s, e, "a bad escape");
-    if (rc > 0) {
-        s->node = buf_error(&s->key) < 0 ? -1 : scan_shape_find(&s->shape, s->frames[s->depth - 1].node, buf_str(&s->key));
-        s->state = AT_COLON;
-    }
+    if (rc > 0)
+        key_end(s, buf_error(&s->key) < 0 ? STR_NONE : buf_str(&s->key));
     return 0;
 }
 
@@ -515,12 +527,9 @@ static int in_skipped_text(struct scan *s, const char **p, const char *end, stru
         s->skip_escape = false;
         at++;
     }
-    while (at < end && *at != '"') {
-        if (*at == '\\' && ++at == end) {
-            s->skip_escape = true;
-            break;
-        }
-        at++;
+    while ((at = scan_text_run(at, end)) < end && *at == '\\') {
+        s->skip_escape = end - at == 1; /* what it escapes comes with the next chunk */
+        at += s->skip_escape ? 1 : 2;
     }
     if (at < end) {
         at++;

@@ -14,9 +14,13 @@ static int add_node(struct scan_shape *shape, struct str key)
 
 int scan_shape_find(const struct scan_shape *shape, int parent, struct str key)
 {
-    for (int at = shape->nodes[parent].child; at >= 0; at = shape->nodes[at].next)
-        if (str_eq(shape->nodes[at].key, key))
+    for (int at = shape->nodes[parent].child; at >= 0; at = shape->nodes[at].next) {
+        const struct scan_node *n = &shape->nodes[at];
+
+        /* Most keys differ in length or in their first byte. */
+        if (n->key.n == key.n && key.n && n->key.p[0] == key.p[0] && memcmp(n->key.p, key.p, key.n) == 0)
             return at;
+    }
     return -1;
 }
 

@@ -107,9 +107,30 @@ static size_t sequence(const unsigned char *p, size_t n)
     return 0;
 }
 
+const char *scan_text_run(const char *p, const char *end)
+{
+    const char *quote = memchr(p, '"', (size_t)(end - p)), *escape;
+
+    if (!quote)
+        quote = end;
+    escape = memchr(p, '\\', (size_t)(quote - p));
+    return escape ? escape : quote;
+}
+
+static bool is_ascii(const char *p, size_t n)
+{
+    unsigned char all = 0;
+
+    for (size_t i = 0; i < n; i++)
+        all |= (unsigned char)p[i];
+    return all < 0x80;
+}
+
 /* Whoever reads the text makes JSON of it again some day, and jansson takes UTF-8 only. */
 static void clean(char *p, size_t n)
 {
+    if (is_ascii(p, n))
+        return;
     for (size_t i = 0, len; i < n; i += len ? len : 1) {
         len = sequence((unsigned char *)p + i, n - i);
         if (!len)
@@ -139,8 +160,7 @@ int scan_text_feed(struct scan_text *t, const char **p, const char *end)
             ++*p;
         } else {
             drop_high(t);
-            while (*p < end && **p != '"' && **p != '\\')
-                ++*p;
+            *p = scan_text_run(from, end);
             buf_add(t->out, from, (size_t)(*p - from));
         }
     }

@@ -18,4 +18,7 @@ void scan_text_begin(struct scan_text *t, struct buf *out); /* after the opening
  * becomes U+FFFD's like in Go: never an error, a tenant can write it. What is no UTF-8 becomes '?'. */
 int scan_text_feed(struct scan_text *t, const char **p, const char *end);
 
+/* First quote or backslash; end when there is none. */
+const char *scan_text_run(const char *p, const char *end);
+
 #endif
