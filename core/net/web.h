@@ -1,6 +1,11 @@
 /*
  * web: what we serve over HTTP/1.1 (metrics, health, the Pushgateway interface) by libwebsockets on our loop, as
- * http_serve to the same kind of handler that h2 serves.
+ * http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin (Debian:
+ * libwebsockets-evlib-uv).
+ *
+ * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers only
+ * the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when its
+ * answer is sent, not before.
  */
 #ifndef STASHD_WEB_H
 #define STASHD_WEB_H
@@ -19,8 +24,10 @@ struct web_options {
     void *ctx;
 };
 
+/* NULL and e: ERR_EXISTS when the address is not free, ERR_BUG when the plugin is missing. */
 struct web *web_start(const struct web_options *o, struct error *e);
 uint16_t web_port(const struct web *w);
+/* Connections are dropped, open requests get on_close; on_stopped (may be NULL) in a later turn, and it is freed. */
 void web_stop(struct web *w, void (*on_stopped)(void *ctx), void *ctx);
 
 #endif

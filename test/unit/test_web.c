@@ -1,0 +1,420 @@
+/* test_web: HTTP/1.1 as a client's bytes against the server on our loop. */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+#include "core/net/tcp_uv.h"
+#include "core/net/web.h"
+
+enum { BODY_MAX = 100000 };
+
+struct client {
+    struct world *w;
+    struct tcp *tcp;
+    struct buf got;
+    bool closed;
+};
+
+struct world {
+    struct env *env;
+    struct web *web;
+    struct client client;
+    struct http_serve *held; /* a request that waits for its answer */
+    struct buf seen;         /* requests as lines */
+    unsigned handled, closed;
+    bool stopped, stop_in_handler;
+    size_t live;
+};
+
+static void on_stopped(void *ctx)
+{
+    bool *flag = ctx;
+
+    *flag = true;
+}
+
+static void on_close(struct http_serve *s)
+{
+    struct world *w = s->data;
+
+    w->closed++;
+    if (w->held == s)
+        w->held = NULL;
+}
+
+static void handle(void *ctx, struct http_serve *s)
+{
+    struct world *w = ctx;
+
+    w->handled++;
+    s->data = w;
+    s->on_close = on_close;
+    buf_printf(&w->seen, "%.*s %.*s?%.*s %.*s %zu\n", (int)s->method.n, s->method.p, (int)s->path.n, s->path.p,
+               (int)s->query.n, s->query.p, (int)http_header_find(s->headers, s->n_headers, "content-type").n,
+               http_header_find(s->headers, s->n_headers, "content-type").p, s->body.n);
+    assert_memory_equal(s->remote.p, "127.0.0.1:", 10);
+    if (str_is(s->path, "/echo"))
+        http_reply(s, 200, "text/plain", s->body);
+    else if (str_is(s->path, "/hold"))
+        w->held = s;
+    else if (str_is(s->path, "/stream")) {
+        s->ops->head(s, 200, NULL, 0);
+        s->ops->write(s, STR("one,"));
+        w->held = s;
+    } else if (str_is(s->path, "/reset"))
+        s->ops->reset(s);
+    else if (str_is(s->path, "/stop")) {
+        web_stop(w->web, on_stopped, &w->stopped);
+        w->web = NULL;
+    } else if (str_is(s->path, "/big")) {
+        char *p = mem_zalloc(5000000);
+
+        memset(p, 'b', 5000000);
+        http_reply(s, 200, NULL, (struct str){p, 5000000});
+        mem_free(p);
+    } else
+        http_reply(s, 404, "text/plain", STR("no"));
+}
+
+static void client_data(struct tcp *t, struct str bytes)
+{
+    buf_add_str(&((struct client *)tcp_data(t))->got, bytes);
+}
+
+static void client_eof(struct tcp *t)
+{
+    tcp_close(t);
+}
+
+static void client_closed(struct tcp *t, int rc, const struct error *e)
+{
+    struct client *c = tcp_data(t);
+
+    (void)rc, (void)e;
+    c->closed = true;
+    c->tcp = NULL;
+}
+
+static const struct tcp_callbacks callbacks = {.on_data = client_data, .on_eof = client_eof, .on_closed = client_closed};
+
+static int world_new(void **state)
+{
+    size_t live = mem_live();
+    struct world *w = mem_zalloc(sizeof(*w));
+    struct error e;
+
+    w->live = live;
+    w->env = env_uv_new();
+    buf_init(&w->client.got, 32 << 20);
+    buf_init(&w->seen, 1 << 20);
+    w->web = web_start(
+        &(struct web_options){.env = w->env, .address = "127.0.0.1", .body_max = BODY_MAX, .handler = handle, .ctx = w}, &e);
+    assert_non_null(w->web);
+    assert_int_not_equal(web_port(w->web), 0);
+    *state = w;
+    return 0;
+}
+
+static int world_end(void **state)
+{
+    struct world *w = *state;
+    size_t live = w->live;
+
+    if (w->client.tcp)
+        tcp_close(w->client.tcp);
+    if (w->web)
+        web_stop(w->web, on_stopped, &w->stopped);
+    env_uv_run_until(w->env, &w->stopped);
+    env_uv_run(w->env);
+    assert_int_equal(w->handled, w->closed); /* each request had its on_close */
+    buf_done(&w->client.got);
+    buf_done(&w->seen);
+    env_uv_free(w->env);
+    mem_free(w);
+    assert_int_equal(mem_live(), live);
+    return 0;
+}
+
+static void dial(struct world *w)
+{
+    w->client.closed = false;
+    buf_clear(&w->client.got);
+    w->client.tcp = tcp_connect(w->env, "127.0.0.1", web_port(w->web), NULL, 5000, &callbacks, &w->client);
+}
+
+static void say(struct world *w, const char *text)
+{
+    tcp_write(w->client.tcp, str_of(text));
+}
+
+static void turn(struct world *w)
+{
+    uv_run(env_uv_loop(w->env), UV_RUN_ONCE);
+}
+
+/* Runs until the text has come; the connection must not end before. */
+static void expect(struct world *w, const char *text)
+{
+    while (!strstr(w->client.got.data, text)) {
+        if (w->client.closed)
+            fail_msg("closed after \"%s\", not \"%s\"", w->client.got.data, text);
+        turn(w);
+    }
+}
+
+static void expect_end(struct world *w)
+{
+    env_uv_run_until(w->env, &w->client.closed);
+}
+
+static void on_time(struct timer *t)
+{
+    *(bool *)t->data = true;
+}
+
+static void requests_on_one_connection_are_answered_in_order(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "POST /echo?a=1%202&b=%26&c HTTP/1.1\r\nHost: x\r\nContent-Type: text/x\r\nContent-Length: 5\r\n\r\nfirst");
+    expect(w, "\r\n\r\nfirst");
+    assert_memory_equal(w->client.got.data, "HTTP/1.1 200", 12);
+    assert_non_null(strstr(w->client.got.data, "content-length: 5\r\n"));
+    /* Two more, the second's head cut in the middle. */
+    say(w, "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\n\r\nsecondDELETE /a%20b/c HT");
+    expect(w, "\r\n\r\nsecond");
+    say(w, "TP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect_end(w);
+    assert_non_null(strstr(w->client.got.data, "404"));
+    assert_string_equal(w->seen.data, "POST /echo?a=1%202&b=%26&c text/x 5\n"
+                                      "PUT /echo?  6\n"
+                                      "DELETE /a%20b/c?  0\n");
+}
+
+static void a_client_is_told_to_send_the_body_it_asked_about(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "PUT /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n");
+    expect(w, "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_int_equal(w->handled, 0);
+    say(w, "body");
+    expect(w, "\r\n\r\nbody");
+}
+
+static void a_body_of_length_zero_is_a_body(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n");
+    expect(w, "content-length: 0\r\n");
+    say(w, "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    expect_end(w);
+    dial(w);
+    say(w, "POST /echo HTTP/1.1\r\nHost: x\r\n\r\n"); /* none at all: answered, then closed */
+    expect_end(w);
+    assert_non_null(strstr(w->client.got.data, " 200 "));
+    assert_int_equal(w->handled, 3);
+}
+
+static void a_body_over_the_cap_gets_413_and_the_connection_lives(void **state)
+{
+    struct world *w = *state;
+    char *body = mem_zalloc(1000000);
+    char head[200];
+
+    dial(w);
+    (void)snprintf(head, sizeof(head), "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n", 1000000);
+    say(w, head);
+    tcp_write(w->client.tcp, (struct str){body, 1000000});
+    expect(w, "too large\n");
+    assert_memory_equal(w->client.got.data, "HTTP/1.1 413", 12);
+    assert_int_equal(w->handled, 0);
+    say(w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(w, " 404 ");
+    /* Asked first, or too big even to be read: told at once. */
+    say(w, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 1000000\r\n\r\n");
+    expect_end(w);
+    dial(w);
+    say(w, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n");
+    expect_end(w);
+    assert_memory_equal(w->client.got.data, "HTTP/1.1 413", 12);
+    mem_free(body);
+}
+
+static void what_is_not_supported_is_refused(void **state)
+{
+    static const char *const requests[][2] = {
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", " 411 "},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", " 400 "},
+        {"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5x\r\n\r\n", " 400 "},
+        {"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", ""},
+        {"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n", ""},
+        {"\x16\x03\x01\x02garbage \x01\xff\xfe\r\n\r\n\r\n", ""},
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", ""},
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        dial(w);
+        say(w, requests[i][0]);
+        expect_end(w);
+        assert_non_null(strstr(w->client.got.data, requests[i][1]));
+    }
+    assert_int_equal(w->handled, 0);
+}
+
+static void an_answer_may_come_later_and_in_parts(void **state)
+{
+    struct world *w = *state;
+    struct http_serve *s;
+
+    dial(w);
+    say(w, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\nGET /x HTTP/1.1\r\nHost: x\r\n\r\n"); /* the second waits */
+    while (!w->held)
+        turn(w);
+    assert_int_equal(w->client.got.len, 0);
+    http_reply(w->held, 200, NULL, STR("late"));
+    expect(w, "late");
+    expect(w, " 404 ");
+    tcp_close(w->client.tcp);
+    expect_end(w);
+    dial(w);
+    say(w, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(w, "one,");
+    s = w->held;
+    s->ops->write(s, STR("two,"));
+    assert_int_equal(s->ops->pending(s), 4);
+    expect(w, "two,");
+    s->ops->write(s, STR("three"));
+    s->ops->end(s);
+    s->ops->write(s, STR("ignored"));
+    expect_end(w); /* no length was known: the end of the connection is the end */
+    assert_non_null(strstr(w->client.got.data, "connection: close"));
+    assert_non_null(strstr(w->client.got.data, "one,two,three"));
+    assert_null(strstr(w->client.got.data, "ignored"));
+}
+
+static void a_client_that_went_away_is_noticed_with_its_answer(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (!w->held)
+        turn(w);
+    tcp_close(w->client.tcp);
+    expect_end(w);
+    http_reply(w->held, 200, NULL, STR("for nobody"));
+    while (w->held)
+        turn(w);
+    assert_int_equal(w->closed, 1);
+    dial(w);
+    say(w, "GET /reset HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_end(w);
+    while (w->closed < 2)
+        turn(w);
+}
+
+static void a_held_request_costs_no_cpu_though_more_bytes_wait(void **state)
+{
+    struct world *w = *state;
+    struct timer t;
+    unsigned turns = 0;
+    bool fired = false;
+
+    dial(w);
+    say(w, "POST /hold HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+    while (!w->held)
+        turn(w);
+    say(w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    timer_init(&t, on_time, &fired);
+    timer_set_in(w->env, &t, 200);
+    for (; !fired; turns++)
+        turn(w);
+    assert_true(turns < 1000); /* some 150; a spinning loop has many thousands */
+    http_reply(w->held, 200, NULL, STR("late"));
+    expect(w, " 404 ");
+    assert_int_equal(w->handled, 2);
+}
+
+static void a_big_answer_to_a_slow_reader_is_whole(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "GET /big HTTP/1.1\r\nHost: x\r\n\r\n");
+    tcp_pause(w->client.tcp, true);
+    while (!w->handled)
+        turn(w);
+    tcp_pause(w->client.tcp, false);
+    while (w->client.got.len < 5000000)
+        turn(w);
+    assert_memory_equal(w->client.got.data + w->client.got.len - 3, "bbb", 3);
+    buf_clear(&w->client.got);
+    say(w, "HEAD /big HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    expect_end(w);
+    assert_true(w->client.got.len < 1000);
+    assert_non_null(strstr(w->client.got.data, "content-length: 5000000\r\n"));
+}
+
+static void the_server_may_be_stopped_by_its_handler(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "GET /stop HTTP/1.1\r\nHost: x\r\n\r\n");
+    env_uv_run_until(w->env, &w->stopped);
+    expect_end(w);
+    assert_int_equal(w->closed, 1);
+}
+
+static void two_servers_share_a_loop_and_a_port_in_use_is_told(void **state)
+{
+    struct world *w = *state;
+    struct web_options o = {.env = w->env, .address = "127.0.0.1", .body_max = BODY_MAX, .handler = handle, .ctx = w};
+    bool stopped = false;
+    struct web *other;
+    struct error e;
+
+    o.port = web_port(w->web);
+    assert_null(web_start(&o, &e));
+    assert_int_equal(e.code, ERR_EXISTS);
+    o.port = 0;
+    other = web_start(&o, &e);
+    assert_non_null(other);
+    assert_int_not_equal(web_port(other), web_port(w->web));
+    web_stop(other, on_stopped, &stopped);
+    assert_false(stopped);
+    env_uv_run_until(w->env, &stopped);
+    dial(w);
+    say(w, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(w, " 404 ");
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(requests_on_one_connection_are_answered_in_order),
+        T(a_client_is_told_to_send_the_body_it_asked_about),
+        T(a_body_of_length_zero_is_a_body),
+        T(a_body_over_the_cap_gets_413_and_the_connection_lives),
+        T(what_is_not_supported_is_refused),
+        T(an_answer_may_come_later_and_in_parts),
+        T(a_client_that_went_away_is_noticed_with_its_answer),
+        T(a_held_request_costs_no_cpu_though_more_bytes_wait),
+        T(a_big_answer_to_a_slow_reader_is_whole),
+        T(the_server_may_be_stopped_by_its_handler),
+        T(two_servers_share_a_loop_and_a_port_in_use_is_told),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
