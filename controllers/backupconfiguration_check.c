@@ -5,8 +5,10 @@
  */
 #include "controllers/backupconfiguration.h"
 
+#include "controllers/podspec.h"
 #include "core/base/cron.h"
 #include "core/base/json.h"
+#include "core/base/limits.h"
 
 static void problem(struct buf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
@@ -123,6 +125,23 @@ static void check_target(const json_t *object, struct buf *out)
         problem(out, "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
 }
 
+/* What would make the Job impossible is said now, not at night. */
+static void check_job(const json_t *spec, struct buf *out)
+{
+    const json_t *p;
+    struct buf floor;
+    size_t i;
+
+    json_array_foreach (json_at(spec, "task.params"), i, p)
+        if (variables_reserved(str_of(json_text(p, "name"))))
+            problem(out, "task parameter \"%s\" is reserved", json_text(p, "name"));
+    buf_init(&floor, LIMIT_MESSAGE);
+    podspec_floor_settings(json_at(spec, "runtimeSettings"), "spec.runtimeSettings", &floor);
+    if (floor.len)
+        problem(out, "not allowed by the pod floor \"baseline\": %s", floor.data);
+    buf_done(&floor);
+}
+
 void backupconfiguration_check(const json_t *object, struct buf *out)
 {
     const json_t *spec = json_object_get(object, "spec");
@@ -136,4 +155,5 @@ void backupconfiguration_check(const json_t *object, struct buf *out)
     check_count(spec, "backupHistoryLimit", out);
     check_hooks(spec, out);
     check_target(object, out);
+    check_job(spec, out);
 }

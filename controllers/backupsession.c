@@ -77,6 +77,7 @@ static void finish(const struct backupsession_view *v, struct plan *p, enum back
     json_t *status = json_object();
     char text[32];
 
+    json_object_del(v->entry, "progress"); /* of a running backup */
     write_status(v, p, phase);
     if (!*json_text(v->doc, "status.sessionDuration"))
         json_object_set_new(status, "sessionDuration", json_string(str_format_duration(age * 1000000000, text)));
@@ -246,6 +247,7 @@ static void write_started(const struct backupsession_view *v, struct world *w, s
     set_entry(v, EXECUTOR, "True", "SuccessfullyEnsuredBackupExecutor",
               arena_printf(world_arena(w), "made the backup Job %s/%s", v->self->ns, v->job_name));
     json_object_set_new(v->entry, "totalHosts", json_integer(1));
+    set_condition(v, "Admitted", "True", "Admitted", "the session has started");
     write_status(v, p, BACKUPSESSION_RUNNING);
 }
 

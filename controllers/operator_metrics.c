@@ -5,8 +5,15 @@
 
 #include "controllers/condition.h"
 
-#define LABELS(...) ((const char *const[]){__VA_ARGS__, NULL})
 #define VALUES(...) ((const char *const[]){__VA_ARGS__})
+
+/* Names of labels: the registry keeps the pointers. */
+static const char *const of_build[] = {"version", "commit", NULL};
+static const char *const of_option[] = {"option", NULL};
+static const char *const of_pass[] = {"kind", "result", NULL};
+static const char *const of_kind[] = {"kind", NULL};
+static const char *const of_request[] = {"verb", "resource", "code", NULL};
+static const char *const of_reason[] = {"reason", NULL};
 
 static const double seconds_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 static const double delay_buckets[] = {0.005, 0.05, 0.5, 1, 5, 15, 60, 300, 600};
@@ -14,9 +21,9 @@ static const double delay_buckets[] = {0.005, 0.05, 0.5, 1, 5, 15, 60, 300, 600}
 static void add_build_info(struct registry *r, const struct operator_settings *s)
 {
     struct metric *info = registry_add(r, METRIC_GAUGE, "stash_build_info", "The version that runs.",
-                                       LABELS("version", "commit"), NULL, 0);
+                                       of_build, NULL, 0);
     struct metric *insecure = registry_add(r, METRIC_GAUGE, "stash_operator_insecure_option",
-                                           "Settings that widen what tenants can reach.", LABELS("option"), NULL, 0);
+                                           "Settings that widen what tenants can reach.", of_option, NULL, 0);
 
     metric_set(info, VALUES(STASHD_VERSION, ""), 1);
     metric_set(insecure, VALUES("secrets.access"), s->lend_everywhere);
@@ -27,32 +34,32 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
 {
     *m = (struct operator_metrics){.registry = r};
     m->passes = registry_add(r, METRIC_COUNTER, "stash_operator_reconcile_total", "Passes over objects, by result.",
-                             LABELS("kind", "result"), NULL, 0);
+                             of_pass, NULL, 0);
     m->pass_seconds = registry_add(r, METRIC_HISTOGRAM, "stash_operator_reconcile_duration_seconds",
-                                   "From the start of a pass to its last effect.", LABELS("kind"), seconds_buckets,
+                                   "From the start of a pass to its last effect.", of_kind, seconds_buckets,
                                    sizeof(seconds_buckets) / sizeof(seconds_buckets[0]));
     m->queue_depth = registry_add(r, METRIC_GAUGE, "stash_operator_queue_depth", "Objects that wait for a pass.",
-                                  LABELS("kind"), NULL, 0);
+                                  of_kind, NULL, 0);
     m->leader = registry_add(r, METRIC_GAUGE, "stash_operator_leader", "1 while this process has the lead.", NULL, NULL,
                              0);
     m->requests = registry_add(r, METRIC_COUNTER, "stash_operator_api_requests_total",
                                "Requests to the API server, by HTTP status (0: no answer).",
-                               LABELS("verb", "resource", "code"), NULL, 0);
+                               of_request, NULL, 0);
     m->restarts = registry_add(r, METRIC_COUNTER, "stash_operator_watch_restarts_total", "Watches that were taken up again.",
-                               LABELS("kind"), NULL, 0);
-    m->relists = registry_add(r, METRIC_COUNTER, "stash_operator_relist_total", "Lists of a whole kind.", LABELS("kind"),
+                               of_kind, NULL, 0);
+    m->relists = registry_add(r, METRIC_COUNTER, "stash_operator_relist_total", "Lists of a whole kind.", of_kind,
                               NULL, 0);
     m->delay = registry_add(r, METRIC_HISTOGRAM, "stash_operator_schedule_delay_seconds",
                             "How long after its due time a schedule was noticed.", NULL, delay_buckets,
                             sizeof(delay_buckets) / sizeof(delay_buckets[0]));
     m->missed = registry_add(r, METRIC_COUNTER, "stash_operator_schedule_missed_total",
-                             "Due times that made no session.", LABELS("reason"), NULL, 0);
+                             "Due times that made no session.", of_reason, NULL, 0);
     m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total", "Events that were not recorded.",
                               NULL, NULL, 0);
     m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running", "Backup and restore sessions that run.",
                               NULL, NULL, 0);
     m->waiting = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_waiting", "Sessions that have not started.",
-                              LABELS("reason"), NULL, 0);
+                              of_reason, NULL, 0);
     add_build_info(r, s);
 }
 

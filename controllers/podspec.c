@@ -29,10 +29,13 @@ static void add_app_secrets(json_t *volumes, const struct job_input *in, struct 
         add_secret(volumes, "stash-app-secret", json_text(in->app, "spec.secret.name"));
     if (*json_text(in->app, "spec.tlsSecret.name"))
         add_secret(volumes, "stash-app-tls", json_text(in->app, "spec.tlsSecret.name"));
-    json_array_foreach (json_at(in->app, "spec.secretTransforms"), i, it)
-        if (*json_text(it, "addKeysFrom.secretRef.name"))
-            add_secret(volumes, arena_printf(a, "stash-app-extra-%zu", n++),
-                       json_text(it, "addKeysFrom.secretRef.name"));
+    json_array_foreach (json_at(in->app, "spec.secretTransforms"), i, it) {
+        const char *name = json_text(it, "addKeysFrom.secretRef.name");
+
+        if (json_at(it, "addKeysFrom") && *name)
+            add_secret(volumes, arena_printf(a, "stash-app-extra-%zu", n), name);
+        n += json_at(it, "addKeysFrom") != NULL; /* the worker counts them all */
+    }
 }
 
 static json_t *token_volume(void)

@@ -214,10 +214,9 @@ static void mount_app(json_t *mounts, const struct job_input *in, struct arena *
     if (*json_text(in->app, "spec.tlsSecret.name"))
         mount(mounts, "stash-app-tls", PODSPEC_APP_TLS_DIR, true);
     json_array_foreach (json_at(in->app, "spec.secretTransforms"), i, it) {
-        if (*json_text(it, "addKeysFrom.secretRef.name")) {
+        if (*json_text(it, "addKeysFrom.secretRef.name"))
             mount(mounts, arena_printf(a, "stash-app-extra-%zu", n), arena_printf(a, PODSPEC_APP_EXTRA_DIR, n), true);
-            n++;
-        }
+        n += json_at(it, "addKeysFrom") != NULL;
     }
 }
 

@@ -289,6 +289,7 @@ static void start(const void *view, struct world *w, struct plan *p)
     set_found_conditions(v);
     set_condition(v, EXECUTOR, "True", "SuccessfullyEnsuredRestoreExecutor",
                   arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
+    set_condition(v, "Admitted", "True", "Admitted", "the session has started");
     write_status(v, p, RESTORESESSION_RUNNING);
     plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
     if (v->deadline_s)

@@ -70,14 +70,30 @@ static void on_progress(struct pipeline *pl, const struct pipeline_progress *now
 
     log_info(&b->job->log, "backup runs", F_INT("bytes", now->bytes), F_INT("bytes_per_second", now->bytes_per_second),
              F_INT("percent", now->percent));
-    if (b->params->on_progress)
-        b->params->on_progress(b->params->ctx, now);
+    b->progress = *now;
+    b->progress_due = true;
+    backup_wake(b);
+}
+
+void backup_wake(struct backup *b)
+{
+    b->wake = true;
+}
+
+void backup_wait(struct backup *b, const bool *done)
+{
+    while (!*done) {
+        b->wake = false;
+        job_wait(b->job, &b->wake);
+        if (b->progress_due && !*done && b->params->on_progress)
+            b->params->on_progress(b->params->ctx, &b->progress);
+        b->progress_due = false;
+    }
 }
 
 int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e)
 {
     struct buf line;
-    int rc;
 
     build_command(b, method);
     buf_init(&line, 16384);
@@ -91,9 +107,7 @@ int backup_start_pipeline(struct backup *b, const char *method, uint64_t expecte
     b->pipeline.progress_every_ms = b->params->progress_ms;
     b->pipeline.on_progress = on_progress;
     b->pipeline.data = b;
-    rc = pipeline_start(&b->pipeline, e);
-    b->pipeline_runs = rc == 0;
-    return rc;
+    return pipeline_start(&b->pipeline, e);
 }
 
 /* A snapshot that restic made although the backup failed: it must not become somebody's "latest". */

@@ -32,7 +32,8 @@ struct backup_params {
     uint64_t lock_wait_s;
     uint32_t progress_ms;
     repo_holder_gone *holder_gone; /* NULL: not known of any */
-    void (*on_progress)(void *ctx, const struct pipeline_progress *now); /* NULL */
+    /* May take its time (an API call): the copying goes on. NULL: nobody. */
+    void (*on_progress)(void *ctx, const struct pipeline_progress *now);
     void *ctx;
 };
 /* The limits of worker.md 3.6 and datapath.md 9. */
@@ -62,13 +63,18 @@ struct backup {
     struct job_op op;
     void *mode;         /* struct of the mode: for callbacks */
     struct error error; /* the first failure; code 0: none */
-    bool pipeline_runs;
+    struct pipeline_progress progress; /* to be told */
+    bool progress_due, wake;
 };
 
 /* Fills b->command and starts restic; on_writable etc. of the pipeline are the mode's. */
 int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e) NODISCARD;
 /* Notes the first failure. */
 void backup_note(struct backup *b, const struct error *e);
+/* Waits until *done; tells the progress meanwhile, from here and not from a callback, so that its receiver may wait too. */
+void backup_wait(struct backup *b, const bool *done);
+/* *done may have changed. */
+void backup_wake(struct backup *b);
 
 int backup_cluster(struct backup *b, struct error *e) NODISCARD;
 int backup_dump(struct backup *b, struct error *e) NODISCARD;

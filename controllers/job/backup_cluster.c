@@ -50,6 +50,8 @@ static struct env *env_of(struct cluster *c)
 static void settle(struct cluster *c)
 {
     c->turn_over = (c->complete && !c->b->error.code) || (!c->garbd_runs && !c->receiving && !c->piping);
+    if (c->turn_over)
+        backup_wake(c->b);
 }
 
 static void stop_garbd(struct cluster *c)
@@ -457,10 +459,10 @@ static int run(struct cluster *c, struct error *e)
     if (b->job->canceled)
         cancel(&b->op);
     settle(c);
-    job_wait(b->job, &c->turn_over);
+    backup_wait(b, &c->turn_over);
     if (c->complete) {
         confirm(c);
-        job_wait(b->job, &c->turn_over);
+        backup_wait(b, &c->turn_over);
     }
     job_op_del(&b->op);
     timer_clear(env_of(c), &c->request);

@@ -32,6 +32,8 @@ static struct env *env_of(struct dump *d)
 static void settle(struct dump *d)
 {
     d->done = !d->running && d->pipeline_over;
+    if (d->done)
+        backup_wake(d->b);
 }
 
 /* Ends both sides; the first failure is the one that counts. */
@@ -228,7 +230,7 @@ static int run_both(struct dump *d, struct error *e)
         fail(d, e);
     if (b->job->canceled)
         cancel(&b->op);
-    job_wait(b->job, &d->done);
+    backup_wait(b, &d->done);
     job_op_del(&b->op);
     if (b->error.code) {
         *e = b->error;

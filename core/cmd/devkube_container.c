@@ -405,7 +405,7 @@ static char *termination_message(const struct container *c)
     }
     arena_done(&a);
     if (!message && c->exit_code != 0 && strcmp(json_text(c->spec, "terminationMessagePolicy"), "FallbackToLogsOnError") == 0)
-        message = podlog_tail(c);
+        message = kubelog_tail(c);
     return message;
 }
 
@@ -442,7 +442,7 @@ static void on_exit_of(struct proc *proc, int status, int sig)
         (void)fclose(c->log);
         c->log = NULL;
     }
-    podlog_ended(c);
+    kubelog_ended(c);
     c->state = CONTAINER_TERMINATED;
     if (starts_again(c)) {
         for (int i = 0; i < c->restarts && wait_ms < 300000; i++)
@@ -457,7 +457,7 @@ static void on_exit_of(struct proc *proc, int status, int sig)
 
 static void on_line(struct proc *proc, struct str line)
 {
-    podlog_line(proc->data, line);
+    kubelog_line(proc->data, line);
 }
 
 /* It can't be started as it is: waiting with a reason, as for an image that can't be pulled; tried again. */
@@ -558,7 +558,7 @@ void container_signal(struct container *c, int sig)
 void container_done(struct container *c)
 {
     timer_clear(c->pod->k->o.env, &c->again);
-    podlog_ended(c);
+    kubelog_ended(c);
     mem_free(c->message);
     c->message = NULL;
 }

@@ -589,7 +589,7 @@ struct kubelet *kubelet_start(const struct kubelet_options *o, struct error *e)
     }
     register_node(k);
     model_on_change(o->model, on_change, k);
-    model_on_log(o->model, podlog_serve, k);
+    model_on_log(o->model, kubelog_serve, k);
     list_all(k, "/api/v1/persistentvolumeclaims", true);
     list_all(k, "/api/v1/pods", false);
     timer_set_in(o->env, &k->tokens, 60000);

@@ -29,7 +29,7 @@ struct container {
     bool proc_live;
     FILE *log;
     struct timer again;     /* a restart's back-off */
-    struct list followers;  /* of devkube_podlog.c */
+    struct list followers;  /* of devkube_kubelog.c */
 };
 
 enum pod_state {
@@ -89,12 +89,12 @@ void container_start(struct container *c);
 void container_signal(struct container *c, int sig);
 void container_done(struct container *c);
 
-/* ---- devkube_podlog.c ---- */
-void podlog_line(struct container *c, struct str line);
-void podlog_ended(struct container *c); /* followers are let go */
-void podlog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
+/* ---- devkube_kubelog.c ---- */
+void kubelog_line(struct container *c, struct str line);
+void kubelog_ended(struct container *c); /* followers are let go */
+void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
                   bool previous, int64_t tail_lines);
 /* The last lines of the log, at most 2 kB: what FallbackToLogsOnError puts into the termination message. */
-char *podlog_tail(const struct container *c);
+char *kubelog_tail(const struct container *c);
 
 #endif

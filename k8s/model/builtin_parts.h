@@ -40,6 +40,23 @@ void builtin_check_enum(const json_t *object, const char *key, const char *const
                         json_t *causes);
 /* Absent is fine. */
 void builtin_check_at_least(const json_t *object, const char *key, int64_t min, const struct place *at, json_t *causes);
+/* Adds "field is immutable" when the member differs. */
+void builtin_check_unchanged(const struct check *c, const json_t *now, const json_t *old, const char *key,
+                             const struct place *at);
 void builtin_check_label_name(const json_t *value, const struct place *at, json_t *causes); /* a DNS label */
+
+/* ---- builtin_work_check.c, builtin_core_check.c ---- */
+builtin_check_fn builtin_check_job;
+builtin_check_fn builtin_check_cronjob;
+builtin_check_fn builtin_check_workload;
+builtin_check_fn builtin_check_statefulset;
+builtin_check_fn builtin_check_claim;
+builtin_check_fn builtin_check_storage_class;
+builtin_check_fn builtin_check_secret;
+builtin_check_fn builtin_check_config_map;
+builtin_check_fn builtin_check_role;
+builtin_check_fn builtin_check_binding;
+builtin_check_fn builtin_check_service;
+builtin_check_fn builtin_check_lease;
 
 #endif

@@ -293,6 +293,21 @@ static int done_or_not_found(struct request *q, json_t *answer_take)
     return answer_take ? done(q, answer_take) : not_found(q);
 }
 
+/*
+ * kubectl asks for /openapi/v2 in protobuf only, and only about kinds that aren't served. A document without definitions
+ * tells it so: {swagger: "2.0", info: {title, version}, paths: {}}.
+ */
+static int serve_openapi_v2(struct request *q)
+{
+    static const char empty[] = "\n\0032.0\022\025\n\nKubernetes\022\007v1.32.0B\000";
+    struct str accept = q->serve ? http_header_find(q->serve->headers, q->serve->n_headers, "accept") : STR_NONE;
+
+    if (!accept.n || !memmem(accept.p, accept.n, "protobuf", 8) || memmem(accept.p, accept.n, "json", 4))
+        return done(q, openapi_v2(q->m->resources));
+    q->answer_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
+    return done(q, json_stringn_nocheck(empty, sizeof(empty) - 1));
+}
+
 /* /apis/<group>, /apis/<group>/<version> */
 static int serve_group(struct request *q, const char *rest)
 {
@@ -359,7 +374,7 @@ int discovery_serve(struct request *q)
     if (strcmp(path, "/version") == 0)
         return done(q, version_info());
     if (strcmp(path, "/openapi/v2") == 0)
-        return done(q, openapi_v2(q->m->resources));
+        return serve_openapi_v2(q);
     if (strcmp(path, "/openapi/v3") == 0)
         return done(q, openapi_v3_index(q->m->resources));
     if ((rest = after(path, "/openapi/v3/")))

@@ -27,6 +27,19 @@ static void generate_name(struct model *m, json_t *meta)
     json_object_set_new(meta, "name", json_string(name));
 }
 
+/* Typed metadata has no empty maps and lists. */
+static void drop_empty(json_t *meta)
+{
+    static const char *const members[] = {"labels", "annotations", "finalizers", "ownerReferences"};
+
+    for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+        json_t *value = json_object_get(meta, members[i]);
+
+        if ((json_is_object(value) && !json_object_size(value)) || (json_is_array(value) && !json_array_size(value)))
+            json_object_del(meta, members[i]);
+    }
+}
+
 void meta_create(struct request *q, json_t *object)
 {
     static const char *const servers[] = {"resourceVersion", "uid", "creationTimestamp", "deletionTimestamp",
@@ -36,6 +49,7 @@ void meta_create(struct request *q, json_t *object)
 
     for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++)
         json_object_del(meta, servers[i]);
+    drop_empty(meta);
     generate_name(q->m, meta);
     if (q->r->namespaced)
         json_object_set_new(meta, "namespace", json_string(q->ns));
@@ -48,13 +62,14 @@ void meta_create(struct request *q, json_t *object)
         json_object_set_new(meta, "generation", json_integer(1));
 }
 
-void meta_update(const struct resource *r, json_t *object, const json_t *old)
+void meta_update(json_t *object, const json_t *old)
 {
     static const char *const servers[] = {"uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds",
                                           "generation", "resourceVersion", "namespace", "name"};
     json_t *meta = json_object_get(object, "metadata"), *was = json_object_get(old, "metadata");
 
-    (void)r;
+
+    drop_empty(meta);
     for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
         json_t *value = json_object_get(was, servers[i]);
 

@@ -97,7 +97,7 @@ static int run_verb(struct request *q)
     if (q->r->virtual_only)
         return strcmp(q->verb, "create") == 0 ? review_create(q) : not_allowed(q);
     if (strcmp(q->sub, "log") == 0)
-        return strcmp(q->verb, "get") == 0 ? podlog_serve(q) : not_allowed(q);
+        return strcmp(q->verb, "get") == 0 ? modellog_serve(q) : not_allowed(q);
     if (strcmp(q->sub, "token") == 0)
         return strcmp(q->verb, "create") == 0 ? review_token_request(q) : not_allowed(q);
     if (q->r->namespaced && !*q->ns && !(whole && q->method[0] == 'G'))
@@ -322,9 +322,9 @@ static void send_answer(struct request *q, int status)
     } else {
         json_t *tree = answer_tree(q, status);
 
-        /* Health pages are plain texts. */
+        /* Health pages are plain texts, and one document comes encoded. */
         if (json_is_string(tree)) {
-            reply(q, status, json_str(tree), "text/plain; charset=utf-8");
+            reply(q, status, json_str(tree), q->answer_type ? q->answer_type : "text/plain; charset=utf-8");
             json_decref(tree);
             buf_done(&out);
             return;
@@ -389,8 +389,12 @@ int model_do(struct model *m, const char *user, const char *method, const char *
         q.content_type = STR("application/json-patch+json");
     q.body = json_incref((json_t *)(uintptr_t)body);
     status = request_run(&q);
-    if (ret)
-        *ret = answer_tree(&q, status);
+    if (ret) { /* a copy: the answer may be what is stored, and the caller may change his */
+        json_t *tree = answer_tree(&q, status);
+
+        *ret = json_deep_copy(tree);
+        json_decref(tree);
+    }
     authn_user_free(u);
     request_done(&q);
     return status;

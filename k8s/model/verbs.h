@@ -39,6 +39,6 @@ int discovery_serve(struct request *q);
 json_t *table_of(const struct resource *r, struct stored *const *items, size_t n, const char *include, bool headers,
                  int64_t now_s);
 
-int podlog_serve(struct request *q); /* pods/<name>/log */
+int modellog_serve(struct request *q); /* pods/<name>/log */
 
 #endif

@@ -204,16 +204,16 @@ int write_new(struct request *q, json_t *object_take, int code)
         meta_create(q, object);
         if (q->r->has_status && strcmp(q->r->kind, "Node") != 0) /* a kubelet registers with its status */
             json_object_del(object, "status");
-        name = json_text(object, "metadata.name");
-        if (*name && store_get(q->r->table, json_text(object, "metadata.namespace"), name)) {
-            status = request_fail(q, 409, "AlreadyExists", "%s \"%s\" already exists", request_what(q, what), name);
-            json_object_set_new(json_object_get(q->answer, "details"), "name", json_string(name));
-        }
     }
     if (!status)
         status = check_kind(q, object, NULL);
     if (!status)
         status = rbac_check_write(q, object, NULL);
+    name = json_text(object, "metadata.name");
+    if (!status && store_get(q->r->table, json_text(object, "metadata.namespace"), name)) {
+        status = request_fail(q, 409, "AlreadyExists", "%s \"%s\" already exists", request_what(q, what), name);
+        json_object_set_new(json_object_get(q->answer, "details"), "name", json_string(name));
+    }
     if (status) {
         json_decref(object);
         return status;
@@ -294,7 +294,7 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
         object = keep_other_half(q, object, old->json);
         if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
             json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old->json, "metadata")));
-        meta_update(q->r, object, old->json);
+        meta_update(object, old->json);
         /* The storing version's name, whichever version was written. */
         json_object_set(object, "apiVersion", json_object_get(old->json, "apiVersion"));
         status = check_kind(q, object, old->json);

@@ -2,7 +2,7 @@
 # leaves nothing behind. Sourced; sets dir, here, bin, KUBECONFIG.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-bin=$(dirname "${1:-$here/build/dev}")/release
+bin=${E2E_BIN:-$(dirname "${1:-$here/build/dev}")/release}
 dir=$(mktemp -d)
 export KUBECONFIG=$dir/cluster/kubeconfig
 export E2E_PART=$dir

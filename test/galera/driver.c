@@ -35,6 +35,7 @@ static void settings(struct backup_params *p)
     p->sst_port = (uint16_t)sst;
     p->group_port = (uint16_t)group;
     p->wait_s = 20;
+    number("DRIVER_PROGRESS_MS", &p->progress_ms);
     p->own_address = getenv("POD_IP");
     p->ns = "demo";
     p->session = "session-1";

@@ -158,6 +158,18 @@ static void all_problems_of_the_spec_are_said_at_once(void **state)
     assert_string_equal(w->rule->reason, "ValidationFailed");
 }
 
+static void what_would_make_the_job_impossible_is_said_before(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, ", runtimeSettings: {container: {securityContext: {privileged: true}}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {task: {params: [{name: REPOSITORY_BUCKET, value: mine}]}}}");
+    test_world_step(w, bc, "demo", "db");
+    assert_non_null(strstr(message(w, "ValidationPassed"), "task parameter \"REPOSITORY_BUCKET\" is reserved"));
+    assert_non_null(strstr(message(w, "ValidationPassed"), "spec.runtimeSettings.container.securityContext.privileged"));
+}
+
 static void a_task_that_comes_makes_it_valid(void **state)
 {
     struct test_world *w = *state;
@@ -272,6 +284,7 @@ int main(void)
         T(a_missing_secret_and_an_unknown_one_make_it_not_ready),
         T(a_ready_one_whose_target_goes_is_no_longer_ready),
         T(all_problems_of_the_spec_are_said_at_once),
+        T(what_would_make_the_job_impossible_is_said_before),
         T(a_task_that_comes_makes_it_valid),
         T(the_appbinding_may_name_the_task),
         T(a_foreign_repository_needs_policy_and_lending),

@@ -360,6 +360,25 @@ static void a_failed_container_is_named_with_its_last_words(void **state)
     assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
 }
 
+static void the_last_container_and_a_lost_pod_speak_too(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+                      "initContainerStatuses: [{name: x, state: {terminated: {exitCode: 0}}}],"
+                      "containerStatuses: [{name: update-status-1, state: {terminated: {exitCode: 1}}}]}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_non_null(strstr(w->out.data, "container \\\"update-status-1\\\" ended with exit code 1\""));
+    test_world_patch(w, KIND_POD, "demo", "p", "{status: {reason: Evicted, message: node is full, containerStatuses: null}}");
+    (void)test_world_decide(w, C, "demo", "s");
+    assert_non_null(strstr(w->out.data, "pod Evicted: node is full"));
+}
+
 static void a_job_that_is_gone_ends_the_session(void **state)
 {
     struct test_world *w = *state;
@@ -536,6 +555,82 @@ static void a_newer_session_makes_the_retry_needless(void **state)
     assert_string_equal(step(w, "s"), "");
 }
 
+/* ---- kills ---- */
+
+/* A pass of which only the first *left effects happen; false at rest. */
+static bool step_cut(struct test_world *w, const char *name, int *left)
+{
+    (void)test_world_decide(w, C, "demo", name);
+    LIST_EACH_SAFE (it, &w->plan.effects)
+        if ((*left)-- <= 0)
+            list_del(it);
+    if (*left < 0)
+        *left = 1 << 20; /* killed once; the next life goes through */
+    test_world_carry_out(w);
+    return w->rule && strcmp(w->rule->reason, "AtRest") != 0;
+}
+
+static bool count_session(void *ctx, const struct kobj *o)
+{
+    (void)o;
+    ++*(int *)ctx;
+    return true;
+}
+
+/* A failing backup with one retry, which succeeds; the operator is killed after `kill` effects. Effects in all. */
+static int story(struct test_world *w, int kill)
+{
+    const char *retry = "db-1772330520"; /* 02:02:00 */
+    int left = kill, n = 0;
+
+    test_world_at(w, "2026-03-01T02:00:00Z");
+    test_world_add_file(w, "xtradb.yaml");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {conditions: [{type: StorageSecretVerified, status: \"True\", reason: x}]}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {retryConfig: {maxRetry: 1, delay: 2m}, backupHistoryLimit: 5}}");
+    add_session(w, "s", "{}");
+    for (int pass = 0; pass < 40; pass++) {
+        const char *name = test_world_get(w, KIND_BACKUPSESSION, "demo", retry) ? retry : "s";
+
+        (void)step_cut(w, "s", &left);
+        if (name == retry)
+            (void)step_cut(w, name, &left);
+        if (strcmp(text(w, name, "status.phase"), "Running") == 0)
+            report(w, name, name == retry ? GOOD : BAD);
+        if (*text(w, "s", "status.nextRetry"))
+            test_world_at(w, "2026-03-01T02:02:00Z");
+    }
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_string_equal(text(w, retry, "status.phase"), "Succeeded");
+    assert_string_equal(condition(w, retry, SESSION, "MetricsPushed"), "True/SuccessfullyPushedMetrics");
+    assert_true(json_flag(test_world_get(w, KIND_BACKUPSESSION, "demo", "s"), "status.retried", false));
+    assert_string_equal(text(w, "s", "status.targets.0.preBackupActions.0"), "InitializeBackendRepository");
+    cache_each(w->cache, kind_get(KIND_BACKUPSESSION), count_session, &n);
+    assert_int_equal(n, 2);
+    n = 0;
+    cache_each(w->cache, kind_get(KIND_JOB), count_session, &n);
+    assert_int_equal(n, 2);
+    return kill - left;
+}
+
+static void a_kill_after_any_effect_changes_nothing_in_the_end(void **state)
+{
+    struct test_world *w = *state;
+    int n = story(w, 1 << 19);
+
+    assert_in_range(n, 15, 60);
+    for (int kill = 0; kill < n; kill++) {
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "s");
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772330520");
+        test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+        test_world_del(w, KIND_JOB, "demo", "stash-backup-db-1772330520-0");
+        test_world_del(w, KIND_SERVICEACCOUNT, "demo", "stash-backup");
+        test_world_del(w, KIND_ROLEBINDING, "demo", "stash-backup");
+        (void)story(w, kill);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
@@ -556,6 +651,7 @@ int main(void)
         T(an_invalid_job_fails_for_good),
         T(a_withdrawn_repository_skips),
         T(a_failed_container_is_named_with_its_last_words),
+        T(the_last_container_and_a_lost_pod_speak_too),
         T(a_job_that_is_gone_ends_the_session),
         T(a_report_wins_over_a_job_that_is_gone),
         T(an_image_that_can_not_be_pulled_is_told_and_then_given_up),
@@ -566,6 +662,7 @@ int main(void)
         T(a_failed_session_is_retried_once_by_name),
         T(a_crash_between_retry_and_its_note_makes_no_second),
         T(a_newer_session_makes_the_retry_needless),
+        T(a_kill_after_any_effect_changes_nothing_in_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -123,7 +123,8 @@ static void each_ordinal_has_a_host_of_its_own(void **state)
     struct test_world *w = *state;
     const char *spec = "{target: {replicas: 3, volumeClaimTemplates: [{metadata: {name: \"data-${POD_ORDINAL}\"}}],"
                        "rules: [{targetHosts: [], sourceHost: host-0, snapshots: [latest]},"
-                       "{targetHosts: [host-2], snapshots: [abc, def]}]}}";
+                       "{targetHosts: [host-2], snapshots: [abc, def]},"
+                       "{targetHosts: [host-2, host-3], snapshots: [late]}]}}";
     struct variables v;
     struct error e;
 

@@ -121,7 +121,7 @@ static void a_cluster_gets_a_claim_and_a_job_for_each_ordinal(void **state)
                         "status phase=Running conditions=RepositoryFound=True/RepositoryAvailable,"
                         "BackendSecretFound=True/BackendSecretAvailable,ValidationPassed=True/ResourceValidationPassed,"
                         "RestoreTargetFound=True/TargetAvailable,"
-                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor "
+                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor,Admitted=True/Admitted "
                         "sessionDeadline=2026-03-02T02:00:00Z totalHosts=3\n"
                         "wake 15m0s\n");
     says(w, "RestoreTargetFound", "AppBinding demo/db is not needed: the data goes into claims of its own");
@@ -341,6 +341,54 @@ static void the_older_operators_finalizer_goes(void **state)
     assert_string_equal(json_text(doc(w), "metadata.finalizers.0"), "other");
 }
 
+/* ---- kills ---- */
+
+/* The cluster's restore, killed after `kill` effects. Effects in all. */
+static int story(struct test_world *w, int kill)
+{
+    int left = kill;
+
+    add(w, CLUSTER);
+    for (int pass = 0; pass < 12; pass++) {
+        (void)test_world_decide(w, C, "demo", "r");
+        LIST_EACH_SAFE (it, &w->plan.effects)
+            if (left-- <= 0)
+                list_del(it);
+        if (left < 0)
+            left = 1 << 20; /* killed once; the next life goes through */
+        test_world_carry_out(w);
+        if (test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-0") && pass > 1)
+            test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                             "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-1, phase: Succeeded},"
+                             "{hostname: host-2, phase: Succeeded}]}}");
+    }
+    assert_string_equal(phase(w), "Succeeded");
+    assert_int_equal(json_int(doc(w), "status.totalHosts", 0), 3);
+    return kill - left;
+}
+
+static void a_kill_after_any_effect_changes_nothing_in_the_end(void **state)
+{
+    struct test_world *w = *state;
+    int n = story(w, 1 << 19);
+
+    assert_in_range(n, 10, 20);
+    for (int kill = 0; kill < n; kill++) {
+        test_world_del(w, KIND_RESTORESESSION, "demo", "r");
+        for (int i = 0; i < 3; i++) {
+            char name[64];
+
+            (void)snprintf(name, sizeof(name), "data-db-%d", i);
+            test_world_del(w, KIND_PVC, "demo", name);
+            (void)snprintf(name, sizeof(name), "stash-restore-r-0-%d", i);
+            test_world_del(w, KIND_JOB, "demo", name);
+        }
+        test_world_del(w, KIND_SERVICEACCOUNT, "demo", "stash-restore");
+        test_world_del(w, KIND_ROLEBINDING, "demo", "stash-restore");
+        (void)story(w, kill);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
@@ -362,6 +410,7 @@ int main(void)
         T(a_pod_that_does_not_start_is_given_up),
         T(the_deadline_stops_all_jobs_first),
         T(the_older_operators_finalizer_goes),
+        T(a_kill_after_any_effect_changes_nothing_in_the_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-/* podlog: GET pods/<name>/log goes to whoever runs pods. */
+/* modellog: GET pods/<name>/log goes to whoever runs pods. */
 #include <stdio.h>
 
 #include "core/base/json.h"
@@ -15,7 +15,7 @@ static bool has_container(const json_t *pod, const char *list, const char *name)
     return false;
 }
 
-int podlog_serve(struct request *q)
+int modellog_serve(struct request *q)
 {
     struct stored *pod = store_get(q->r->table, q->ns, q->name);
     char container[256], tail[24];

@@ -1,4 +1,4 @@
-/* devkube_podlog: what containers print: a file each in the pod's folder, with the time of each line, and the people who
+/* devkube_kubelog: what containers print: a file each in the pod's folder, with the time of each line, and the people who
  * follow it (kubectl logs -f). Standard output and error are one stream, as in a container's log. */
 #include <string.h>
 
@@ -14,7 +14,7 @@ struct follower {
     struct http_serve *serve;
 };
 
-void podlog_line(struct container *c, struct str line)
+void kubelog_line(struct container *c, struct str line)
 {
     if (c->log) {
         (void)fwrite(line.p, 1, line.n, c->log);
@@ -37,7 +37,7 @@ static void on_follower_closed(struct http_serve *s)
     mem_free(f);
 }
 
-void podlog_ended(struct container *c)
+void kubelog_ended(struct container *c)
 {
     LIST_EACH_SAFE (l, &c->followers) {
         struct follower *f = LIST_ENTRY(l, struct follower, link);
@@ -96,7 +96,7 @@ static void reply_absent(struct http_serve *s, const char *ns, const char *pod, 
     http_reply(s, 400, "application/json", str_of(body));
 }
 
-void podlog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
+void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
                   bool previous, int64_t tail_lines)
 {
     struct kubelet *k = kubelet;
@@ -138,7 +138,7 @@ void podlog_serve(void *kubelet, struct http_serve *s, const char *ns, const cha
     }
 }
 
-char *podlog_tail(const struct container *c)
+char *kubelog_tail(const struct container *c)
 {
     AUTO_FREE char *path = mem_printf("%s/%s.log", c->pod->dir, c->name);
     struct buf text;

@@ -1,0 +1,111 @@
+/* builtin_work_check: what an API server refuses in those who make pods: Jobs, CronJobs, Deployments and their like. */
+#include "core/base/cron.h"
+#include "core/base/json.h"
+#include "k8s/model/builtin_parts.h"
+
+/* ---- batch ---- */
+
+static void check_job_spec(const json_t *spec, const struct place *at, json_t *causes)
+{
+    static const char *const counts[] = {"parallelism",           "completions",  "backoffLimit",
+                                         "activeDeadlineSeconds", "ttlSecondsAfterFinished"};
+    struct place template = {.up = at, .name = "template"}, pod = {.up = &template, .name = "spec"};
+    struct place restart = {.up = &pod, .name = "restartPolicy"};
+    const char *policy = json_text(spec, "template.spec.restartPolicy");
+
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+        builtin_check_at_least(spec, counts[i], 0, at, causes);
+    builtin_check_template(json_object_get(spec, "template"), &template, causes);
+    if (strcmp(policy, "OnFailure") != 0 && strcmp(policy, "Never") != 0)
+        cause_required(causes, &restart, "valid values: \"OnFailure\", \"Never\"");
+}
+
+void builtin_check_job(const struct check *c, const struct place *root)
+{
+    static const char *const fixed[] = {"completions", "selector", "template", "completionMode", "podFailurePolicy",
+                                        "backoffLimitPerIndex"};
+    const json_t *spec = json_object_get(c->object, "spec"), *old = json_object_get(c->old, "spec");
+    struct place at = {.up = root, .name = "spec"};
+
+    if (!old) {
+        check_job_spec(spec, &at, c->causes);
+        return;
+    }
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
+        builtin_check_unchanged(c, spec, old, fixed[i], &at);
+}
+
+void builtin_check_cronjob(const struct check *c, const struct place *root)
+{
+    static const char *const policies[] = {"Allow", "Forbid", "Replace", NULL};
+    const json_t *spec = json_object_get(c->object, "spec");
+    struct place at = {.up = root, .name = "spec"}, schedule = {.up = &at, .name = "schedule"};
+    struct place template = {.up = &at, .name = "jobTemplate"}, job = {.up = &template, .name = "spec"};
+    struct error e = {0};
+    struct cron ignored;
+
+    if (builtin_check_required(spec, "schedule", &at, c->causes) &&
+        cron_parse(&ignored, str_of(json_text(spec, "schedule")), &e) < 0)
+        cause_invalid(c->causes, &schedule, json_object_get(spec, "schedule"), "%s", e.msg);
+    builtin_check_enum(spec, "concurrencyPolicy", policies, &at, c->causes);
+    builtin_check_at_least(spec, "successfulJobsHistoryLimit", 0, &at, c->causes);
+    builtin_check_at_least(spec, "failedJobsHistoryLimit", 0, &at, c->causes);
+    check_job_spec(json_at(spec, "jobTemplate.spec"), &job, c->causes);
+}
+
+/* ---- apps ---- */
+
+static bool selects(const json_t *selector, const json_t *labels)
+{
+    json_t *match = json_object_get(selector, "matchLabels"), *value;
+    const char *key;
+
+    json_object_foreach (match, key, value)
+        if (!json_equal(value, json_object_get(labels, key)))
+            return false;
+    return true;
+}
+
+void builtin_check_workload(const struct check *c, const struct place *root)
+{
+    const json_t *spec = json_object_get(c->object, "spec"), *labels = json_at(spec, "template.metadata.labels");
+    struct place at = {.up = root, .name = "spec"}, selector = {.up = &at, .name = "selector"};
+    struct place template = {.up = &at, .name = "template"}, meta = {.up = &template, .name = "metadata"};
+    struct place labels_at = {.up = &meta, .name = "labels"};
+
+    builtin_check_at_least(spec, "replicas", 0, &at, c->causes);
+    if (!json_is_object(json_object_get(spec, "selector")))
+        cause_required(c->causes, &selector, NULL);
+    else if (!selects(json_object_get(spec, "selector"), labels))
+        cause_invalid(c->causes, &labels_at, labels ? labels : json_null(),
+                      "`selector` does not match template `labels`");
+    builtin_check_template(json_object_get(spec, "template"), &template, c->causes);
+    if (c->old)
+        builtin_check_unchanged(c, spec, json_object_get(c->old, "spec"), "selector", &at);
+}
+
+void builtin_check_statefulset(const struct check *c, const struct place *root)
+{
+    static const char *const may_change[] = {"replicas",       "ordinals", "template", "updateStrategy",
+                                             "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy",
+                                             "minReadySeconds"};
+    const json_t *old = json_object_get(c->old, "spec");
+    struct place at = {.up = root, .name = "spec"};
+    json_t *now;
+
+    builtin_check_workload(c, root);
+    if (!old)
+        return;
+    now = json_copy((json_t *)(uintptr_t)json_object_get(c->object, "spec"));
+    for (size_t i = 0; i < sizeof(may_change) / sizeof(may_change[0]); i++) {
+        json_object_del(now, may_change[i]);
+        if (json_object_get(old, may_change[i]))
+            json_object_set(now, may_change[i], json_object_get(old, may_change[i]));
+    }
+    if (!json_equal(now, old))
+        cause_forbidden(c->causes, &at,
+                        "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', "
+                        "'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and "
+                        "'minReadySeconds' are forbidden");
+    json_decref(now);
+}

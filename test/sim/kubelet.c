@@ -1,0 +1,190 @@
+/* kubelet: see kubelet.h. */
+#include "kubelet.h"
+
+#include <stdio.h>
+
+#include "sim_env.h"
+#include "core/base/json.h"
+#include "core/base/list.h"
+#include "core/base/map.h"
+#include "core/base/mem.h"
+
+enum step { STARTING, WORKING };
+
+struct pod {
+    struct kubelet *kubelet;
+    struct timer timer;
+    enum step step;
+    char *uid, *ns, *name, *session, *container;
+    int64_t started_ms;
+    bool fails, is_lost;
+};
+
+struct kubelet {
+    struct env *env;
+    struct model *model;
+    uint64_t dice_state;
+    struct kubelet_dice dice;
+    struct map pods; /* by UID */
+};
+
+struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice)
+{
+    struct kubelet *k = mem_zalloc(sizeof(*k));
+
+    k->env = env;
+    k->model = m;
+    k->dice_state = seed;
+    k->dice = *dice;
+    map_init(&k->pods, seed);
+    return k;
+}
+
+static void pod_free(struct pod *p)
+{
+    timer_clear(p->kubelet->env, &p->timer);
+    map_del(&p->kubelet->pods, str_of(p->uid));
+    mem_free(p->uid);
+    mem_free(p->ns);
+    mem_free(p->name);
+    mem_free(p->session);
+    mem_free(p->container);
+    mem_free(p);
+}
+
+void kubelet_free(struct kubelet *k)
+{
+    size_t it = 0;
+    struct str uid;
+    void *p;
+
+    while (map_next(&k->pods, &it, &uid, &p))
+        pod_free(p);
+    map_done(&k->pods);
+    mem_free(k);
+}
+
+unsigned kubelet_running(const struct kubelet *k)
+{
+    return (unsigned)map_size(&k->pods);
+}
+
+static unsigned throw(struct kubelet *k, unsigned sides)
+{
+    return (unsigned)(sim_random(&k->dice_state) % sides);
+}
+
+static void patch_pod(struct pod *p, json_t *status_take)
+{
+    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/pods/%s/status", p->ns, p->name);
+    json_t *body = json_pack("{s:o}", "status", status_take);
+
+    (void)model_do(p->kubelet->model, "system:node:sim", "PATCH", path, body, NULL); /* gone: its deletion is heard */
+    json_decref(body);
+}
+
+static json_t *time_now(struct kubelet *k)
+{
+    char text[32];
+
+    return json_string(str_format_time(env_wall_ms(k->env) / 1000, text));
+}
+
+static void start(struct pod *p)
+{
+    struct kubelet *k = p->kubelet;
+
+    p->step = WORKING;
+    p->started_ms = env_wall_ms(k->env);
+    patch_pod(p, json_pack("{s:s, s:o, s:[{s:s, s:b, s:{s:{s:o}}}]}", "phase", "Running", "startTime", time_now(k),
+                           "containerStatuses", "name", p->container, "ready", 1, "state", "running", "startedAt",
+                           time_now(k)));
+    timer_set_in(k->env, &p->timer, 3000 + throw(k, 57000));
+}
+
+/* What update-status does: its host's entry into the target, everything else as it is. */
+static json_t *with_result(const struct pod *p, const json_t *session)
+{
+    json_t *targets = json_deep_copy(json_at(session, "status.targets"));
+    json_t *first = json_array_get(targets, 0);
+    json_t *host = json_pack("{s:s, s:s}", "hostname", "host-0", "phase", p->fails ? "Failed" : "Succeeded");
+
+    if (p->fails)
+        json_object_set_new(host, "error", json_string("the dice said so"));
+    else
+        json_object_set_new(host, "duration", json_string("3s"));
+    json_object_set_new(first, "stats", json_pack("[o]", host));
+    return json_pack("{s:{s:s}, s:{s:o}}", "metadata", "resourceVersion", json_text(session, "metadata.resourceVersion"),
+                     "status", "targets", targets);
+}
+
+static void tell_session(struct pod *p)
+{
+    AUTO_FREE char *path = mem_printf("/apis/stash.appscode.com/v1beta1/namespaces/%s/backupsessions/%s", p->ns,
+                                      p->session);
+    AUTO_FREE char *status_path = mem_printf("%s/status", path);
+    json_t *session = NULL, *body;
+
+    if (model_do(p->kubelet->model, "system:node:sim", "GET", path, NULL, &session) == 200 &&
+        json_at(session, "status.targets.0")) {
+        body = with_result(p, session);
+        (void)model_do(p->kubelet->model, "system:node:sim", "PATCH", status_path, body, NULL);
+        json_decref(body);
+    }
+    json_decref(session);
+}
+
+static void end(struct pod *p)
+{
+    bool bad = p->fails || p->is_lost;
+    json_t *terminated = json_pack("{s:i, s:s, s:o}", "exitCode", bad ? 1 : 0, "reason", bad ? "Error" : "Completed",
+                                   "finishedAt", time_now(p->kubelet));
+
+    if (p->session && !p->is_lost)
+        tell_session(p);
+    patch_pod(p, json_pack("{s:s, s:[{s:s, s:b, s:{s:o}}]}", "phase", bad ? "Failed" : "Succeeded",
+                           "containerStatuses", "name", p->container, "ready", 0, "state", "terminated", terminated));
+    pod_free(p);
+}
+
+static void next_step(struct timer *t)
+{
+    struct pod *p = t->data;
+
+    if (p->step == STARTING)
+        start(p);
+    else
+        end(p);
+}
+
+static void add(struct kubelet *k, const json_t *object)
+{
+    const char *session = json_meta(object, "labels", "stash.appscode.com/session");
+    struct pod *p = mem_zalloc(sizeof(*p));
+
+    p->kubelet = k;
+    p->uid = mem_strdup(json_text(object, "metadata.uid"));
+    p->ns = mem_strdup(json_text(object, "metadata.namespace"));
+    p->name = mem_strdup(json_text(object, "metadata.name"));
+    p->container = mem_strdup(json_text(object, "spec.containers.0.name"));
+    p->session = session[0] ? mem_strdup(session) : NULL;
+    p->fails = p->session && throw(k, 100) < k->dice.fail_percent;
+    p->is_lost = p->session && throw(k, 100) < k->dice.lost_percent;
+    map_put(&k->pods, str_of(p->uid), p);
+    timer_init(&p->timer, next_step, p);
+    timer_set_in(k->env, &p->timer, 500 + throw(k, 2500));
+}
+
+void kubelet_changed(void *kubelet, const char *type, const json_t *object)
+{
+    struct kubelet *k = kubelet;
+    struct pod *p;
+
+    if (strcmp(json_text(object, "kind"), "Pod") != 0)
+        return;
+    p = map_get(&k->pods, str_of(json_text(object, "metadata.uid")));
+    if (strcmp(type, "ADDED") == 0)
+        add(k, object);
+    else if (strcmp(type, "DELETED") == 0 && p)
+        pod_free(p);
+}

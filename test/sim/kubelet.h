@@ -1,0 +1,23 @@
+/*
+ * kubelet: runs the model's pods by the clock alone: a pod starts after a moment, works for a while, and ends well or
+ * badly by seeded dice. A backup's pod writes its session's status before it ends, as update-status does.
+ */
+#ifndef STASHD_SIM_KUBELET_H
+#define STASHD_SIM_KUBELET_H
+
+#include "k8s/model/model.h"
+
+struct kubelet; /* opaque */
+
+struct kubelet_dice {
+    unsigned fail_percent; /* a pod that ends badly, having told its session */
+    unsigned lost_percent; /* one that ends badly without a word: out of memory, node gone */
+};
+
+struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice);
+void kubelet_free(struct kubelet *k);
+/* A model_change_fn. */
+void kubelet_changed(void *kubelet, const char *type, const json_t *object);
+unsigned kubelet_running(const struct kubelet *k);
+
+#endif

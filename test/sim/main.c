@@ -1,0 +1,349 @@
+/*
+ * sim: the operator's own objects on the model API server, with a virtual clock and a kubelet of dice: a day in seconds.
+ *
+ *     sim --seed 42 --until 24h [--kill 30m] [--fail 5] [--lost 2] [--verbose] [--once]
+ *
+ * Every change that the API server commits goes into a hash; the run is made twice and both hashes must be equal. A
+ * violation prints a line and makes the exit code 1. --kill: the operator is killed at random, that far apart on average,
+ * at any step, and started again.
+ */
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "checker.h"
+#include "cluster.h"
+#include "controllers/operator.h"
+#include "core/base/cron.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "kubelet.h"
+#include "sim_env.h"
+
+enum { CONCURRENCY = 8 };
+
+struct options {
+    uint64_t seed;
+    int64_t until_s, kill_s;
+    unsigned fail_percent, lost_percent;
+    bool verbose, once;
+    const char *chart;
+};
+
+struct run {
+    const struct options *o;
+    struct sim_env env;
+    struct model *model;
+    struct kubelet *kubelet;
+    struct checker *checker;
+    EVP_MD_CTX *hash;
+    uint64_t changes, kills;
+    struct log log;
+    struct kube kube;
+    struct operator_settings settings;
+    struct registry *registry;
+    struct operator *operator;
+    bool stopped;
+    uint64_t dice;
+    double missed; /* counted by operators that are gone */
+    int64_t start_s;
+    char trace[65];
+    struct checker_totals totals;
+    unsigned violations;
+};
+
+/* ---- what the API server commits ---- */
+
+static void changed(void *ctx, const char *type, const json_t *object)
+{
+    struct run *r = ctx;
+    char *text = json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS);
+    char line[64];
+    int n = snprintf(line, sizeof(line), "%llu %s ", (unsigned long long)r->env.now_ns, type);
+
+    r->changes++;
+    EVP_DigestUpdate(r->hash, line, (size_t)n);
+    EVP_DigestUpdate(r->hash, text, strlen(text));
+    mem_free(text);
+    if (r->o->verbose)
+        (void)fprintf(stderr, "%.3f %s %s %s/%s %s\n", (double)r->env.now_ns / 1e9 - 1, type, json_text(object, "kind"),
+                      json_text(object, "metadata.namespace"), json_text(object, "metadata.name"),
+                      json_text(object, "status.phase"));
+    kubelet_changed(r->kubelet, type, object);
+    checker_changed(r->checker, type, object);
+}
+
+/* ---- the operator, and its deaths ---- */
+
+static void write_line(void *ctx, struct str line)
+{
+    const struct run *r = ctx;
+
+    if (r->o->verbose)
+        (void)fwrite(line.p, 1, line.n, stderr);
+}
+
+static void start_operator(struct run *r)
+{
+    struct http_peer *peer = model_peer_new(r->model, "system:serviceaccount:stash:stashd", "system:masters");
+
+    r->log = (struct log){.env = &r->env.env, .min = LOG_INFO, .write = write_line, .ctx = r, .plain = true};
+    r->kube = (struct kube){.env = &r->env.env, .log = &r->log, .peers = {peer, peer, peer}, .user_agent = "sim"};
+    r->registry = registry_new();
+    r->operator = operator_new(&(struct operator_options){.env = &r->env.env,
+                                                          .kube = &r->kube,
+                                                          .log = &r->log,
+                                                          .settings = &r->settings,
+                                                          .registry = r->registry,
+                                                          .concurrency = CONCURRENCY,
+                                                          .qps = 50,
+                                                          .burst = 100,
+                                                          .identity = "sim"});
+    operator_start(r->operator);
+}
+
+static void ended(void *ctx)
+{
+    ((struct run *)ctx)->stopped = true;
+}
+
+/* The sum over a family's lines of the page. */
+static double sum_of(struct registry *registry, const char *family)
+{
+    struct buf page;
+    double sum = 0;
+
+    buf_init(&page, 16 * 1024 * 1024);
+    registry_write(registry, &page);
+    for (struct str rest = buf_str(&page), line; str_cut(&rest, '\n', &line);) {
+        if (str_starts(line, str_of(family)) && memrchr(line.p, ' ', line.n))
+            sum += strtod((const char *)memrchr(line.p, ' ', line.n) + 1, NULL);
+    }
+    buf_done(&page);
+    return sum;
+}
+
+/* Stops in order; a kill gives it no turn to write anything more: what it has begun is canceled at once. */
+static void stop_operator(struct run *r)
+{
+    struct http_peer *peer = r->kube.peers[0];
+
+    r->missed += sum_of(r->registry, "stash_operator_schedule_missed_total{");
+    r->stopped = false;
+    operator_stop(r->operator, ended, r);
+    while (!r->stopped && sim_env_step(&r->env, UINT64_MAX))
+        ;
+    operator_free(r->operator);
+    registry_free(r->registry);
+    model_peer_free(peer);
+    r->operator = NULL;
+}
+
+/* ---- a run ---- */
+
+static uint64_t at_ns(int64_t s)
+{
+    return 1000000000u + (uint64_t)s * 1000000000u;
+}
+
+static void run_until(struct run *r, int64_t until_s)
+{
+    int64_t kill_s = r->o->kill_s;
+    uint64_t end = at_ns(until_s), next_kill = UINT64_MAX;
+
+    if (kill_s)
+        next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * kill_s * 1000000000);
+    for (;;) {
+        if (!sim_env_step(&r->env, end < next_kill ? end : next_kill)) {
+            if (next_kill >= end)
+                return;
+            stop_operator(r);
+            r->kills++;
+            start_operator(r);
+            next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * kill_s * 1000000000);
+        }
+    }
+}
+
+/* Without kills each due time has its session or was counted; with kills at least none is made twice (the checker) and
+ * the last handled time has moved on. */
+static void check_ledger(struct run *r, int64_t end_s)
+{
+    int64_t due = 0, made = 0;
+
+    for (size_t i = 0; i < cluster_n_configs; i++) {
+        const struct cluster_config *c = &cluster_configs[i];
+        struct cron cron;
+        struct error e;
+
+        if (cron_parse(&cron, str_of(c->schedule), &e) < 0)
+            abort();
+        for (int64_t t = cron_next(&cron, r->start_s); t < end_s; t = cron_next(&cron, t)) {
+            AUTO_FREE char *name = mem_printf("%s-%lld", c->name, (long long)t);
+
+            due++;
+            made += checker_was_made(r->checker, c->ns, name);
+        }
+    }
+    (void)printf("due times: %lld, made: %lld, counted as missed: %.0f\n", (long long)due, (long long)made, r->missed);
+    if (made + (int64_t)r->missed != due && !r->kills)
+        checker_violation(r->checker, "%lld due times, %lld made, %.0f missed", (long long)due, (long long)made,
+                          r->missed);
+}
+
+/* Nobody is triggered any more; what runs may end. */
+static void pause_all(struct run *r)
+{
+    for (size_t i = 0; i < cluster_n_configs; i++) {
+        const struct cluster_config *c = &cluster_configs[i];
+        AUTO_FREE char *path = mem_printf("/apis/stash.appscode.com/v1beta1/namespaces/%s/backupconfigurations/%s", c->ns,
+                                          c->name);
+        json_t *body = json_pack("{s:{s:b}}", "spec", "paused", 1);
+
+        if (model_do(r->model, "admin", "PATCH", path, body, NULL) != 200)
+            checker_violation(r->checker, "cannot pause %s", c->name);
+        json_decref(body);
+    }
+}
+
+static void check_rest(struct run *r)
+{
+    r->totals = checker_totals(r->checker);
+    if (r->totals.open)
+        checker_violation(r->checker, "%u sessions have not ended", r->totals.open);
+    if (!engine_idle(operator_engine(r->operator)))
+        checker_violation(r->checker, "the engine is not at rest");
+    if (kubelet_running(r->kubelet))
+        checker_violation(r->checker, "%u pods still run", kubelet_running(r->kubelet));
+}
+
+static void finish_hash(struct run *r)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned n = 0;
+
+    EVP_DigestFinal_ex(r->hash, digest, &n);
+    EVP_MD_CTX_free(r->hash);
+    for (unsigned i = 0; i < 32 && i < n; i++)
+        (void)snprintf(r->trace + 2 * i, 3, "%02x", digest[i]);
+}
+
+static void set_up(struct run *r, const struct options *o)
+{
+    const struct kubelet_dice dice = {o->fail_percent, o->lost_percent};
+
+    *r = (struct run){.o = o, .dice = o->seed ^ 0xd1ce, .start_s = 1772323200 /* 2026-03-01T00:00:00Z */};
+    sim_env_init(&r->env, o->seed, r->start_s * 1000);
+    r->hash = EVP_MD_CTX_new();
+    EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL);
+    r->checker = checker_new(o->seed);
+    r->model = model_new(&(struct model_options){.env = &r->env.env, .seed = o->seed});
+    r->kubelet = kubelet_new(&r->env.env, r->model, o->seed ^ 0x6b75, &dice);
+    r->settings = (struct operator_settings){.own_namespace = "default", .image = "stashd:1",
+                                             .pull_policy = "IfNotPresent", .fullname = "stashd",
+                                             .pushgateway_url = "", .job_ttl_s = 3600, .job_default_timeout_s = 86400,
+                                             .pod_start_timeout_s = 900, .catch_up_s = 600};
+    model_on_change(r->model, changed, r);
+    model_start(r->model);
+}
+
+static bool run(struct run *r, const struct options *o)
+{
+    set_up(r, o);
+    if (!cluster_fill(r->model, o->chart))
+        return false;
+    start_operator(r);
+    run_until(r, o->until_s);
+    pause_all(r);
+    run_until(r, o->until_s + 3600);
+    check_rest(r);
+    stop_operator(r);
+    check_ledger(r, r->start_s + o->until_s);
+    r->violations = checker_violations(r->checker);
+    kubelet_free(r->kubelet);
+    model_free(r->model);
+    checker_free(r->checker);
+    finish_hash(r);
+    sim_env_done(&r->env);
+    return r->violations == 0;
+}
+
+static bool run_checked(struct run *r, const struct options *o)
+{
+    size_t live = mem_live();
+    bool good = run(r, o);
+
+    (void)printf("seed %llu: %lld s, %llu changes, %u sessions (%u succeeded, %u failed, %u skipped), %u Jobs, %llu "
+                 "kills, trace %.16s\n",
+                 (unsigned long long)o->seed, (long long)o->until_s, (unsigned long long)r->changes, r->totals.sessions,
+                 r->totals.succeeded, r->totals.failed, r->totals.skipped, r->totals.jobs,
+                 (unsigned long long)r->kills, r->trace);
+    if (good && mem_live() != live) {
+        (void)fprintf(stderr, "VIOLATION: %zu blocks of memory are left\n", mem_live() - live);
+        return false;
+    }
+    return good;
+}
+
+static int64_t seconds(const char *text)
+{
+    int64_t ns = 0;
+    struct error e;
+
+    if (str_parse_duration_ns(str_of(text), &ns, &e) < 0) {
+        (void)fprintf(stderr, "sim: %s\n", e.msg);
+        exit(2);
+    }
+    return ns / 1000000000;
+}
+
+static bool parse_flag(struct options *o, const char *name, const char *value)
+{
+    if (strcmp(name, "--seed") == 0)
+        o->seed = strtoull(value, NULL, 10);
+    else if (strcmp(name, "--until") == 0)
+        o->until_s = seconds(value);
+    else if (strcmp(name, "--kill") == 0)
+        o->kill_s = seconds(value);
+    else if (strcmp(name, "--fail") == 0)
+        o->fail_percent = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--lost") == 0)
+        o->lost_percent = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--chart") == 0)
+        o->chart = value;
+    else
+        return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    struct options o = {.seed = 42, .until_s = 86400, .fail_percent = 5, .lost_percent = 2, .chart = SIM_CHART};
+    struct run first, second;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--verbose") == 0) {
+            o.verbose = true;
+        } else if (strcmp(argv[i], "--once") == 0) {
+            o.once = true;
+        } else if (i + 1 >= argc || !parse_flag(&o, argv[i], argv[i + 1])) {
+            (void)fprintf(stderr, "sim: flag %s\n", argv[i]);
+            return 2;
+        } else {
+            i++;
+        }
+    }
+    mem_install(1);
+    if (!run_checked(&first, &o))
+        return 1;
+    if (o.once)
+        return 0;
+    if (!run_checked(&second, &o))
+        return 1;
+    if (strcmp(first.trace, second.trace) != 0) {
+        (void)fprintf(stderr, "VIOLATION: two runs of one seed differ\n");
+        return 1;
+    }
+    return 0;
+}

@@ -1,0 +1,617 @@
+/* test_sst: the texts of a state transfer, the choice of a donor, and the receiver on a real socket with a donor played
+ * by the test (datapath.md 9, datapath-percona.md 2 and 3). */
+#include "test.h"
+
+#include <stdlib.h>
+#include <zlib.h>
+
+#include "controllers/job/app.h"
+#include "controllers/job/galera.h"
+#include "controllers/job/receive.h"
+#include "controllers/job/sst.h"
+#include "controllers/job/words.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+#include "core/net/cert.h"
+
+#define UUID "73e229dd-e717-11f1-abe5-5a65c35de646"
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return mem_live() ? -1 : 0;
+}
+
+/* ---- texts ---- */
+
+static void assert_request(const struct sst_request *r, const char *expected)
+{
+    struct buf b;
+
+    buf_init(&b, 1024);
+    sst_format_request(r, &b);
+    assert_string_equal(b.data, expected);
+    buf_done(&b);
+}
+
+static void a_request_names_method_address_and_version(void **state)
+{
+    (void)state;
+    assert_request(&(struct sst_request){.method = "xtrabackup-v2", .address = "10.0.0.7", .port = 4444},
+                   "xtrabackup-v2:10.0.0.7:4444/xtrabackup_sst//1");
+    assert_request(&(struct sst_request){.method = "mariabackup", .address = "fd00::7", .port = 4444, .secret = "abc"},
+                   "mariabackup:stash:abc@[fd00::7]:4444/xtrabackup_sst//1");
+    assert_request(&(struct sst_request){.method = "m", .address = "a", .port = 1, .name = "cn", .secret = "s"},
+                   "m:cn:s@a:1/xtrabackup_sst//1");
+}
+
+static void the_method_fits_the_server(void **state)
+{
+    (void)state;
+    assert_string_equal(sst_method_of("xtrabackup-v2", XBSTREAM_MARIADB), "mariabackup");
+    assert_string_equal(sst_method_of("", XBSTREAM_MARIADB), "mariabackup");
+    assert_string_equal(sst_method_of("backup", XBSTREAM_MARIADB), "backup");
+    assert_string_equal(sst_method_of("", XBSTREAM_PERCONA_80), "xtrabackup-v2");
+    assert_int_equal(sst_flavour_of("10.11.19-MariaDB-0+deb12u1-log"), XBSTREAM_MARIADB);
+    assert_int_equal(sst_flavour_of("8.0.36-28.1"), XBSTREAM_PERCONA_80);
+    assert_int_equal(sst_flavour_of("5.7.44-31.65"), XBSTREAM_PERCONA_57);
+}
+
+static void the_log_of_garbd_is_understood(void **state)
+{
+    struct sst_log l;
+
+    (void)state;
+    sst_parse_log(STR(" INFO: Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor."),
+                  &l);
+    assert_int_equal(l.type, SST_LOG_SELECTED);
+    assert_string_equal(l.donor, "n2");
+    sst_parse_log(STR("WARN: it is impossible to select State Transfer donor: Resource temporarily unavailable"), &l);
+    assert_int_equal(l.type, SST_LOG_BUSY);
+    sst_parse_log(STR("FATAL: State transfer request failed: -113 (No route to host)"), &l);
+    assert_int_equal(l.type, SST_LOG_REFUSED);
+    sst_parse_log(STR("INFO: Received NON-PRIMARY."), &l);
+    assert_int_equal(l.type, SST_LOG_NO_GROUP);
+    sst_parse_log(STR("INFO: State transfer from 1.0 (n2) complete."), &l);
+    assert_int_equal(l.type, SST_LOG_OTHER);
+    sst_parse_log(STR_NONE, &l);
+    assert_int_equal(l.type, SST_LOG_OTHER);
+}
+
+/* ---- the donor ---- */
+
+static void a_node_is_read_from_its_variables(void **state)
+{
+    struct galera_node n = {0};
+    struct error e;
+
+    (void)state;
+    galera_parse_node(STR("wsrep_ready\tON\nwsrep_connected\tON\nwsrep_local_state_comment\tSynced\n"
+                          "wsrep_cluster_status\tPrimary\nwsrep_local_commits\t12\nwsrep_node_name\tn1\n"
+                          "version\t10.11.19-MariaDB\nwsrep_incoming_addresses\t10.0.0.1:3306,[fd00::2]:3307,AUTO\n"
+                          "wsrep_provider_options\tbase_port = 4567; socket.ssl = YES; socket.ssl_ca = x; \n"),
+                      &n);
+    assert_string_equal(n.name, "n1");
+    assert_true(n.group_tls);
+    assert_int_equal(n.local_commits, 12);
+    assert_int_equal(galera_check_node(&n, &e), 0);
+    memcpy(n.state, "Donor/Desynced", 15);
+    assert_int_equal(galera_check_node(&n, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "node n1 is Donor/Desynced, not Synced");
+    assert_int_equal(galera_check_node(&(struct galera_node){0}, &e), ERR_INVALID);
+}
+
+static void the_addresses_of_members_are_taken_apart(void **state)
+{
+    struct str rest = STR(",10.0.0.1:3306, [fd00::2]:3307,AUTO,x:99999,last:1");
+    char host[256];
+    uint16_t port;
+
+    (void)state;
+    assert_true(galera_next_address(&rest, host, &port));
+    assert_string_equal(host, "10.0.0.1");
+    assert_true(galera_next_address(&rest, host, &port));
+    assert_string_equal(host, "fd00::2");
+    assert_int_equal(port, 3307);
+    assert_true(galera_next_address(&rest, host, &port));
+    assert_string_equal(host, "last");
+    assert_false(galera_next_address(&rest, host, &port));
+}
+
+static struct galera_node node(const char *name, const char *synced, uint64_t commits)
+{
+    struct galera_node n = {.ready = true, .connected = true, .local_commits = commits};
+
+    (void)snprintf(n.name, sizeof(n.name), "%s", name);
+    (void)snprintf(n.state, sizeof(n.state), "%s", synced);
+    (void)snprintf(n.status, sizeof(n.status), "Primary");
+    return n;
+}
+
+static void the_donor_is_the_synced_node_with_the_fewest_writes(void **state)
+{
+    struct galera_node nodes[4] = {node("w", "Synced", 900), node("a", "Donor/Desynced", 0), node("b", "Synced", 7),
+                                   node("c", "Synced", 7)};
+
+    (void)state;
+    assert_int_equal(galera_choose(nodes, 4), 2);
+    assert_int_equal(galera_choose(nodes + 1, 1), -1);
+    nodes[0].name[0] = 0; /* without a name it can't be asked for */
+    assert_int_equal(galera_choose(nodes, 1), -1);
+}
+
+/* ---- the AppBinding ---- */
+
+static void assert_place(const char *config, const char *host, int port)
+{
+    AUTO_FREE char *text = mem_printf("{\"metadata\":{\"name\":\"db\",\"namespace\":\"demo\"},\"spec\":{\"clientConfig\":%s}}",
+                                      config);
+    json_t *o = json_loads(text, 0, NULL);
+    struct app a;
+    struct error e = {0};
+    int rc = app_init_plain(&a, o, &e);
+
+    if (host) {
+        assert_int_equal(rc, 0);
+        assert_string_equal(a.host, host);
+        assert_int_equal(a.port, port);
+    } else {
+        assert_int_equal(rc, ERR_INVALID);
+    }
+    app_done(&a);
+    json_decref(o);
+}
+
+static void the_place_of_a_database_is_its_service_or_url(void **state)
+{
+    (void)state;
+    assert_place("{\"service\":{\"name\":\"db\",\"port\":3306},\"url\":\"x\"}", "db.demo.svc", 3306);
+    assert_place("{\"service\":{\"name\":\"db\",\"namespace\":\"other\"}}", "db.other.svc", 0);
+    assert_place("{\"url\":\"mysql://u:p@db.example:3307/x?y\"}", "db.example", 3307);
+    assert_place("{\"url\":\"mysql://[fd00::1]:3306\"}", "fd00::1", 3306);
+    assert_place("{\"url\":\"tcp(db:3306)/\"}", "db", 3306);
+    assert_place("{\"url\":\"tcp(db)/\"}", "db", 0);
+    assert_place("{\"url\":\"mysql://db/\"}", NULL, 0);
+    assert_place("{\"url\":\"db:3306\"}", NULL, 0);
+    assert_place("{}", NULL, 0);
+}
+
+static void an_option_file_survives_any_password(void **state)
+{
+    struct app a = {.host = mem_strdup("db"), .port = 3306, .server_name = mem_strdup("db")};
+    struct error e;
+    struct buf b;
+
+    (void)state;
+    assert_int_equal(secrets_set(&a.secrets, "username", STR("app"), &e), 0);
+    assert_int_equal(secrets_set(&a.secrets, "password", STR("a\"b\\n#;\n"), &e), 0);
+    buf_init(&b, 4096);
+    app_option_file(&a, APP_CLIENT_MYSQL, NULL, 0, "/ca", NULL, NULL, &b);
+    assert_string_equal(b.data, "[client]\nuser=\"app\"\npassword=\"a\\\"b\\\\n#;\\n\"\nhost=\"db\"\nprotocol=tcp\n"
+                                "port=3306\nssl-ca=\"/ca\"\nssl-mode=VERIFY_IDENTITY\n");
+    buf_clear(&b);
+    app_option_file(&a, APP_CLIENT_MYSQL, "10.0.0.1", 3307, "/ca", NULL, NULL, &b);
+    assert_non_null(strstr(b.data, "port=3307\nssl-ca=\"/ca\"\nssl-mode=VERIFY_CA\n"));
+    buf_done(&b);
+    app_done(&a);
+}
+
+static struct secrets *more_keys(void *ctx, size_t n, const json_t *ref, struct error *e)
+{
+    (void)n;
+    (void)ref;
+    (void)e;
+    return ctx;
+}
+
+static void secret_transforms_run_in_order(void **state)
+{
+    static const char text[] = "[{\"renameKey\":{\"from\":\"user\",\"to\":\"username\"}},{\"addKeysFrom\":{\"secretRef\":"
+                               "{\"name\":\"x\"}}},{\"removeKey\":{\"key\":\"junk\"}},{\"addKey\":{\"key\":\"b\",\"value\":"
+                               "\"aGVsbG8=\"}},{\"addKey\":{\"key\":\"c\",\"value\":\"eA==\",\"stringValue\":\"s\"}}]";
+    json_t *transforms = json_loads(text, 0, NULL), *bad = json_loads("[{\"a\":1,\"b\":2}]", 0, NULL);
+    struct secrets s = {0}, more = {0};
+    struct error e;
+
+    (void)state;
+    assert_int_equal(secrets_set(&s, "user", STR("me"), &e), 0);
+    assert_int_equal(secrets_set(&more, "password", STR("pw"), &e), 0);
+    assert_int_equal(secrets_set(&more, "junk", STR("j"), &e), 0);
+    assert_int_equal(secrets_transform(&s, transforms, more_keys, &more, &e), 0);
+    assert_true(str_is(secrets_get(&s, "username"), "me"));
+    assert_null(secrets_get(&s, "user").p);
+    assert_true(str_is(secrets_get(&s, "password"), "pw"));
+    assert_null(secrets_get(&s, "junk").p);
+    assert_true(str_is(secrets_get(&s, "b"), "hello"));
+    assert_true(str_is(secrets_get(&s, "c"), "s"));
+    assert_int_equal(secrets_transform(&s, bad, more_keys, &more, &e), ERR_INVALID);
+    secrets_done(&s);
+    secrets_done(&more);
+    json_decref(transforms);
+    json_decref(bad);
+}
+
+static void words_follow_the_shells_quotes(void **state)
+{
+    static const char *const expected[] = {"a b", "c\"d", "e\\f", "gh", "", "$x"};
+    struct words w = {0};
+    struct error e;
+
+    (void)state;
+    assert_int_equal(words_split(&w, STR("  'a b' \"c\\\"d\" \"e\\f\" g''h '' \\$x\n"), &e), 0);
+    assert_int_equal(w.n, 6);
+    for (size_t i = 0; i < w.n; i++)
+        assert_string_equal(w.items[i], expected[i]);
+    assert_int_equal(words_split(&w, STR("'open"), &e), ERR_INVALID);
+    assert_int_equal(words_split(&w, STR("end\\"), &e), ERR_INVALID);
+    words_done(&w);
+}
+
+/* ---- the receiver, with a donor played by the test ---- */
+
+struct world {
+    struct env *env;
+    struct job job;
+    struct receive receive;
+    struct buf got;
+    struct error error;
+    struct cert ca, cert;
+    struct tls_context *server, *client;
+    int infos, begins;
+    bool ended, closed, client_gone;
+};
+
+static void put_chunk(struct buf *b, char type, const char *path, const char *text)
+{
+    uint64_t n = strlen(text);
+    uint32_t crc = (uint32_t)crc32(0, (const unsigned char *)text, (unsigned)n), len = (uint32_t)strlen(path);
+
+    buf_puts(b, "XBSTCK01");
+    buf_putc(b, 0);
+    buf_putc(b, type);
+    buf_add(b, &len, 4);
+    buf_puts(b, path);
+    if (type == 'E')
+        return;
+    buf_add(b, &n, 8);
+    n = 0;
+    buf_add(b, &n, 8);
+    buf_add(b, &crc, 4);
+    buf_puts(b, text);
+}
+
+static void put_file(struct buf *b, const char *path, const char *text)
+{
+    put_chunk(b, 'P', path, text);
+    put_chunk(b, 'E', path, "");
+}
+
+static void put_info(struct buf *b, const char *secret)
+{
+    AUTO_FREE char *text = mem_printf(UUID ":744 1\n%s%s\n", secret ? "secret " : "", secret ? secret : "");
+
+    put_file(b, "xtrabackup_galera_info", text);
+    put_file(b, "donor_galera_info", text);
+}
+
+static void put_data(struct buf *b)
+{
+    put_file(b, "ibdata1", "pages");
+    put_file(b, "xtrabackup_galera_info", UUID ":1013 1\n");
+    put_file(b, "xtrabackup_checkpoints", "x");
+    put_file(b, "backup-my.cnf", "x");
+    put_file(b, "xtrabackup_info", "x");
+}
+
+static void on_info(struct receive *r, const struct sst_info *info)
+{
+    struct world *w = r->data;
+
+    assert_string_equal(info->position, UUID ":744");
+    w->infos++;
+}
+
+static bool on_data_begin(struct receive *r, struct error *e)
+{
+    (void)e;
+    ((struct world *)r->data)->begins++;
+    return true;
+}
+
+static bool on_data(struct receive *r, struct str bytes)
+{
+    buf_add_str(&((struct world *)r->data)->got, bytes);
+    return true;
+}
+
+static void on_data_end(struct receive *r)
+{
+    ((struct world *)r->data)->ended = true;
+    receive_stop(r);
+}
+
+static void on_failed(struct receive *r, const struct error *e)
+{
+    ((struct world *)r->data)->error = *e;
+}
+
+static void on_closed(struct receive *r)
+{
+    ((struct world *)r->data)->closed = true;
+}
+
+static void to_nowhere(void *ctx, struct str line)
+{
+    (void)ctx;
+    (void)line;
+}
+
+static void world_start(struct world *w)
+{
+    *w = (struct world){.env = env_uv_new()};
+    job_init(&w->job, w->env, "/tmp", "/tmp");
+    w->job.log.write = to_nowhere;
+    buf_init(&w->got, 1 << 20);
+}
+
+static void world_listen(struct world *w, const char *secret)
+{
+    w->receive = (struct receive){.job = &w->job,
+                                  .address = "127.0.0.1",
+                                  .secret = secret,
+                                  .tls = w->server,
+                                  .complete = {.flavour = XBSTREAM_MARIADB, .galera = true},
+                                  .limits = {.first_ms = 20000, .gap_ms = 20000, .idle_ms = 20000},
+                                  .on_info = on_info,
+                                  .on_data_begin = on_data_begin,
+                                  .on_data = on_data,
+                                  .on_data_end = on_data_end,
+                                  .on_failed = on_failed,
+                                  .on_closed = on_closed,
+                                  .data = w};
+    assert_int_equal(receive_start(&w->receive, &w->error), 0);
+    receive_expect(&w->receive);
+}
+
+static void world_begin(struct world *w, const char *secret)
+{
+    world_start(w);
+    world_listen(w, secret);
+}
+
+static void world_end(struct world *w)
+{
+    receive_stop(&w->receive);
+    job_wait(&w->job, &w->closed);
+    tls_context_free(w->server);
+    tls_context_free(w->client);
+    cert_done(&w->ca);
+    cert_done(&w->cert);
+    buf_done(&w->got);
+    job_done(&w->job);
+    env_uv_free(w->env);
+}
+
+static void on_client_closed(struct tcp *c, int rc, const struct error *e)
+{
+    (void)rc;
+    (void)e;
+    ((struct world *)tcp_data(c))->client_gone = true;
+}
+
+static const struct tcp_callbacks client_callbacks = {.on_closed = on_client_closed};
+
+/* One connection that sends all this, ends in order, and is waited for. */
+static void send_all(struct world *w, const struct buf *b)
+{
+    uint16_t port = receive_port(&w->receive);
+    struct tcp *c;
+
+    assert_int_not_equal(port, 0);
+    w->client_gone = false;
+    c = tcp_connect(w->env, "127.0.0.1", port, w->client, 5000, &client_callbacks, w);
+    if (b->len)
+        tcp_write(c, buf_str(b));
+    tcp_shutdown(c);
+    job_wait(&w->job, &w->client_gone);
+}
+
+static void send_text(struct world *w, const char *text)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    buf_puts(&b, text);
+    send_all(w, &b);
+    buf_done(&b);
+}
+
+static void send_info(struct world *w, const char *secret)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    put_info(&b, secret);
+    send_all(w, &b);
+    buf_done(&b);
+}
+
+static void send_data(struct world *w)
+{
+    struct buf b;
+
+    buf_init(&b, 4096);
+    put_data(&b);
+    send_all(w, &b);
+    if (w->ended) {
+        assert_int_equal(w->got.len, b.len);
+        assert_memory_equal(w->got.data, b.data, b.len);
+    }
+    buf_done(&b);
+}
+
+static void a_transfer_comes_over_two_connections(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, "s3cret");
+    send_info(&w, "s3cret");
+    assert_int_equal(w.infos, 1);
+    send_data(&w);
+    assert_true(w.ended);
+    assert_int_equal(w.error.code, 0);
+    world_end(&w);
+}
+
+static void strangers_change_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, "s3cret");
+    send_text(&w, "hello");
+    send_text(&w, "");
+    send_info(&w, "wrong");
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 0);
+    send_info(&w, "s3cret");
+    send_text(&w, "GET / HTTP/1.0\r\n\r\n");
+    send_text(&w, "XBSTCK01");
+    send_data(&w);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+static void a_repeated_first_connection_is_fine(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    send_info(&w, NULL);
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 1);
+    send_data(&w);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+static void data_before_the_first_connection_is_refused(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    send_data(&w);
+    assert_int_equal(w.begins, 0);
+    assert_string_equal(w.error.msg, "the data stream came before the donor's first connection");
+    world_end(&w);
+}
+
+static void a_short_stream_is_refused(void **state)
+{
+    struct world w;
+    struct buf b;
+
+    (void)state;
+    world_begin(&w, NULL);
+    send_info(&w, NULL);
+    buf_init(&b, 4096);
+    put_file(&b, "ibdata1", "pages");
+    send_all(&w, &b);
+    buf_done(&b);
+    assert_int_equal(w.begins, 1);
+    assert_false(w.ended);
+    assert_non_null(strstr(w.error.msg, "the donor's backup is not complete: the stream has no xtrabackup_checkpoints"));
+    world_end(&w);
+}
+
+static void limits_end_the_wait_and_name_what_was_seen(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    world_listen(&w, NULL);
+    send_text(&w, "Salted__12345678");
+    w.receive.limits.gap_ms = 1;
+    assert_non_null(strstr(w.receive.seen, "encryption by the donor"));
+    send_info(&w, NULL);
+    job_wait(&w.job, &w.closed);
+    assert_int_equal(w.error.code, ERR_TIMEOUT);
+    assert_non_null(strstr(w.error.msg, "second connection in time: it came from 127.0.0.1"));
+    world_end(&w);
+}
+
+static void make_tls(struct world *w)
+{
+    struct cert_spec ca = {.common_name = "ca", .ca = true, .from_unix_s = 0, .to_unix_s = 4000000000};
+    struct cert_spec leaf = {.common_name = "node", .from_unix_s = 0, .to_unix_s = 4000000000};
+    struct tls_options server = {.server = true, .need_client_cert = true, .no_name_check = true};
+    struct tls_options client = {.no_name_check = true};
+
+    assert_int_equal(cert_make(&ca, NULL, &w->ca, &w->error), 0);
+    assert_int_equal(cert_make(&leaf, &w->ca, &w->cert, &w->error), 0);
+    server.ca_pem = client.ca_pem = str_of(w->ca.cert_pem);
+    server.cert_pem = client.cert_pem = str_of(w->cert.cert_pem);
+    server.key_pem = client.key_pem = str_of(w->cert.key_pem);
+    w->server = tls_context_new(&server, &w->error);
+    w->client = tls_context_new(&client, &w->error);
+    assert_non_null(w->server);
+    assert_non_null(w->client);
+}
+
+static void a_donor_with_tls_is_served(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    make_tls(&w);
+    world_listen(&w, NULL);
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 1);
+    send_data(&w);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+static void tls_without_a_certificate_of_ours_is_named(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    send_text(&w, "\x16\x03\x01\x02");
+    assert_non_null(strstr(w.receive.seen, "TLS, for which there is no certificate here"));
+    world_end(&w);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_teardown(f, tear_down)
+    static const struct CMUnitTest tests[] = {
+        T(a_request_names_method_address_and_version),
+        T(the_method_fits_the_server),
+        T(the_log_of_garbd_is_understood),
+        T(a_node_is_read_from_its_variables),
+        T(the_addresses_of_members_are_taken_apart),
+        T(the_donor_is_the_synced_node_with_the_fewest_writes),
+        T(the_place_of_a_database_is_its_service_or_url),
+        T(an_option_file_survives_any_password),
+        T(secret_transforms_run_in_order),
+        T(words_follow_the_shells_quotes),
+        T(a_transfer_comes_over_two_connections),
+        T(strangers_change_nothing),
+        T(a_repeated_first_connection_is_fine),
+        T(data_before_the_first_connection_is_refused),
+        T(a_short_stream_is_refused),
+        T(limits_end_the_wait_and_name_what_was_seen),
+        T(a_donor_with_tls_is_served),
+        T(tls_without_a_certificate_of_ours_is_named),
+    };
+
+    mem_install(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
