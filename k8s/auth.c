@@ -6,7 +6,6 @@
 #include "k8s/auth.h"
 
 #include <assert.h>
-#include <signal.h>
 
 #include "core/base/json.h"
 #include "core/base/limits.h"
@@ -15,6 +14,8 @@
 #include "core/base/secret.h"
 
 #define READ_AGAIN_NS (60 * 1000000000ull)
+
+enum { KILL_SIGNAL = 9 }; /* SIGKILL; this layer has no header of the system */
 
 enum { PLUGIN_TIMEOUT_MS = 60 * 1000, EXPIRY_MARGIN_MS = 10 * 1000 };
 
@@ -186,7 +187,7 @@ static void plugin_timeout(struct timer *t)
 {
     struct kube_auth *a = t->data;
 
-    a->env->ops->proc_kill(a->env, &a->proc, SIGKILL);
+    a->env->ops->proc_kill(a->env, &a->proc, KILL_SIGNAL);
 }
 
 /* Takes token and expiry out of an ExecCredential. */
@@ -344,7 +345,7 @@ void kube_auth_free(struct kube_auth *a)
         return;
     a->dying = true;
     if (a->running)
-        a->env->ops->proc_kill(a->env, &a->proc, SIGKILL); /* a child is a handle: freed at its end */
+        a->env->ops->proc_kill(a->env, &a->proc, KILL_SIGNAL); /* a child is a handle: freed at its end */
     else
         auth_free_now(a);
 }

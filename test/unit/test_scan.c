@@ -99,7 +99,8 @@ static void an_error_event_tells_code_and_message(void **state)
     struct scan *s = begin(KIND_JOB, SCAN_WATCH);
 
     (void)state;
-    assert_int_equal(feed(s, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too old\",\"code\":410}}"), 0);
+    assert_int_equal(
+        feed(s, "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"message\":\"too old\",\"code\":410}}"), 0);
     assert_int_equal(heard.last, SCAN_ERROR);
     assert_null(heard.o);
     assert_int_equal(heard.code, 410);
@@ -145,7 +146,9 @@ static void one_objects_size_and_depth_stop_nobody(void **state)
     assert_int_equal(feed(s, "\"},\"metadata\":{\"name\":\"a\"}}}"), 0);
     assert_int_equal(heard.n, 1);
     assert_null(kobj_get(heard.o, "status.phase")); /* over LIMIT_STRING: absent */
-    assert_int_equal(feed(s, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\"},\"status\":{\"phase\":\"Active\"}}}"), 0);
+    assert_int_equal(feed(s, "{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\"},"
+                             "\"status\":{\"phase\":\"Active\"}}}"),
+                     0);
     assert_string_equal(heard.o->name, "b");
     assert_string_equal(kobj_text(heard.o, "status.phase"), "Active");
     finish(s);
@@ -159,7 +162,9 @@ static void conditions_over_the_cap_stay_whole(void **state)
     (void)state;
     finish(s);
     s = begin(KIND_POD, SCAN_WATCH);
-    assert_int_equal(feed(s, "{\"type\":\"ADDED\",\"object\":{\"status\":{\"conditions\":[{\"type\":\"Ready\",\"status\":\"True\"}"), 0);
+    assert_int_equal(feed(s, "{\"type\":\"ADDED\",\"object\":{\"status\":{\"conditions\":["
+                             "{\"type\":\"Ready\",\"status\":\"True\"}"),
+                     0);
     for (int i = 0; i < 10000; i++)
         assert_int_equal(feed(s, ",{\"type\":\"Abcdefgh\",\"status\":\"False\",\"message\":\"x\"}"), 0);
     assert_int_equal(feed(s, "]}}}"), 0);
@@ -172,7 +177,8 @@ static void conditions_over_the_cap_stay_whole(void **state)
 static void what_is_no_json_is_an_error_and_stays_one(void **state)
 {
     static const char *const texts[] = {
-        "Too many requests", "[]", "7", "{\"type\":\"ADDED\"}", "{\"type\":\"ADDED\",\"object\":[]}", "{\"type\":\"X\",\"object\":{}}",
+        "Too many requests", "[]", "7", "{\"type\":\"ADDED\"}", "{\"type\":\"ADDED\",\"object\":[]}",
+        "{\"type\":\"X\",\"object\":{}}",
         "{,}", "{\"a\" 1}", "{\"a\":1,}", "{\"a\":}", "{\"a\":tru}", "{\"a\":1]", "{\"\\x\":1}", "{\"\\u12g4\":1}",
         "{\"object\":{}}",
     };

@@ -110,7 +110,8 @@ static void say(struct world *w, const char *type, const char *name, int rv)
     char line[300];
 
     (void)snprintf(line, sizeof(line),
-                   "{\"type\":\"%s\",\"object\":{\"metadata\":{\"namespace\":\"n\",\"name\":\"%s\",\"resourceVersion\":\"%d\"}}}\n",
+                   "{\"type\":\"%s\",\"object\":{\"metadata\":{\"namespace\":\"n\",\"name\":\"%s\","
+                   "\"resourceVersion\":\"%d\"}}}\n",
                    type, name, rv);
     test_peer_data(test_peer_first(&w->peer), line);
 }
@@ -152,7 +153,7 @@ static void a_streamed_list_fills_the_cache_and_goes_on_as_a_watch(void **state)
     assert_int_equal(w->watch.state, WATCH_LISTING);
     t = strstr(path(w), "timeoutSeconds=");
     assert_non_null(t);
-    assert_in_range(atol(t + 15), 300, 600);
+    assert_in_range(strtol(t + 15, NULL, 10), 300, 600);
     assert_non_null(strstr(path(w), "/apis/batch/v1/namespaces/n/jobs?watch=true&allowWatchBookmarks=true&"));
     assert_non_null(strstr(path(w), "&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&labelSelector="
                                     "a%3Db%2Cc%20in%20%28d%29"));
@@ -183,7 +184,8 @@ static void the_end_of_a_stream_goes_on_from_the_last_version_at_once(void **sta
 
     synced(w);
     say(w, "MODIFIED", "a", 11);
-    test_peer_data(test_peer_first(&w->peer), "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"20\"}}}\n");
+    test_peer_data(test_peer_first(&w->peer),
+                   "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"20\"}}}\n");
     test_env_advance(&w->env, 400000);
     test_peer_end(test_peer_first(&w->peer), 0);
     assert_int_equal(w->watch.state, WATCH_WAITING);
@@ -295,7 +297,8 @@ static void a_server_without_streaming_lists_is_asked_for_whole_ones_for_an_hour
     assert_string_equal(path(w), "/apis/batch/v1/jobs");
     assert_int_equal(w->n_trouble, 0);
     open_with(w, 200);
-    test_peer_data(test_peer_first(&w->peer), "{\"items\":[{\"metadata\":{\"namespace\":\"n\",\"name\":\"a\",\"resourceVersion\":\"4\"}}]");
+    test_peer_data(test_peer_first(&w->peer),
+                   "{\"items\":[{\"metadata\":{\"namespace\":\"n\",\"name\":\"a\",\"resourceVersion\":\"4\"}}]");
     assert_int_equal(cache_count(w->cache, job()), 1);
     test_peer_data(test_peer_first(&w->peer), ",\"metadata\":{\"resourceVersion\":\"33\"}}");
     assert_false(cache_complete(w->cache, job()));
