@@ -265,12 +265,16 @@ static void drop_finalizer(const void *view, struct world *w, struct plan *p)
 static void write_status(const void *view, struct world *w, struct plan *p)
 {
     const struct view *v = view;
+    const json_t *old = json_at(v->doc, "status.conditions");
 
     plan_status(p, json_pack("{s:I, s:O, s:s}", "observedGeneration", (json_int_t)v->self->generation, "conditions",
                              v->conditions, "phase", phases[v->phase]));
     if (v->phase == INVALID &&
-        !str_same(condition_message(json_at(v->doc, "status.conditions"), "ValidationPassed"), v->problems))
+        !str_same(condition_message(old, "ValidationPassed"), v->problems))
         plan_event(p, "Warning", "Validation Failed", "%s", v->problems);
+    repository_warn(p, old, v->conditions);
+    if (condition_fails_anew(old, v->conditions, "BackupTargetFound"))
+        plan_event(p, "Warning", "Target Not Found", "%s", condition_message(v->conditions, "BackupTargetFound"));
     if (v->target == ABSENT && v->target_is_claim) /* claims of users are not watched (multitenancy.md 6) */
         plan_wake_at(p, world_now_s(w) + CLAIM_RETRY_S);
 }

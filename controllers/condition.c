@@ -87,6 +87,12 @@ bool condition_is(const json_t *list, const char *type, const char *status)
     return strcmp(condition_status(list, type), status) == 0;
 }
 
+bool condition_fails_anew(const json_t *old, const json_t *now, const char *type)
+{
+    return condition_is(now, type, "False") && (!condition_is(old, type, "False") ||
+                                                strcmp(condition_message(old, type), condition_message(now, type)) != 0);
+}
+
 int64_t condition_since(const json_t *list, const char *type)
 {
     int64_t at = 0;

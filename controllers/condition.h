@@ -27,6 +27,8 @@ const char *condition_status(const json_t *list, const char *type);
 const char *condition_reason(const json_t *list, const char *type);
 const char *condition_message(const json_t *list, const char *type);
 bool condition_is(const json_t *list, const char *type, const char *status);
+/* It is False now, and was not so, or for another cause, in the old list: worth a warning. */
+bool condition_fails_anew(const json_t *old, const json_t *now, const char *type);
 /* lastTransitionTime in Unix seconds; 0 when absent. */
 int64_t condition_since(const json_t *list, const char *type);
 

@@ -239,6 +239,12 @@ static void send_event(struct pass *p, const struct effect *e)
         .uid = p->self->uid,
     };
 
+    /* What a user is warned of, the log tells too. */
+    if (strcmp(e->event_type, "Warning") == 0) {
+        PASS_LOG(log, p);
+
+        log_warn(&log, e->reason, F_STR("message", e->message));
+    }
     if (p->engine->o.events)
         kube_event_send(p->engine->o.events, &event);
 }

@@ -26,6 +26,9 @@ void repository_look(struct world *w, const char *own_ns, const json_t *referenc
 /* Sets (or drops) RepositoryFound and BackendSecretFound in a list of conditions. */
 void repository_set_conditions(const struct repository_state *s, json_t *conditions, int64_t now_s);
 
+/* Warning events for what of these two has become False. */
+void repository_warn(struct plan *p, const json_t *old_conditions, const json_t *conditions);
+
 /* The policy alone, for right before a Job is made. NULL: allowed; else why not. May leave world_waiting. */
 const char *repository_refusal(struct world *w, const json_t *repository, const char *own_ns);
 

@@ -169,3 +169,11 @@ void repository_set_conditions(const struct repository_state *s, json_t *conditi
         condition_set(conditions, now_s, "BackendSecretFound", s->secret_status, secret_reason(s->secret_status), "%s",
                       s->secret_message);
 }
+
+void repository_warn(struct plan *p, const json_t *old_conditions, const json_t *conditions)
+{
+    if (condition_fails_anew(old_conditions, conditions, "RepositoryFound"))
+        plan_event(p, "Warning", "Repository Not Found", "%s", condition_message(conditions, "RepositoryFound"));
+    if (condition_fails_anew(old_conditions, conditions, "BackendSecretFound"))
+        plan_event(p, "Warning", "Storage Secret Not Found", "%s", condition_message(conditions, "BackendSecretFound"));
+}

@@ -133,10 +133,14 @@ static void wait_on(const struct restoresession_view *v, struct plan *p, enum re
 static void wait_for_others(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
+    const json_t *old = json_at(v->doc, "status.conditions");
 
     (void)w;
     set_found_conditions(v);
     wait_on(v, p, RESTORESESSION_PENDING);
+    repository_warn(p, old, v->conditions);
+    if (condition_fails_anew(old, v->conditions, "RestoreTargetFound"))
+        plan_event(p, "Warning", "Target Not Found", "%s", v->target_text);
     if (v->is_target_absent && strcmp(v->ref.kind, "PersistentVolumeClaim") == 0)
         plan_wake_at(p, v->now_s + CLAIM_RETRY_S); /* claims of users are not watched */
 }

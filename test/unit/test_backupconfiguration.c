@@ -81,7 +81,9 @@ static void without_repository_it_is_not_ready_until_it_comes(void **state)
 
     test_world_del(w, KIND_REPOSITORY, "demo", "repo");
     test_world_addf(w, config, "");
-    test_world_step(w, bc, "demo", "db");
+    assert_non_null(strstr(test_world_step(w, bc, "demo", "db"),
+                           "event Warning Repository Not Found: Repository demo/repo does not exist"));
+    assert_string_equal(test_world_decide(w, bc, "demo", "db"), ""); /* said once */
     assert_string_equal(json_text(status(w), "phase"), "NotReady");
     expect(w, "RepositoryFound", "False", "RepositoryNotAvailable");
     assert_string_equal(condition_status(json_at(status(w), "conditions"), "BackendSecretFound"), "");
@@ -110,7 +112,8 @@ static void a_missing_secret_and_an_unknown_one_make_it_not_ready(void **state)
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
                      "{status: {conditions: [{type: StorageSecretVerified, status: 'False', reason: "
                      "BackendSecretNotAvailable, message: Secret demo/storage not found}]}}");
-    test_world_step(w, bc, "demo", "db");
+    assert_non_null(strstr(test_world_step(w, bc, "demo", "db"),
+                           "event Warning Storage Secret Not Found: Secret demo/storage not found"));
     expect(w, "BackendSecretFound", "False", "BackendSecretNotAvailable");
     assert_string_equal(message(w, "BackendSecretFound"), "Secret demo/storage not found");
     assert_string_equal(json_text(status(w), "phase"), "NotReady");
@@ -127,7 +130,7 @@ static void a_ready_one_whose_target_goes_is_no_longer_ready(void **state)
     test_world_addf(w, config, "");
     test_world_step(w, bc, "demo", "db");
     test_world_del(w, KIND_APPBINDING, "demo", "pxc");
-    test_world_step(w, bc, "demo", "db");
+    assert_non_null(strstr(test_world_step(w, bc, "demo", "db"), "event Warning Target Not Found: AppBinding demo/pxc"));
     assert_string_equal(json_text(status(w), "phase"), "NotReady");
     expect(w, "BackupTargetFound", "False", "TargetNotAvailable");
     assert_string_equal(message(w, "BackupTargetFound"), "AppBinding demo/pxc does not exist");

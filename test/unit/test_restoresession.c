@@ -173,6 +173,8 @@ static void a_missing_repository_is_waited_for(void **state)
     struct test_world *w = *state;
 
     add(w, "{task: {name: xtradb-restore}, repository: {name: later}, target: {" APP "}}");
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "r"),
+                           "event Warning Repository Not Found: Repository demo/later does not exist"));
     assert_string_equal(step(w), "RepositoryMissing");
     is(w, "RepositoryFound", "False/RepositoryNotAvailable");
     assert_string_equal(phase(w), "Pending");
