@@ -6,83 +6,10 @@
 #include "controllers/sessionspec.h"
 #include "core/base/json.h"
 
-#define EXECUTOR "BackupExecutorEnsured"
-#define RETRY_OF STASH_GROUP "/retry-of"
+#define EXECUTOR BACKUPSESSION_EXECUTOR
 #define INVOKER_HASH STASH_GROUP "/invoker-hash"
 
 enum { LOOK_AGAIN_S = 60 }; /* waiting for another session: its end wakes us; this is for what no event tells */
-
-static const char *const phases[] = {"", "Pending", "Running", "Succeeded", "Failed", "Skipped", NULL};
-
-/* ---- status ---- */
-
-static void set_condition(const struct backupsession_view *v, const char *type, const char *status, const char *reason,
-                          const char *message)
-{
-    condition_set(v->conditions, v->now_s, type, status, reason, "%s", message);
-}
-
-/* A condition of the target's entry. */
-static void set_entry(const struct backupsession_view *v, const char *type, const char *status, const char *reason,
-                      const char *message)
-{
-    json_t *list = json_object_get(v->entry, "conditions");
-
-    if (!list) {
-        list = json_array();
-        json_object_set_new(v->entry, "conditions", list);
-    }
-    condition_set(list, v->now_s, type, status, reason, "%s", message);
-}
-
-static json_t *time_json(int64_t unix_s)
-{
-    char text[32];
-
-    return json_string(str_format_time(unix_s, text));
-}
-
-/* controllers.md 6.10, first match. */
-static const char *entry_phase(const struct backupsession_view *v)
-{
-    const json_t *list = json_at(v->entry, "conditions");
-
-    if (condition_is(list, EXECUTOR, "False") || condition_is(list, "PreBackupHookExecutionSucceeded", "False") ||
-        condition_is(list, "BackupDisrupted", "True") || condition_is(list, "PostBackupHookExecutionSucceeded", "False"))
-        return "Failed";
-    if (!json_at(v->entry, "totalHosts"))
-        return "Pending";
-    if (v->has_result)
-        return v->has_bad_host ? "Failed" : "Succeeded";
-    return "Running";
-}
-
-static void write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase)
-{
-    json_t *status = json_object();
-
-    json_object_set_new(v->entry, "phase", json_string(entry_phase(v)));
-    json_object_set_new(status, "phase", json_string(phases[phase]));
-    json_object_set_new(status, "targets", json_deep_copy(v->targets));
-    json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
-    if (v->deadline_s)
-        json_object_set_new(status, "sessionDeadline", time_json(v->deadline_s));
-    plan_status(p, status);
-}
-
-/* A final phase, with the session's age when it got it. */
-static void finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase)
-{
-    int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
-    json_t *status = json_object();
-    char text[32];
-
-    json_object_del(v->entry, "progress"); /* of a running backup */
-    write_status(v, p, phase);
-    if (!*json_text(v->doc, "status.sessionDuration"))
-        json_object_set_new(status, "sessionDuration", json_string(str_format_duration(age * 1000000000, text)));
-    plan_status(p, status);
-}
 
 /* ---- before the start ---- */
 
@@ -96,10 +23,10 @@ static bool may_not_start(const void *view)
 static void skip(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
-    json_t *status = json_pack("{s:s}", "phase", phases[BACKUPSESSION_SKIPPED]);
+    json_t *status = json_pack("{s:s}", "phase", backupsession_phases[BACKUPSESSION_SKIPPED]);
 
     (void)w;
-    set_condition(v, "BackupSkipped", "True", "SkippedTakingNewBackup", v->skip);
+    backupsession_set_condition(v, "BackupSkipped", "True", "SkippedTakingNewBackup", v->skip);
     json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
     plan_status(p, status);
     plan_event(p, "Normal", "BackupSession Skipped", "%s", v->skip);
@@ -116,9 +43,9 @@ static void accept(const void *view, struct world *w, struct plan *p)
     if (!strcmp(json_text(v.in.unit, "driver"), "") || !strcmp(json_text(v.in.unit, "driver"), "Restic")) {
         json_object_set_new(v.entry, "preBackupActions", json_pack("[s]", "InitializeBackendRepository"));
         json_object_set_new(v.entry, "postBackupActions", json_pack("[s, s, s]", "ApplyRetentionPolicy",
-                                                                    "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
+                                      "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
     }
-    write_status(&v, p, BACKUPSESSION_PENDING);
+    backupsession_write_status(&v, p, BACKUPSESSION_PENDING);
     plan_patch(p, v.self->kind, v.self->ns, v.self->name, NULL, NULL,
                json_pack("{s:{s:{s:s}}}", "metadata", "annotations", INVOKER_HASH,
                          sessionspec_invoker_hash(world_arena(w), v.invoker)));
@@ -138,22 +65,15 @@ static bool is_past_deadline(const void *view)
     return v->deadline_s && v->now_s >= v->deadline_s;
 }
 
-static void set_deadline_exceeded(const struct backupsession_view *v, struct plan *p, const char *why)
-{
-    char text[32];
-
-    condition_set(v->conditions, v->now_s, "DeadlineExceeded", "True", "FailedToCompleteWithinDeadline",
-                  "did not complete until %s%s", str_format_time(v->deadline_s, text), why);
-    plan_event(p, "Warning", "Deadline Exceeded", "the session did not complete until %s%s", text, why);
-}
-
 static void end_unstarted(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
     const char *why = condition_message(json_at(v->entry, "conditions"), EXECUTOR);
 
-    set_deadline_exceeded(v, p, arena_printf(world_arena(w), ": never started%s%s", *why ? ": " : "", why));
-    finish(v, p, BACKUPSESSION_FAILED);
+    why = arena_printf(world_arena(w), ": never started%s%s", *why ? ": " : "", why);
+    backupsession_set_deadline_exceeded(v, why);
+    backupsession_finish(v, p, BACKUPSESSION_FAILED);
+    backupsession_tell_deadline(v, p, why);
 }
 
 static bool is_target_taken(const void *view)
@@ -174,9 +94,9 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
 
-    set_entry(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
+    backupsession_set_entry(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
               arena_printf(world_arena(w), "BackupSession %s has the same target", v->waits_for));
-    write_status(v, p, BACKUPSESSION_PENDING);
+    backupsession_write_status(v, p, BACKUPSESSION_PENDING);
     wake_waiting(v, p, v->now_s + LOOK_AGAIN_S);
 }
 
@@ -193,8 +113,8 @@ static void fail_executor(const struct backupsession_view *v, struct world *w, s
     const char *message = arena_printf(world_arena(w), "failed to make the backup Job %s/%s. Reason: %s", v->self->ns,
                                        v->job_name, why);
 
-    set_entry(v, EXECUTOR, "False", reason, message);
-    finish(v, p, BACKUPSESSION_FAILED);
+    backupsession_set_entry(v, EXECUTOR, "False", reason, message);
+    backupsession_finish(v, p, BACKUPSESSION_FAILED);
     plan_event(p, "Warning", "Backup Job Failed", "%s", message);
 }
 
@@ -235,8 +155,8 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
     const struct backupsession_view *v = view;
 
     (void)w;
-    set_entry(v, EXECUTOR, "Unknown", v->refusal->reason, v->refusal->message);
-    write_status(v, p, BACKUPSESSION_PENDING);
+    backupsession_set_entry(v, EXECUTOR, "Unknown", v->refusal->reason, v->refusal->message);
+    backupsession_write_status(v, p, BACKUPSESSION_PENDING);
     wake_waiting(v, p, v->refusal->retry_s);
     if (v->refusal->why == REFUSAL_QUOTA)
         plan_event(p, "Warning", "Quota Exceeded", "%s", v->refusal->message);
@@ -244,11 +164,11 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
 
 static void write_started(const struct backupsession_view *v, struct world *w, struct plan *p)
 {
-    set_entry(v, EXECUTOR, "True", "SuccessfullyEnsuredBackupExecutor",
+    backupsession_set_entry(v, EXECUTOR, "True", "SuccessfullyEnsuredBackupExecutor",
               arena_printf(world_arena(w), "made the backup Job %s/%s", v->self->ns, v->job_name));
     json_object_set_new(v->entry, "totalHosts", json_integer(1));
-    set_condition(v, "Admitted", "True", "Admitted", "the session has started");
-    write_status(v, p, BACKUPSESSION_RUNNING);
+    backupsession_set_condition(v, "Admitted", "True", "Admitted", "the session has started");
+    backupsession_write_status(v, p, BACKUPSESSION_RUNNING);
 }
 
 static void start(const void *view, struct world *w, struct plan *p)
@@ -298,11 +218,14 @@ static bool is_late_with_job(const void *view)
 static void stop_job(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
+    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
 
     (void)w;
-    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
-        set_deadline_exceeded(v, p, "; its Job is stopped");
-    write_status(v, p, BACKUPSESSION_RUNNING);
+    if (is_new)
+        backupsession_set_deadline_exceeded(v, "; its Job is stopped");
+    backupsession_write_status(v, p, BACKUPSESSION_RUNNING);
+    if (is_new)
+        backupsession_tell_deadline(v, p, "; its Job is stopped");
     if (!v->outcome.deleting)
         plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Foreground");
 }
@@ -317,13 +240,17 @@ static bool is_late(const void *view)
 static void end_late(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
+    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
 
     (void)w;
-    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
-        set_deadline_exceeded(v, p, "");
+    if (is_new)
+        backupsession_set_deadline_exceeded(v, "");
     if (!v->has_result)
-        set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption", "stopped at the session's deadline");
-    finish(v, p, BACKUPSESSION_FAILED);
+        backupsession_set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption",
+                                "stopped at the session's deadline");
+    backupsession_finish(v, p, BACKUPSESSION_FAILED);
+    if (is_new)
+        backupsession_tell_deadline(v, p, "");
 }
 
 static bool is_bad(const void *view)
@@ -331,7 +258,7 @@ static bool is_bad(const void *view)
     const struct backupsession_view *v = view;
 
     return v->has_result &&
-           (v->has_bad_host || strcmp(entry_phase(v), "Failed") == 0 ||
+           (v->has_bad_host || strcmp(backupsession_entry_phase(v), "Failed") == 0 ||
             condition_is(v->conditions, "RetentionPolicyApplied", "False") ||
             condition_is(v->conditions, "RepositoryIntegrityVerified", "False"));
 }
@@ -339,7 +266,7 @@ static bool is_bad(const void *view)
 static void end_bad(const void *view, struct world *w, struct plan *p)
 {
     (void)w;
-    finish(view, p, BACKUPSESSION_FAILED);
+    backupsession_finish(view, p, BACKUPSESSION_FAILED);
 }
 
 static bool is_good(const void *view)
@@ -352,7 +279,7 @@ static bool is_good(const void *view)
 static void end_good(const void *view, struct world *w, struct plan *p)
 {
     (void)w;
-    finish(view, p, BACKUPSESSION_SUCCEEDED);
+    backupsession_finish(view, p, BACKUPSESSION_SUCCEEDED);
 }
 
 static bool is_disrupted(const void *view)
@@ -364,8 +291,8 @@ static bool is_disrupted(const void *view)
 
 static void end_disrupted_because(const struct backupsession_view *v, struct plan *p, const char *why)
 {
-    set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption", why);
-    finish(v, p, BACKUPSESSION_FAILED);
+    backupsession_set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption", why);
+    backupsession_finish(v, p, BACKUPSESSION_FAILED);
     plan_event(p, "Warning", "Backup Job Failed", "%s", why);
 }
 
@@ -377,8 +304,9 @@ static void end_disrupted(const void *view, struct world *w, struct plan *p)
     if (v->outcome.state == OUTCOME_ABSENT)
         why = arena_printf(world_arena(w), "Job %s is gone and has reported nothing", v->job_name);
     else if (v->outcome.state == OUTCOME_SUCCEEDED)
-        why = arena_printf(world_arena(w), "Job %s has ended and has reported nothing; is update-status the last step of "
-                                           "its Task?", v->job_name);
+        why = arena_printf(world_arena(w),
+                           "Job %s has ended and has reported nothing; is update-status the last step of its Task?",
+                           v->job_name);
     end_disrupted_because(v, p, why);
 }
 
@@ -398,6 +326,7 @@ static void end_not_started(const void *view, struct world *w, struct plan *p)
         str_format_duration(v->in.settings->pod_start_timeout_s * 1000000000, text),
         v->outcome.stuck ? v->outcome.stuck : "it has no pod, or its pod waits for a volume");
 
+    /* First of all: it must not start after it was given up. */
     plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Background");
     end_disrupted_because(v, p, why);
 }
@@ -407,7 +336,7 @@ static void watch_on(const void *view, struct world *w, struct plan *p)
     const struct backupsession_view *v = view;
 
     (void)w;
-    write_status(v, p, BACKUPSESSION_RUNNING);
+    backupsession_write_status(v, p, BACKUPSESSION_RUNNING);
     if (v->deadline_s)
         plan_wake_at(p, v->deadline_s);
     if (v->start_by_s)
@@ -425,45 +354,11 @@ static bool is_not_clean(const void *view)
     return !v->is_clean;
 }
 
-/* MetricsPushed comes last of all: scripts wait for it. The operator serves its metrics itself: nothing is pushed. */
-static void clean_history(const void *view, struct world *w, struct plan *p)
-{
-    const struct backupsession_view *v = view;
-    bool drops_self = false;
-    size_t n = 0;
-
-    for (size_t i = 0; i < v->n_history; i++) {
-        const struct kobj *o = v->history[i].data;
-
-        if (!v->history[i].drop)
-            continue;
-        n++;
-        if (strcmp(o->name, v->self->name) == 0)
-            drops_self = true;
-        else
-            plan_delete(p, o->kind, o->ns, o->name, o->uid, "Background");
-    }
-    set_condition(v, "BackupHistoryCleaned", "True", "SuccessfullyCleanedBackupHistory",
-                  arena_printf(world_arena(w), "%zu of %zu sessions removed", n, v->n_history));
-    if (strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
-        set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
-    plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
-    if (drops_self)
-        plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
-}
-
 static bool was_retried(const void *view)
 {
     const struct backupsession_view *v = view;
 
     return v->retry_exists;
-}
-
-static void note_retried(const void *view, struct world *w, struct plan *p)
-{
-    (void)view;
-    (void)w;
-    plan_status(p, json_pack("{s:b}", "retried", 1));
 }
 
 static bool has_no_retry_time(const void *view)
@@ -473,23 +368,6 @@ static bool has_no_retry_time(const void *view)
     return v->wants_retry && !v->retry_at_s;
 }
 
-static void schedule_retry(const void *view, struct world *w, struct plan *p)
-{
-    const struct backupsession_view *v = view;
-    int64_t delay_ns = 0, at;
-    char text[32];
-
-    (void)w;
-    if (str_parse_duration_ns(str_of(json_text(v->invoker, "spec.retryConfig.delay")), &delay_ns, NULL) < 0 ||
-        delay_ns < 0)
-        delay_ns = 0;
-    at = v->now_s + (delay_ns + 999999999) / 1000000000;
-    if (at <= v->self->created_s)
-        at = v->self->created_s + 1; /* the name is made of it */
-    plan_status(p, json_pack("{s:o}", "nextRetry", time_json(at)));
-    plan_event(p, "Normal", "Retry Scheduled", "the backup is tried again at %s", str_format_time(at, text));
-}
-
 static bool is_retry_due(const void *view)
 {
     const struct backupsession_view *v = view;
@@ -497,31 +375,11 @@ static bool is_retry_due(const void *view)
     return v->wants_retry && !v->retry_held && v->now_s >= v->retry_at_s;
 }
 
-static void retry(const void *view, struct world *w, struct plan *p)
-{
-    const struct backupsession_view *v = view;
-    const char *name = sessionspec_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
-    json_t *next = sessionspec_make(world_arena(w), v->invoker, name, json_int(v->doc, "spec.retryLeft", 1) - 1);
-
-    json_object_set_new(json_object_get(next, "metadata"), "annotations",
-                        json_pack("{s:s}", RETRY_OF, v->self->name));
-    plan_create(p, v->self->kind, v->self->ns, next);
-    plan_status(p, json_pack("{s:b}", "retried", 1));
-}
-
 static bool awaits_retry(const void *view)
 {
     const struct backupsession_view *v = view;
 
     return v->wants_retry && !v->retry_held;
-}
-
-static void wake_for_retry(const void *view, struct world *w, struct plan *p)
-{
-    const struct backupsession_view *v = view;
-
-    (void)w;
-    plan_wake_at(p, v->retry_at_s);
 }
 
 /* ---- the table ---- */
@@ -546,13 +404,13 @@ static const struct rule rules[] = {
     {BACKUPSESSION_RUNNING,   is_disrupted,            end_disrupted,   BACKUPSESSION_FAILED,    "BackupDisrupted"},
     {BACKUPSESSION_RUNNING,   has_not_started_in_time, end_not_started, BACKUPSESSION_FAILED,    "PodNotStarted"},
     {BACKUPSESSION_RUNNING,   NULL,                    watch_on,        BACKUPSESSION_RUNNING,   "JobRuns"},
-    {BACKUPSESSION_SUCCEEDED, is_not_clean,            clean_history,   BACKUPSESSION_SUCCEEDED, "HistoryCleanedAfterSuccess"},
-    {BACKUPSESSION_SKIPPED,   is_not_clean,            clean_history,   BACKUPSESSION_SKIPPED,   "HistoryCleanedAfterSkip"},
-    {BACKUPSESSION_FAILED,    is_not_clean,            clean_history,   BACKUPSESSION_FAILED,    "HistoryCleanedAfterFailure"},
-    {BACKUPSESSION_FAILED,    was_retried,             note_retried,    BACKUPSESSION_FAILED,    "RetryFound"},
-    {BACKUPSESSION_FAILED,    has_no_retry_time,       schedule_retry,  BACKUPSESSION_FAILED,    "RetryScheduled"},
-    {BACKUPSESSION_FAILED,    is_retry_due,            retry,           BACKUPSESSION_FAILED,    "Retried"},
-    {BACKUPSESSION_FAILED,    awaits_retry,            wake_for_retry,  BACKUPSESSION_FAILED,    "RetryAwaited"},
+    {BACKUPSESSION_SUCCEEDED, is_not_clean,            backupsession_clean_history,   BACKUPSESSION_SUCCEEDED, "HistoryCleanedAfterSuccess"},
+    {BACKUPSESSION_SKIPPED,   is_not_clean,            backupsession_clean_history,   BACKUPSESSION_SKIPPED,   "HistoryCleanedAfterSkip"},
+    {BACKUPSESSION_FAILED,    is_not_clean,            backupsession_clean_history,   BACKUPSESSION_FAILED,    "HistoryCleanedAfterFailure"},
+    {BACKUPSESSION_FAILED,    was_retried,             backupsession_note_retried,    BACKUPSESSION_FAILED,    "RetryFound"},
+    {BACKUPSESSION_FAILED,    has_no_retry_time,       backupsession_schedule_retry,  BACKUPSESSION_FAILED,    "RetryScheduled"},
+    {BACKUPSESSION_FAILED,    is_retry_due,            backupsession_retry,           BACKUPSESSION_FAILED,    "Retried"},
+    {BACKUPSESSION_FAILED,    awaits_retry,            backupsession_wake_for_retry,  BACKUPSESSION_FAILED,    "RetryAwaited"},
     {BACKUPSESSION_SUCCEEDED, NULL,                    NULL,            BACKUPSESSION_SUCCEEDED, "AtRest"},
     {BACKUPSESSION_SKIPPED,   NULL,                    NULL,            BACKUPSESSION_SKIPPED,   "AtRest"},
     {BACKUPSESSION_FAILED,    NULL,                    NULL,            BACKUPSESSION_FAILED,    "AtRest"},
@@ -613,7 +471,7 @@ const struct controller backupsession_controller = {
     .name = "backupsession",
     .kind = KIND_BACKUPSESSION,
     .component = "BackupSession Controller",
-    .phases = phases,
+    .phases = backupsession_phases,
     .rules = rules,
     .n_rules = sizeof(rules) / sizeof(rules[0]),
     .view_size = sizeof(struct backupsession_view),

@@ -55,6 +55,35 @@ struct backupsession_view {
     bool wants_retry, retry_exists, retry_held; /* held: paused */
 };
 
+#define BACKUPSESSION_EXECUTOR "BackupExecutorEnsured"
+
+extern const char *const backupsession_phases[];
+
+/* ---- the status (backupsession_status.c) ---- */
+
+json_t *backupsession_time_json(int64_t unix_s);
+/* Conditions of the session and of its target's entry. */
+void backupsession_set_condition(const struct backupsession_view *v, const char *type, const char *status,
+                                 const char *reason, const char *message);
+void backupsession_set_entry(const struct backupsession_view *v, const char *type, const char *status,
+                             const char *reason, const char *message);
+/* The condition, and the event, which stands behind the write in a plan. how: what follows the time in both. */
+void backupsession_set_deadline_exceeded(const struct backupsession_view *v, const char *how);
+void backupsession_tell_deadline(const struct backupsession_view *v, struct plan *p, const char *how);
+const char *backupsession_entry_phase(const struct backupsession_view *v); /* controllers.md 6.10, first match */
+void backupsession_write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
+void backupsession_finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
+
+/* ---- effects once final (backupsession_final.c) ---- */
+
+void backupsession_clean_history(const void *view, struct world *w, struct plan *p);
+void backupsession_note_retried(const void *view, struct world *w, struct plan *p);
+void backupsession_schedule_retry(const void *view, struct world *w, struct plan *p);
+void backupsession_retry(const void *view, struct world *w, struct plan *p);
+void backupsession_wake_for_retry(const void *view, struct world *w, struct plan *p);
+
+/* ---- what a pass looks at ---- */
+
 int backupsession_observe(struct world *w, const struct kobj *self, void *view);
 
 /* Another session of the same invoker that has started or is older; NULL: none. */

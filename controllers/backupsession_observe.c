@@ -205,7 +205,8 @@ static void look_at_retry(struct world *w, struct backupsession_view *v)
 static bool awaits_retry(const struct kobj *o, const json_t *invoker)
 {
     return strcmp(kobj_text(o, "status.phase"), "Failed") == 0 && strcmp(kobj_text(o, "status.retried"), "true") != 0 &&
-           strtoll(kobj_text(o, "spec.retryLeft"), NULL, 10) > 0 && json_is_object(json_at(invoker, "spec.retryConfig"));
+           strtoll(kobj_text(o, "spec.retryLeft"), NULL, 10) > 0 &&
+           json_is_object(json_at(invoker, "spec.retryConfig"));
 }
 
 static void look_back(struct world *w, struct backupsession_view *v)

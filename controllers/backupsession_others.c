@@ -1,6 +1,6 @@
 /*
- * backupsession_others: the other sessions that a session has to look at: its siblings of one invoker, and its rivals of
- * other invokers with the same target. By indexes of the cache, never by labels: users make sessions without them.
+ * backupsession_others: the other sessions that a session has to look at: its siblings of one invoker, and its rivals
+ * of other invokers with the same target. By indexes of the cache, never by labels: users make sessions without them.
  */
 #include "controllers/backupsession.h"
 

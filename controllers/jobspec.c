@@ -163,7 +163,8 @@ json_t *jobspec_claim(const struct job_input *in, size_t t, struct arena *a, str
     labels = json_is_object(json_at(resolved, "metadata.labels")) ? json_deep_copy(json_at(resolved, "metadata.labels"))
                                                                   : json_object();
     json_object_set_new(labels, "app.kubernetes.io/managed-by", json_string(STASH_GROUP));
-    json_object_set_new(labels, RESTORE_LABEL, json_string(json_text(in->invoker, "metadata.uid"))); /* this one, not its namesake */
+    /* The UID: this one, not its namesake. */
+    json_object_set_new(labels, RESTORE_LABEL, json_string(json_text(in->invoker, "metadata.uid")));
     meta = json_pack("{s:s, s:o}", "name", json_text(resolved, "metadata.name"), "labels", labels);
     if (json_is_object(json_at(resolved, "metadata.annotations")))
         json_object_set(meta, "annotations", json_at(resolved, "metadata.annotations"));

@@ -1,6 +1,6 @@
 /*
- * jobspec: a target's Job (jobs.md 9): names, labels, limits around the pod of podspec.h. Also the claims that a restore
- * makes (controllers.md 7.3). Pure; documents come through a world.
+ * jobspec: a target's Job (jobs.md 9): names, labels, limits around the pod of podspec.h. Also the claims that a
+ * restore makes (controllers.md 7.3). Pure; documents come through a world.
  */
 #ifndef STASHD_JOBSPEC_H
 #define STASHD_JOBSPEC_H

@@ -167,8 +167,8 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
     if (!newest.pod || !ret->message) {
         struct str reason = condition_record_reason(record ? kobj_text(record, "status.conditions") : "", "Failed");
 
-        ret->message = arena_printf(world_arena(w), "Job %s failed%s%.*s, and its pod is gone", job, reason.n ? ": " : "",
-                                    (int)reason.n, reason.n ? reason.p : "");
+        ret->message = arena_printf(world_arena(w), "Job %s failed%s%.*s, and its pod is gone", job,
+                                    reason.n ? ": " : "", (int)reason.n, reason.n ? reason.p : "");
     }
 }
 

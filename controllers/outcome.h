@@ -1,6 +1,6 @@
 /*
- * outcome: how a Job of ours fares (controllers.md 6.9): from its record, its pod's record and, where those do not tell,
- * the pod's document. Upstream waits for a report that a dead pod will never send; we look.
+ * outcome: how a Job of ours fares (controllers.md 6.9): from its record, its pod's record and, where those do not
+ * tell, the pod's document. Upstream waits for a report that a dead pod will never send; we look.
  */
 #ifndef STASHD_OUTCOME_H
 #define STASHD_OUTCOME_H

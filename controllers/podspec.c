@@ -1,4 +1,7 @@
-/* podspec: see podspec.h. The pod around the containers (podspec_container.c): volumes, identity, security, placement. */
+/*
+ * podspec: see podspec.h. The pod around the containers (podspec_container.c): volumes, identity, security,
+ * placement.
+ */
 #include "controllers/podspec.h"
 
 #include "controllers/substitute.h"

@@ -38,8 +38,9 @@ int podspec_make(const struct job_input *in, const struct resolved *r, const str
 json_t *podspec_container(const struct job_input *in, const struct resolved *r, size_t i,
                           const struct podspec_options *o, struct arena *a);
 
-/* What in runtimeSettings (of an invoker, NULL fine) and in a pod's volumes is over the floor "baseline" (multitenancy.md
- * 5.5): field names joined by ", " are added to out; nothing when all is fine. prefix: "spec.runtimeSettings". */
+/* What in runtimeSettings (of an invoker, NULL fine) and in a pod's volumes is over the floor "baseline"
+ * (multitenancy.md 5.5): field names joined by ", " are added to out; nothing when all is fine. prefix:
+ * "spec.runtimeSettings". */
 void podspec_floor_settings(const json_t *runtime_settings, const char *prefix, struct buf *out);
 void podspec_floor_volumes(const json_t *volumes, const char *prefix, struct buf *out);
 

@@ -1,6 +1,7 @@
 /*
- * podspec_floor: what no tenant gets through us whatever his namespace is labelled (multitenancy.md 5.5): the fields that
- * Pod Security's level "baseline" refuses. Containers of a Function and the backend's own volume are the platform's.
+ * podspec_floor: what no tenant gets through us whatever his namespace is labelled (multitenancy.md 5.5): the fields
+ * that Pod Security's level "baseline" refuses. Containers of a Function and the backend's own volume are the
+ * platform's.
  */
 #include "controllers/podspec.h"
 

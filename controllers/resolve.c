@@ -82,7 +82,8 @@ static int step_params(const json_t *step, const struct variables *v, struct var
     json_array_foreach (json_at(step, "params"), i, it) {
         const char *value;
         bool is_tenant;
-        int rc = substitute_text(v, json_str(json_object_get(it, "value")), PLACE_FREE, "params", &value, &is_tenant, e);
+        struct str text = json_str(json_object_get(it, "value"));
+        int rc = substitute_text(v, text, PLACE_FREE, "params", &value, &is_tenant, e);
 
         if (rc < 0)
             return error_wrap(e, rc, "parameter \"%s\"", json_text(it, "name"));
@@ -122,7 +123,8 @@ static int resolve_step(const json_t *step, size_t i, const struct variables *v,
     if (!function)
         return error_set(e, ERR_INVALID, "Function \"%s\" not found", name);
     if (strcmp(json_meta(function, "annotations", "stash.appscode.com/secret-access"), "api") == 0)
-        return error_set(e, ERR_INVALID, "Function \"%s\" reads Secrets through the API, which is not allowed here", name);
+        return error_set(e, ERR_INVALID, "Function \"%s\" reads Secrets through the API, which is not allowed here",
+                         name);
     put_over(&middle, v, &params);
     variables_init(&top, v->arena, &middle);
     (void)variables_set(&top, "ADDON_IMAGE", json_text(function, "spec.image"), false);

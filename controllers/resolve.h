@@ -1,6 +1,6 @@
 /*
- * resolve: which Task a target uses, and the Task's Functions with all ${} resolved (jobs.md 2 to 5). Pure: the documents
- * come from the caller.
+ * resolve: which Task a target uses, and the Task's Functions with all ${} resolved (jobs.md 2 to 5). Pure: the
+ * documents come from the caller.
  */
 #ifndef STASHD_RESOLVE_H
 #define STASHD_RESOLVE_H

@@ -9,47 +9,6 @@
 
 enum { POLICY_TRIES = 3, CLAIM_RETRY_S = 30 };
 
-static const char *const phases[] = {"", "Pending", "Running", "Succeeded", "Failed", "Unknown", "Invalid", NULL};
-
-/* ---- status ---- */
-
-static void set_condition(const struct restoresession_view *v, const char *type, const char *status,
-                          const char *reason, const char *message)
-{
-    condition_set(v->conditions, v->now_s, type, status, reason, "%s", message);
-}
-
-static json_t *time_json(int64_t unix_s)
-{
-    char text[32];
-
-    return json_string(str_format_time(unix_s, text));
-}
-
-static void write_status(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
-{
-    json_t *status = json_pack("{s:s, s:O}", "phase", phases[phase], "conditions", v->conditions);
-
-    if (json_array_size(v->stats))
-        json_object_set_new(status, "stats", json_deep_copy(v->stats));
-    if (v->deadline_s)
-        json_object_set_new(status, "sessionDeadline", time_json(v->deadline_s));
-    plan_status(p, status);
-}
-
-/* MetricsPushed comes with the final phase: the operator serves its metrics itself, nothing is pushed. */
-static void finish(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
-{
-    int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
-    json_t *status;
-    char text[32];
-
-    set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
-    write_status(v, p, phase);
-    status = json_pack("{s:s}", "sessionDuration", str_format_duration(age * 1000000000, text));
-    plan_status(p, status);
-}
-
 /* ---- the older operator's finalizer ---- */
 
 static bool has_upstream_finalizer(const void *view)
@@ -75,20 +34,6 @@ static void drop_finalizer(const void *view, struct world *w, struct plan *p)
 
 /* ---- before the start ---- */
 
-static void set_found_conditions(const struct restoresession_view *v)
-{
-    repository_set_conditions(&v->repository, v->conditions, v->now_s);
-    if (*v->problems)
-        set_condition(v, "ValidationPassed", "False", "ResourceValidationFailed", v->problems);
-    else
-        set_condition(v, "ValidationPassed", "True", "ResourceValidationPassed", "the specification is valid");
-    if (*v->ref.name)
-        set_condition(v, "RestoreTargetFound", v->is_target_absent ? "False" : "True",
-                      v->is_target_absent ? "TargetNotAvailable" : "TargetAvailable", v->target_text);
-    else
-        set_condition(v, "RestoreTargetFound", "True", "TargetAvailable", "no target is needed");
-}
-
 static bool is_past_deadline(const void *view)
 {
     const struct restoresession_view *v = view;
@@ -96,24 +41,15 @@ static bool is_past_deadline(const void *view)
     return v->deadline_s && v->now_s >= v->deadline_s;
 }
 
-static void set_deadline_exceeded(const struct restoresession_view *v, struct plan *p, const char *how)
-{
-    char text[32];
-
-    (void)str_format_time(v->deadline_s, text);
-    condition_set(v->conditions, v->now_s, "DeadlineExceeded", "True", "FailedToCompleteWithinDeadline",
-                  "did not complete until %s%s", text, how);
-    plan_event(p, "Warning", "Deadline Exceeded", "the restore did not complete until %s%s", text, how);
-}
-
 static void end_unstarted(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
     (void)w;
-    set_found_conditions(v);
-    set_deadline_exceeded(v, p, ": never started");
-    finish(v, p, RESTORESESSION_FAILED);
+    restoresession_set_found_conditions(v);
+    restoresession_set_deadline_exceeded(v, ": never started");
+    restoresession_finish(v, p, RESTORESESSION_FAILED);
+    restoresession_tell_deadline(v, p, ": never started");
 }
 
 static bool is_repository_absent(const void *view)
@@ -125,7 +61,7 @@ static bool is_repository_absent(const void *view)
 
 static void wait_on(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
 {
-    write_status(v, p, phase);
+    restoresession_write_status(v, p, phase);
     if (v->deadline_s)
         plan_wake_at(p, v->deadline_s);
 }
@@ -136,7 +72,7 @@ static void wait_for_others(const void *view, struct world *w, struct plan *p)
     const json_t *old = json_at(v->doc, "status.conditions");
 
     (void)w;
-    set_found_conditions(v);
+    restoresession_set_found_conditions(v);
     wait_on(v, p, RESTORESESSION_PENDING);
     repository_warn(p, old, v->conditions);
     if (condition_fails_anew(old, v->conditions, "RestoreTargetFound"))
@@ -158,8 +94,8 @@ static void refuse(const void *view, struct world *w, struct plan *p)
     const json_t *old = json_at(v->doc, "status.conditions");
 
     (void)w;
-    set_found_conditions(v);
-    write_status(v, p, RESTORESESSION_INVALID);
+    restoresession_set_found_conditions(v);
+    restoresession_write_status(v, p, RESTORESESSION_INVALID);
     if (!str_same(condition_message(old, "ValidationPassed"), v->problems))
         plan_event(p, "Warning", "Validation Failed", "%s", v->problems);
 }
@@ -180,9 +116,9 @@ static bool is_target_missing(const void *view)
 
 static void fail_executor(const struct restoresession_view *v, struct plan *p, const char *reason, const char *message)
 {
-    set_found_conditions(v);
-    set_condition(v, EXECUTOR, "False", reason, message);
-    finish(v, p, RESTORESESSION_FAILED);
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, "False", reason, message);
+    restoresession_finish(v, p, RESTORESESSION_FAILED);
     plan_event(p, "Warning", "Restore Job Failed", "%s", message);
 }
 
@@ -246,8 +182,8 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
-    set_found_conditions(v);
-    set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
                   arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->refusal->retry_s);
@@ -280,7 +216,8 @@ static void create_all(const struct restoresession_view *v, struct plan *p, cons
 static void start(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
-    const json_t *pod = json_at(v->in.unit, "runtimeSettings.pod"), *annotations = json_at(pod, "serviceAccountAnnotations");
+    const json_t *pod = json_at(v->in.unit, "runtimeSettings.pod");
+    const json_t *annotations = json_at(pod, "serviceAccountAnnotations");
     struct identity_want want = {
         .restore = true,
         .invoker = v->self,
@@ -290,11 +227,11 @@ static void start(const void *view, struct world *w, struct plan *p)
     };
 
     create_all(v, p, identity_ensure(w, p, &want));
-    set_found_conditions(v);
-    set_condition(v, EXECUTOR, "True", "SuccessfullyEnsuredRestoreExecutor",
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, "True", "SuccessfullyEnsuredRestoreExecutor",
                   arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
-    set_condition(v, "Admitted", "True", "Admitted", "the session has started");
-    write_status(v, p, RESTORESESSION_RUNNING);
+    restoresession_set_condition(v, "Admitted", "True", "Admitted", "the session has started");
+    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
     plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
     if (v->deadline_s)
         plan_wake_at(p, v->deadline_s);
@@ -313,11 +250,14 @@ static bool is_late_with_jobs(const void *view)
 static void stop_jobs(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
+    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
 
     (void)w;
-    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
-        set_deadline_exceeded(v, p, "; its Jobs are stopped");
-    write_status(v, p, RESTORESESSION_RUNNING);
+    if (is_new)
+        restoresession_set_deadline_exceeded(v, "; its Jobs are stopped");
+    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
+    if (is_new)
+        restoresession_tell_deadline(v, p, "; its Jobs are stopped");
     for (size_t i = 0; i < v->n_hosts; i++) {
         const struct outcome *o = &v->hosts[i].outcome;
 
@@ -336,11 +276,14 @@ static bool is_late(const void *view)
 static void end_late(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
+    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
 
     (void)w;
-    if (!condition_is(v->conditions, "DeadlineExceeded", "True"))
-        set_deadline_exceeded(v, p, "");
-    finish(v, p, RESTORESESSION_FAILED);
+    if (is_new)
+        restoresession_set_deadline_exceeded(v, "");
+    restoresession_finish(v, p, RESTORESESSION_FAILED);
+    if (is_new)
+        restoresession_tell_deadline(v, p, "");
 }
 
 static bool has_unknown(const void *view)
@@ -353,7 +296,7 @@ static bool has_unknown(const void *view)
 static void end_unknown(const void *view, struct world *w, struct plan *p)
 {
     (void)w;
-    finish(view, p, RESTORESESSION_UNKNOWN);
+    restoresession_finish(view, p, RESTORESESSION_UNKNOWN);
 }
 
 static bool has_failed(const void *view)
@@ -366,7 +309,7 @@ static bool has_failed(const void *view)
 static void end_failed(const void *view, struct world *w, struct plan *p)
 {
     (void)w;
-    finish(view, p, RESTORESESSION_FAILED);
+    restoresession_finish(view, p, RESTORESESSION_FAILED);
 }
 
 static bool is_done(const void *view)
@@ -379,7 +322,7 @@ static bool is_done(const void *view)
 static void end_good(const void *view, struct world *w, struct plan *p)
 {
     (void)w;
-    finish(view, p, RESTORESESSION_SUCCEEDED);
+    restoresession_finish(view, p, RESTORESESSION_SUCCEEDED);
 }
 
 static bool is_open(const struct restoresession_host *h)
@@ -411,48 +354,45 @@ static bool has_lost(const void *view)
     return false;
 }
 
-static void put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why)
+/* Why a lost host has no report, and its phase. */
+static const char *why_lost(const struct restoresession_view *v, struct world *w, const struct restoresession_host *h,
+                            const char **ret_phase)
 {
-    json_t *stat = json_pack("{s:s, s:s, s:s}", "hostname", host, "phase", phase, "error", why);
-    const json_t *it;
-    size_t i;
+    struct arena *a = world_arena(w);
+    char text[32];
 
-    json_array_foreach (v->stats, i, it) {
-        if (strcmp(json_text(it, "hostname"), host) == 0) {
-            json_array_set_new(v->stats, i, stat);
-            return;
-        }
-    }
-    json_array_append_new(v->stats, stat);
+    *ret_phase = "Failed";
+    if (h->outcome.state == OUTCOME_FAILED)
+        return h->outcome.message;
+    if (h->outcome.state == OUTCOME_ACTIVE)
+        return arena_printf(a, "no container of Job %s has started within %s: %s", h->job_name,
+                            str_format_duration(v->in.settings->pod_start_timeout_s * 1000000000, text),
+                            h->outcome.stuck ? h->outcome.stuck : "it has no pod, or its pod waits for a volume");
+    *ret_phase = "Unknown";
+    return arena_printf(a, "Job %s %s and has reported nothing", h->job_name,
+                        h->outcome.state == OUTCOME_ABSENT ? "is gone" : "has ended");
 }
 
 /* What the worker could not report, said in its place; the next pass counts it. */
 static void report_lost(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
-    struct arena *a = world_arena(w);
-    char text[32];
+    const char *phase, *why;
 
     for (size_t i = 0; i < v->n_hosts; i++) {
         const struct restoresession_host *h = &v->hosts[i];
-        const char *why = h->outcome.message, *phase = "Failed";
 
         if (!is_lost(v, h))
             continue;
-        if (h->outcome.state == OUTCOME_ABSENT || h->outcome.state == OUTCOME_SUCCEEDED) {
-            phase = "Unknown";
-            why = arena_printf(a, "Job %s %s and has reported nothing", h->job_name,
-                               h->outcome.state == OUTCOME_ABSENT ? "is gone" : "has ended");
-        } else if (h->outcome.state == OUTCOME_ACTIVE) {
-            why = arena_printf(a, "no container of Job %s has started within %s: %s", h->job_name,
-                               str_format_duration(v->in.settings->pod_start_timeout_s * 1000000000, text),
-                               h->outcome.stuck ? h->outcome.stuck : "it has no pod, or its pod waits for a volume");
+        why = why_lost(v, w, h, &phase);
+        restoresession_put_stat(v, h->name, phase, why);
+        if (h->outcome.state == OUTCOME_ACTIVE) /* first of all: it must not start after it was given up */
             plan_delete(p, kind_get(KIND_JOB), v->self->ns, h->job_name, h->outcome.uid, "Background");
-        }
-        put_stat(v, h->name, phase, why);
-        plan_event(p, "Warning", "Restore Job Failed", "%s", why);
     }
-    write_status(v, p, RESTORESESSION_RUNNING);
+    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
+    for (size_t i = 0; i < v->n_hosts; i++)
+        if (is_lost(v, &v->hosts[i]))
+            plan_event(p, "Warning", "Restore Job Failed", "%s", why_lost(v, w, &v->hosts[i], &phase));
 }
 
 static void watch_on(const void *view, struct world *w, struct plan *p)
@@ -579,7 +519,7 @@ const struct controller restoresession_controller = {
     .name = "restoresession",
     .kind = KIND_RESTORESESSION,
     .component = "RestoreSession Controller",
-    .phases = phases,
+    .phases = restoresession_phases,
     .rules = rules,
     .n_rules = sizeof(rules) / sizeof(rules[0]),
     .view_size = sizeof(struct restoresession_view),

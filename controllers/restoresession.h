@@ -1,9 +1,9 @@
 /*
- * restoresession: the RestoreSession controller (controllers.md 7): one restore, never repeated. Private to its files: the
- * view of a pass.
+ * restoresession: the RestoreSession controller (controllers.md 7): one restore, never repeated. Private to its files:
+ * the view of a pass.
  *
- * Nothing is made for an Invalid one, but it is looked at again when what it refers to changes. With claim templates there
- * is a Job with claims of its own for each ordinal; each is one host. A final phase is never changed.
+ * Nothing is made for an Invalid one, but it is looked at again when what it refers to changes. With claim templates
+ * there is a Job with claims of its own for each ordinal; each is one host. A final phase is never changed.
  */
 #ifndef STASHD_RESTORESESSION_H
 #define STASHD_RESTORESESSION_H
@@ -59,6 +59,23 @@ struct restoresession_view {
     size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that are there */
     bool is_late;
 };
+
+extern const char *const restoresession_phases[];
+
+/* ---- the status (restoresession_status.c) ---- */
+
+void restoresession_set_condition(const struct restoresession_view *v, const char *type, const char *status,
+                                  const char *reason, const char *message);
+void restoresession_set_found_conditions(const struct restoresession_view *v);
+/* The condition, and the event, which stands behind the write in a plan. how: what follows the time in both. */
+void restoresession_set_deadline_exceeded(const struct restoresession_view *v, const char *how);
+void restoresession_tell_deadline(const struct restoresession_view *v, struct plan *p, const char *how);
+/* A host's result that its worker could not report. */
+void restoresession_put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why);
+void restoresession_write_status(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase);
+void restoresession_finish(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase);
+
+/* ---- what a pass looks at ---- */
 
 int restoresession_observe(struct world *w, const struct kobj *self, void *view);
 

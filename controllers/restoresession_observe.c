@@ -25,8 +25,8 @@ static bool has_finalizer(const json_t *doc)
 
 /* ---- what it refers to ---- */
 
-/* Only kinds that the operator knows, and only in the session's own namespace: else it would tell a tenant what there is
- * elsewhere (multitenancy.md 3.3). */
+/* Only kinds that the operator knows, and only in the session's own namespace: else it would tell a tenant what
+ * there is elsewhere (multitenancy.md 3.3). */
 static void look_at_target(struct world *w, struct restoresession_view *v)
 {
     bool is_own = strcmp(v->ref.ns, v->self->ns) == 0, is_app = target_is_app(&v->ref);

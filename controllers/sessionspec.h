@@ -1,6 +1,6 @@
 /*
- * sessionspec: the BackupSession that a trigger makes (controllers.md 5.2, api.md 4.3). Its name comes from the invoker and
- * the second it is for, so that two triggers of one second make one session.
+ * sessionspec: the BackupSession that a trigger makes (controllers.md 5.2, api.md 4.3). Its name comes from the
+ * invoker and the second it is for, so that two triggers of one second make one session.
  */
 #ifndef STASHD_SESSIONSPEC_H
 #define STASHD_SESSIONSPEC_H

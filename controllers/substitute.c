@@ -1,6 +1,6 @@
 /*
- * substitute: see substitute.h. One pass over each string; the places that tenants' values may enter are a table, and all
- * that is not in it is closed to them.
+ * substitute: see substitute.h. One pass over each string; the places that tenants' values may enter are a table, and
+ * all that is not in it is closed to them.
  */
 #include "controllers/substitute.h"
 

@@ -1,6 +1,7 @@
 /*
- * target: what an invoker backs up or restores: its reference, the names its data has in the repository (hosts, worker.md
- * 1.1), and which rule of a restore fits a host. Pure; all results borrow from the documents or live in the arena.
+ * target: what an invoker backs up or restores: its reference, the names its data has in the repository (hosts,
+ * worker.md 1.1), and which rule of a restore fits a host. Pure; all results borrow from the documents or live in the
+ * arena.
  */
 #ifndef STASHD_TARGET_H
 #define STASHD_TARGET_H

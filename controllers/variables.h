@@ -1,6 +1,6 @@
 /*
- * variables: the names that ${} finds in Tasks and Functions (jobs.md 4), in layers: parameters of the Task's step at the
- * bottom, above them the built-in ones, and over those the parameters of invoker and AppBinding.
+ * variables: the names that ${} finds in Tasks and Functions (jobs.md 4), in layers: parameters of the Task's step at
+ * the bottom, above them the built-in ones, and over those the parameters of invoker and AppBinding.
  */
 #ifndef STASHD_VARIABLES_H
 #define STASHD_VARIABLES_H

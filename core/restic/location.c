@@ -1,6 +1,6 @@
 /*
- * location: see location.h. One row per backend tells which of its fields stand for bucket, prefix and the rest, so that a
- * new backend is a new row.
+ * location: see location.h. One row per backend tells which of its fields stand for bucket, prefix and the rest, so
+ * that a new backend is a new row.
  */
 #include "core/restic/location.h"
 

@@ -1,6 +1,6 @@
 /*
- * location: where a Repository keeps its data: spec.backend as the values that everybody uses (api.md 2.2): variables of
- * Functions, command lines of restic, the operator's checks for locations used twice.
+ * location: where a Repository keeps its data: spec.backend as the values that everybody uses (api.md 2.2): variables
+ * of Functions, command lines of restic, the operator's checks for locations used twice.
  */
 #ifndef STASHD_LOCATION_H
 #define STASHD_LOCATION_H
@@ -24,9 +24,8 @@ struct location {
 };
 
 /*
- * The first member set in the order local, s3, gcs, azure, swift, b2, rest. ERR_INVALID "no backend configured", or what
- * is wrong with the member: a missing bucket, ".." in the prefix, a URL without host or
- * with credentials in it.
+ * The first member set in the order local, s3, gcs, azure, swift, b2, rest. ERR_INVALID "no backend configured", or
+ * what is wrong with the member: a missing bucket, ".." in the prefix, a URL without host or with credentials in it.
  */
 int location_of(const json_t *backend, struct arena *a, struct location *ret, struct error *e) NODISCARD;
 
