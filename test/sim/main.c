@@ -1,11 +1,12 @@
 /*
  * sim: the operator's own objects on the model API server, with a virtual clock and a kubelet of dice: a day in seconds.
  *
- *     sim --seed 42 --until 24h [--kill 30m] [--fail 5] [--lost 2] [--verbose] [--once]
+ *     sim --seed 42 --until 24h [--kill 30m] [--faults 5] [--fail 5] [--lost 2] [--verbose] [--once]
  *
  * Every change that the API server commits goes into a hash; the run is made twice and both hashes must be equal. A
  * violation prints a line and makes the exit code 1. --kill: the operator is killed at random, that far apart on average,
- * at any step, and started again.
+ * at any step, and started again. --faults: so many of 100 calls to the API server are lost, refused, slow or cut; they
+ * stop at --until, and an hour later everything must be at rest.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 
 #include "checker.h"
 #include "cluster.h"
+#include "faults.h"
 #include "controllers/operator.h"
 #include "core/base/cron.h"
 #include "core/base/json.h"
@@ -21,12 +23,15 @@
 #include "kubelet.h"
 #include "sim_env.h"
 
-enum { CONCURRENCY = 8 };
+enum {
+    CONCURRENCY = 8,
+    MARGIN_S = 30, /* a due time at the very end is dealt with, and none falls into it */
+};
 
 struct options {
     uint64_t seed;
     int64_t until_s, kill_s;
-    unsigned fail_percent, lost_percent;
+    unsigned fail_percent, lost_percent, fault_percent;
     bool verbose, once;
     const char *chart;
 };
@@ -38,7 +43,10 @@ struct run {
     struct kubelet *kubelet;
     struct checker *checker;
     EVP_MD_CTX *hash;
-    uint64_t changes, kills;
+    uint64_t changes, kills, n_faults;
+    struct http_peer *peer; /* of the model */
+    struct faults *faults;  /* in front of it */
+    unsigned fault_percent; /* now */
     struct log log;
     struct kube kube;
     struct operator_settings settings;
@@ -86,8 +94,11 @@ static void write_line(void *ctx, struct str line)
 
 static void start_operator(struct run *r)
 {
-    struct http_peer *peer = model_peer_new(r->model, "system:serviceaccount:stash:stashd", "system:masters");
+    struct http_peer *peer;
 
+    r->peer = model_peer_new(r->model, "system:serviceaccount:stash:stashd", "system:masters");
+    r->faults = faults_new(&r->env.env, r->peer, sim_random(&r->dice), r->fault_percent);
+    peer = faults_peer(r->faults);
     r->log = (struct log){.env = &r->env.env, .min = LOG_INFO, .write = write_line, .ctx = r, .plain = true};
     r->kube = (struct kube){.env = &r->env.env, .log = &r->log, .peers = {peer, peer, peer}, .user_agent = "sim"};
     r->registry = registry_new();
@@ -127,8 +138,6 @@ static double sum_of(struct registry *registry, const char *family)
 /* Stops in order; a kill gives it no turn to write anything more: what it has begun is canceled at once. */
 static void stop_operator(struct run *r)
 {
-    struct http_peer *peer = r->kube.peers[0];
-
     r->missed += sum_of(r->registry, "stash_operator_schedule_missed_total{");
     r->stopped = false;
     operator_stop(r->operator, ended, r);
@@ -136,7 +145,9 @@ static void stop_operator(struct run *r)
         ;
     operator_free(r->operator);
     registry_free(r->registry);
-    model_peer_free(peer);
+    r->n_faults += faults_count(r->faults);
+    faults_free(r->faults);
+    model_peer_free(r->peer);
     r->operator = NULL;
 }
 
@@ -152,7 +163,7 @@ static void run_until(struct run *r, int64_t until_s)
     int64_t kill_s = r->o->kill_s;
     uint64_t end = at_ns(until_s), next_kill = UINT64_MAX;
 
-    if (kill_s)
+    if (kill_s && until_s <= r->o->until_s + MARGIN_S)
         next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * kill_s * 1000000000);
     for (;;) {
         if (!sim_env_step(&r->env, end < next_kill ? end : next_kill)) {
@@ -166,8 +177,8 @@ static void run_until(struct run *r, int64_t until_s)
     }
 }
 
-/* Without kills each due time has its session or was counted; with kills at least none is made twice (the checker) and
- * the last handled time has moved on. */
+/* Without faults each due time has its session or was counted. With them a count may be lost (it stands behind the write
+ * that it tells of, whose answer may be lost), but none is both, and none is made twice (the checker). */
 static void check_ledger(struct run *r, int64_t end_s)
 {
     int64_t due = 0, made = 0;
@@ -187,7 +198,7 @@ static void check_ledger(struct run *r, int64_t end_s)
         }
     }
     (void)printf("due times: %lld, made: %lld, counted as missed: %.0f\n", (long long)due, (long long)made, r->missed);
-    if (made + (int64_t)r->missed != due && !r->kills)
+    if (made + (int64_t)r->missed > due || (made + (int64_t)r->missed != due && !r->kills && !r->n_faults))
         checker_violation(r->checker, "%lld due times, %lld made, %.0f missed", (long long)due, (long long)made,
                           r->missed);
 }
@@ -233,7 +244,7 @@ static void set_up(struct run *r, const struct options *o)
 {
     const struct kubelet_dice dice = {o->fail_percent, o->lost_percent};
 
-    *r = (struct run){.o = o, .dice = o->seed ^ 0xd1ce, .start_s = 1772323200 /* 2026-03-01T00:00:00Z */};
+    *r = (struct run){.o = o, .dice = o->seed ^ 0xd1ce, .fault_percent = o->fault_percent, .start_s = 1772323200 /* 2026-03-01T00:00:00Z */};
     sim_env_init(&r->env, o->seed, r->start_s * 1000);
     r->hash = EVP_MD_CTX_new();
     EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL);
@@ -254,12 +265,14 @@ static bool run(struct run *r, const struct options *o)
     if (!cluster_fill(r->model, o->chart))
         return false;
     start_operator(r);
-    run_until(r, o->until_s);
+    run_until(r, o->until_s + MARGIN_S);
+    r->fault_percent = 0;
+    faults_set_percent(r->faults, 0);
     pause_all(r);
-    run_until(r, o->until_s + 3600);
+    run_until(r, o->until_s + MARGIN_S + 3600);
     check_rest(r);
     stop_operator(r);
-    check_ledger(r, r->start_s + o->until_s);
+    check_ledger(r, r->start_s + o->until_s + MARGIN_S);
     r->violations = checker_violations(r->checker);
     kubelet_free(r->kubelet);
     model_free(r->model);
@@ -275,10 +288,10 @@ static bool run_checked(struct run *r, const struct options *o)
     bool good = run(r, o);
 
     (void)printf("seed %llu: %lld s, %llu changes, %u sessions (%u succeeded, %u failed, %u skipped), %u Jobs, %llu "
-                 "kills, trace %.16s\n",
+                 "kills, %llu faults, trace %.16s\n",
                  (unsigned long long)o->seed, (long long)o->until_s, (unsigned long long)r->changes, r->totals.sessions,
                  r->totals.succeeded, r->totals.failed, r->totals.skipped, r->totals.jobs,
-                 (unsigned long long)r->kills, r->trace);
+                 (unsigned long long)r->kills, (unsigned long long)r->n_faults, r->trace);
     if (good && mem_live() != live) {
         (void)fprintf(stderr, "VIOLATION: %zu blocks of memory are left\n", mem_live() - live);
         return false;
@@ -310,6 +323,8 @@ static bool parse_flag(struct options *o, const char *name, const char *value)
         o->fail_percent = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--lost") == 0)
         o->lost_percent = (unsigned)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--faults") == 0)
+        o->fault_percent = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--chart") == 0)
         o->chart = value;
     else
