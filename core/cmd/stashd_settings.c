@@ -1,0 +1,112 @@
+/* stashd_settings: see stashd_settings.h. */
+#include "core/cmd/stashd_settings.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define AT(field) offsetof(struct stashd_settings, field)
+
+/* clang-format off */
+static const struct config_item items[] = {
+    {"help", CFG_BOOL, AT(help), NULL, 0, 0, "show this text"},
+    {"version", CFG_BOOL, AT(version), NULL, 0, 0, "show the version"},
+    {"kubeconfig", CFG_STRING, AT(kubeconfig), "", 0, 0, "how to reach the API server; default: $KUBECONFIG, in the cluster its account, else ~/.kube/config"},
+    {"context", CFG_STRING, AT(context), "", 0, 0, "context of the kubeconfig"},
+    {"namespace", CFG_STRING, AT(own_namespace), "", 0, 0, "own namespace, for the Lease; default: $POD_NAMESPACE, else that of the context"},
+    {"fullname", CFG_STRING, AT(fullname), "stashd", 0, 0, "name of the release's objects: Lease, ClusterRoles of Jobs"},
+    {"identity", CFG_STRING, AT(identity), "", 0, 0, "who we are in the Lease; default: pod name and UID, else host name and process id"},
+    {"image", CFG_STRING, AT(image), "stashd:" STASHD_VERSION, 0, 0, "image of update-status, probes and other Jobs of the operator"},
+    {"image-pull-policy", CFG_STRING, AT(pull_policy), "IfNotPresent", 0, 0, "of that image"},
+    {"leader-elect", CFG_BOOL, AT(leader_elect), "true", 0, 0, "only the holder of the Lease works"},
+    {"watch-namespaces", CFG_LIST, AT(namespaces), NULL, 0, 0, "look only at this namespace; may be given once"},
+    {"concurrency", CFG_UINT, AT(concurrency), "64", 1, 4096, "objects worked on at once"},
+    {"kube-api-qps", CFG_INT, AT(qps), "50", 0, 10000, "requests a second on behalf of objects; 0: no limit"},
+    {"kube-api-burst", CFG_INT, AT(burst), "100", 1, 10000, "and at once"},
+    {"trigger", CFG_STRING, AT(trigger), "operator", 0, 0, "who makes sessions on schedule: operator"},
+    {"secrets-access", CFG_STRING, AT(secrets_access), "none", 0, 0, "none, listed or cluster: where a foreign namespace may get a Repository's Secret"},
+    {"secrets-lending-namespaces", CFG_LIST, AT(lending), NULL, 0, 0, "namespaces for secrets-access=listed"},
+    {"allow-hostpath-backend", CFG_BOOL, AT(allow_hostpath), "false", 0, 0, "allow local backends on a hostPath"},
+    {"jobs-ttl-after-finished", CFG_DURATION, AT(job_ttl_ns), "1h", 0, 0, "how long finished Jobs stay"},
+    {"jobs-default-timeout", CFG_DURATION, AT(job_timeout_ns), "24h", 0, 0, "deadline of sessions without timeOut; 0s: none"},
+    {"jobs-pod-start-timeout", CFG_DURATION, AT(pod_start_ns), "15m", 1, 31536000, "how long a pod may fail to start"},
+    {"metrics", CFG_BOOL, AT(metrics_enabled), "true", 0, 0, "serve /metrics, /livez and /readyz"},
+    {"metrics-address", CFG_STRING, AT(metrics_address), "0.0.0.0", 0, 0, "where"},
+    {"metrics-port", CFG_UINT, AT(metrics_port), "8080", 0, 65535, "on which port; 0: any free one"},
+    {"pushgateway-mode", CFG_STRING, AT(pushgateway_mode), "embedded", 0, 0, "embedded, external or none"},
+    {"pushgateway-url", CFG_STRING, AT(pushgateway_url), "", 0, 0, "where Jobs push their metrics"},
+    {"log-level", CFG_STRING, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
+    {"log-format", CFG_STRING, AT(log_format), "auto", 0, 0, "json, plain or auto: plain on a terminal"},
+};
+/* clang-format on */
+
+const struct config_spec stashd_config = {
+    .program = "stashd",
+    .usage = "[flags]",
+    .about = "The operator: watches backup configurations and runs their sessions as Jobs.",
+    .env_prefix = "STASHD_",
+    .items = items,
+    .n_items = sizeof(items) / sizeof(items[0]),
+};
+
+static bool is_one_of(const char *s, const char *const *words)
+{
+    for (; *words; words++) {
+        if (strcmp(s, *words) == 0)
+            return true;
+    }
+    return false;
+}
+
+int stashd_settings_check(struct stashd_settings *s, struct error *e)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
+    static const char *const formats[] = {"json", "plain", "auto", NULL};
+    static const char *const access[] = {"none", "listed", "cluster", NULL};
+    static const char *const modes[] = {"embedded", "external", "none", NULL};
+    const char *ns = getenv("POD_NAMESPACE");
+
+    if (!is_one_of(s->log_level, levels))
+        return error_set(e, ERR_INVALID, "--log-level=%s: debug, info, warn or error", s->log_level);
+    if (!is_one_of(s->log_format, formats))
+        return error_set(e, ERR_INVALID, "--log-format=%s: json, plain or auto", s->log_format);
+    if (!is_one_of(s->secrets_access, access))
+        return error_set(e, ERR_INVALID, "--secrets-access=%s: none, listed or cluster", s->secrets_access);
+    if (!is_one_of(s->pushgateway_mode, modes))
+        return error_set(e, ERR_INVALID, "--pushgateway-mode=%s: embedded, external or none", s->pushgateway_mode);
+    if (strcmp(s->trigger, "operator") != 0)
+        return error_set(e, ERR_INVALID, "--trigger=%s: only operator is built in", s->trigger);
+    if (s->namespaces.n > 1)
+        return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
+    if (strcmp(s->secrets_access, "listed") != 0 && s->lending.n)
+        return error_set(e, ERR_INVALID, "--secrets-lending-namespaces needs --secrets-access=listed");
+    if (!s->own_namespace[0] && ns)
+        s->own_namespace = ns;
+    return 0;
+}
+
+void stashd_settings_operator(const struct stashd_settings *s, struct operator_settings *out)
+{
+    *out = (struct operator_settings){
+        .own_namespace = s->own_namespace,
+        .image = s->image,
+        .pull_policy = s->pull_policy,
+        .fullname = s->fullname,
+        .pushgateway_url = s->pushgateway_url,
+        .allow_hostpath_backend = s->allow_hostpath,
+        .lend_everywhere = strcmp(s->secrets_access, "cluster") == 0,
+        .lend_to = s->lending,
+        .job_ttl_s = s->job_ttl_ns / 1000000000,
+        .job_default_timeout_s = s->job_timeout_ns / 1000000000,
+        .pod_start_timeout_s = s->pod_start_ns / 1000000000,
+        .catch_up_s = 600,
+    };
+}
+
+enum log_level stashd_settings_level(const struct stashd_settings *s)
+{
+    if (strcmp(s->log_level, "debug") == 0)
+        return LOG_DEBUG;
+    if (strcmp(s->log_level, "warn") == 0)
+        return LOG_WARN;
+    return strcmp(s->log_level, "error") == 0 ? LOG_ERROR : LOG_INFO;
+}

@@ -1,0 +1,71 @@
+/* stashd_web: see stashd_web.h. */
+#include "core/cmd/stashd_web.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "metrics/push.h"
+
+enum { PAGE_MAX = 64 * 1024 * 1024 };
+
+static const char text_plain[] = "text/plain; charset=utf-8";
+
+static void add_gauge(struct buf *out, const char *name, const char *type, const char *help, double value)
+{
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, value);
+}
+
+/* The usual process_* series, from /proc/self. */
+static void add_process(struct buf *out)
+{
+    FILE *f = fopen("/proc/self/stat", "re");
+    unsigned long long user = 0, system = 0, virtual_bytes = 0;
+    long long resident = 0;
+    double ticks = (double)sysconf(_SC_CLK_TCK);
+    int n;
+
+    if (!f)
+        return;
+    /* Our name has neither blanks nor brackets: the fields stand where proc(5) counts them. */
+    n = fscanf(f, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %llu %lld",
+               &user, &system, &virtual_bytes, &resident);
+    (void)fclose(f); /* read only */
+    if (n != 4)
+        return;
+    add_gauge(out, "process_cpu_seconds_total", "counter", "CPU time used.", (double)(user + system) / ticks);
+    add_gauge(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
+              (double)resident * (double)sysconf(_SC_PAGESIZE));
+    add_gauge(out, "process_virtual_memory_bytes", "gauge", "Address space.", (double)virtual_bytes);
+}
+
+static void serve_metrics(struct stashd_web *w, struct http_serve *s)
+{
+    struct buf page;
+
+    buf_init(&page, PAGE_MAX);
+    registry_write(w->registry, &page);
+    add_process(&page);
+    if (w->push)
+        push_write(w->push, &page);
+    if (buf_error(&page) < 0)
+        http_reply(s, 500, text_plain, STR("the page is too big\n"));
+    else
+        http_reply(s, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&page));
+    buf_done(&page);
+}
+
+void stashd_web_serve(void *ctx, struct http_serve *s)
+{
+    struct stashd_web *w = ctx;
+    bool is_get = str_is(s->method, "GET") || str_is(s->method, "HEAD");
+
+    if (is_get && str_is(s->path, "/metrics"))
+        serve_metrics(w, s);
+    else if (is_get && (str_is(s->path, "/livez") || str_is(s->path, "/healthz")))
+        http_reply(s, 200, text_plain, STR("ok\n"));
+    else if (is_get && str_is(s->path, "/readyz"))
+        http_reply(s, operator_synced(w->operator) ? 200 : 503, text_plain,
+                   operator_synced(w->operator) ? STR("ok\n") : STR("caches are not complete\n"));
+    else if (!w->push || !push_serve(w->push, s, env_wall_ms(w->env)))
+        http_reply(s, 404, text_plain, STR("not found\n"));
+}

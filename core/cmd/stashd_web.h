@@ -1,0 +1,20 @@
+/* stashd_web: what the operator serves on its metrics port: /metrics, /livez, /readyz (metrics.md 4). */
+#ifndef STASHD_STASHD_WEB_H
+#define STASHD_STASHD_WEB_H
+
+#include "core/base/http.h"
+#include "controllers/operator.h"
+
+struct push;
+
+struct stashd_web {
+    struct env *env;
+    struct registry *registry;
+    struct operator *operator;
+    struct push *push; /* the Pushgateway interface; NULL: not served here */
+};
+
+/* An http_handler; ctx is the struct. */
+void stashd_web_serve(void *ctx, struct http_serve *s);
+
+#endif
