@@ -113,17 +113,26 @@ int backup_start_pipeline(struct backup *b, const char *method, uint64_t expecte
 /* A snapshot that restic made although the backup failed: it must not become somebody's "latest". */
 static void forget_bad_snapshot(struct backup *b, struct error *e)
 {
-    bool canceled = b->job->canceled;
     const char *id = b->pipeline.summary.snapshot_id;
     struct error why;
 
     if (!id[0])
         return;
-    b->job->canceled = false; /* this one thing is still done after a SIGTERM */
     if (repo_forget_one(b->repo, id, &why) < 0)
         (void)error_wrap(e, e->code, "snapshot %s was made and could NOT be removed (%s), do not use it", id, why.msg);
     else
         (void)error_wrap(e, e->code, "snapshot %s was made and has been removed again", id);
+}
+
+/* What is still done in the repository after a failure, a SIGTERM included. */
+static void clean_up(struct backup *b, struct error *e)
+{
+    bool canceled = b->job->canceled;
+
+    b->job->canceled = false;
+    forget_bad_snapshot(b, e);
+    if (b->pipeline.lock_stayed)
+        repo_unlock_stale(b->repo);
     b->job->canceled = canceled;
 }
 
@@ -142,7 +151,7 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
     if (rc == 0)
         rc = cluster ? backup_cluster(&b, e) : backup_dump(&b, e);
     if (rc < 0)
-        forget_bad_snapshot(&b, e);
+        clean_up(&b, e);
     out->summary = b.pipeline.summary;
     restic_done(&b.command);
     sql_done(&b.sql);

@@ -78,8 +78,7 @@ static void on_exit_cb(struct proc *proc, int status, int sig)
     p->running = false;
     rc = p->aborting ? (int)e.code : restic_failed(p, status, sig, &e);
     job_tail_done(&p->err);
-    if (sig == SIGKILL)
-        log_warn(&p->repo->job->log, "restic had to be killed: its lock may have stayed");
+    p->lock_stayed = sig != 0;
     p->on_end(p, rc, &e);
 }
 

@@ -33,7 +33,8 @@ struct pipeline {
 
     /* Readable. */
     struct restic_summary summary;
-    uint64_t bytes; /* written so far */
+    uint64_t bytes;   /* written so far */
+    bool lock_stayed; /* restic was killed: it could not remove its lock */
 
     /* private */
     struct proc proc;

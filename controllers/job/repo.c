@@ -112,7 +112,8 @@ void repo_done(struct repo *r)
 static int run_once(struct repo *r, const struct restic_command *c, enum restic_class *ret, struct buf *out,
                     struct error *e)
 {
-    struct job_command command = {.argv = restic_argv(c), .envp = r->envp, .out_max = out ? out->max : OUT_MAX};
+    struct job_command command = {
+        .argv = restic_argv(c), .envp = r->envp, .out_max = out ? out->max : OUT_MAX, .quiet = true};
     struct job_result result;
     char text[400];
     int rc = job_run(r->job, &command, &result, e);
@@ -123,6 +124,8 @@ static int run_once(struct repo *r, const struct restic_command *c, enum restic_
         *ret = restic_classify(r->version, result.status, result.sig, err);
         restic_error_text(err, text, sizeof(text));
         redact_message(&r->job->redact, text, sizeof(text));
+        if (*ret != RESTIC_ABSENT && result.err.text.len)
+            log_info(&r->job->log, "restic says", F_STR("command", command.argv[1]), F_VIEW("text", err));
         if (*ret != RESTIC_OK)
             (void)error_set(e, ERR_INVALID, "restic %s: %s", command.argv[1],
                             *text ? text : "it failed without a word");
