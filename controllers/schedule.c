@@ -128,6 +128,14 @@ static int64_t due_of(const struct kobj *session)
     return dash && str_to_i64(str_of(dash + 1), &s) == 0 ? s : INT64_MIN;
 }
 
+/* Is it a due time of this schedule, and not the second of a retry or of somebody's own name? */
+static bool is_due_time(const struct look *l, int64_t s)
+{
+    if (l->cron->every_s)
+        return (s - l->v->last_s) % l->cron->every_s == 0;
+    return cron_next(l->cron, s - 1) == s;
+}
+
 static bool look_at_session(void *ctx, const struct kobj *o)
 {
     struct look *l = ctx;
@@ -141,7 +149,7 @@ static bool look_at_session(void *ctx, const struct kobj *o)
     if ((!phase[0] || strcmp(phase, "Pending") == 0) && due_s != v->latest_s && !o->deleting)
         v->waiting = o->name;
     if (strcmp(o->owner_uid, v->self->uid) == 0 && due_s > v->last_s && due_s <= v->latest_s &&
-        kobj_text(o, "annotation:stash.appscode.com/retry-of")[0] == '\0' && cron_next(l->cron, due_s - 1) == due_s)
+        kobj_text(o, "annotation:stash.appscode.com/retry-of")[0] == '\0' && is_due_time(l, due_s))
         v->made++;
     return true;
 }

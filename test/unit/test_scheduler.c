@@ -129,6 +129,26 @@ static void due_again_while_a_session_waits_is_coalesced(void **state)
     assert_non_null(session(w, "2026-03-01T02:10:00Z"));
 }
 
+static void a_session_made_before_a_kill_is_not_counted_as_missed(void **state)
+{
+    static const char *const schedules[] = {"@every 45m", "45 * * * *"};
+    struct test_world *w = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        test_world_addf(w, config, "2026-03-01T01:00:00Z", schedules[i]);
+        test_world_at(w, "2026-03-01T01:45:00Z");
+        test_world_decide(w, sc, "demo", "db");
+        list_del(w->plan.effects.next->next); /* the patch: killed before it */
+        test_world_carry_out(w);
+        assert_string_equal(run(w, "2026-03-01T01:45:01Z"),
+                            "create BackupSession demo/db-1772329500\n"
+                            "patch BackupConfiguration demo/db annotation:stash.appscode.com/last-schedule-time="
+                            "2026-03-01T01:45:00Z\n"
+                            "event Normal BackupSession Created: BackupSession db-1772329500 is due\n");
+        assert_int_equal(cache_count(w->cache, kind_get(KIND_BACKUPSESSION)), 1);
+    }
+}
+
 static void clock_steps_neither_double_nor_lose(void **state)
 {
     struct test_world *w = *state;
@@ -349,6 +369,7 @@ int main(void)
         T(after_a_pause_at_most_one_run_and_only_a_fresh_one),
         T(time_in_the_queue_does_not_make_it_too_late),
         T(due_again_while_a_session_waits_is_coalesced),
+        T(a_session_made_before_a_kill_is_not_counted_as_missed),
         T(clock_steps_neither_double_nor_lose),
         T(a_last_time_far_in_the_future_is_not_believed),
         T(spreading_is_by_uid_and_at_most_half_a_gap),
