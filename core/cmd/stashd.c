@@ -27,6 +27,8 @@ struct program {
     struct registry *registry;
     struct operator *operator;
     struct stashd_web pages;
+    struct stashd_push push;
+    bool has_push;
     struct web *web;
     char identity[256];
     bool stopping, web_stopped, operator_stopped, disconnected;
@@ -100,16 +102,20 @@ static void stop_operator(struct program *p)
 
 static void stop_web(struct program *p)
 {
-    if (!p->web)
-        return;
-    web_stop(p->web, web_ended, p);
-    env_uv_run_until(p->env, &p->web_stopped);
+    if (p->web) {
+        web_stop(p->web, web_ended, p);
+        env_uv_run_until(p->env, &p->web_stopped);
+    }
+    if (p->has_push)
+        stashd_push_stop(&p->push);
 }
 
 static void disconnect(struct program *p)
 {
     stashd_disconnect(&p->connection, connection_ended, p);
     env_uv_run_until(p->env, &p->disconnected);
+    if (p->has_push)
+        stashd_push_done(&p->push);
     stashd_disconnected(&p->connection);
 }
 
@@ -120,6 +126,12 @@ static int start_web(struct program *p, struct error *e)
     p->pages = (struct stashd_web){.env = p->env, .registry = p->registry, .operator = p->operator};
     if (!p->settings.metrics_enabled)
         return 0;
+    if (strcmp(p->settings.pushgateway_mode, "embedded") == 0) {
+        stashd_push_init(&p->push, &p->connection.kube, strcmp(p->settings.push_auth, "open") == 0,
+                         env_random(p->env));
+        p->has_push = true;
+        p->pages.push = &p->push;
+    }
     p->web = web_start(&(struct web_options){.env = p->env,
                                              .address = p->settings.metrics_address,
                                              .port = (uint16_t)p->settings.metrics_port,

@@ -34,6 +34,7 @@ static const struct config_item items[] = {
     {"metrics-port", CFG_UINT, AT(metrics_port), "8080", 0, 65535, "on which port; 0: any free one"},
     {"pushgateway-mode", CFG_STRING, AT(pushgateway_mode), "embedded", 0, 0, "embedded, external or none"},
     {"pushgateway-url", CFG_STRING, AT(pushgateway_url), "", 0, 0, "where Jobs push their metrics"},
+    {"push-auth", CFG_STRING, AT(push_auth), "token", 0, 0, "token: pushes need a ServiceAccount token; open: they need nothing"},
     {"log-level", CFG_STRING, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
     {"log-format", CFG_STRING, AT(log_format), "auto", 0, 0, "json, plain or auto: plain on a terminal"},
 };
@@ -62,6 +63,7 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
     static const char *const formats[] = {"json", "plain", "auto", NULL};
     static const char *const access[] = {"none", "listed", "cluster", NULL};
+    static const char *const auths[] = {"token", "open", NULL};
     static const char *const modes[] = {"embedded", "external", "none", NULL};
     const char *ns = getenv("POD_NAMESPACE");
 
@@ -73,6 +75,8 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
         return error_set(e, ERR_INVALID, "--secrets-access=%s: none, listed or cluster", s->secrets_access);
     if (!is_one_of(s->pushgateway_mode, modes))
         return error_set(e, ERR_INVALID, "--pushgateway-mode=%s: embedded, external or none", s->pushgateway_mode);
+    if (!is_one_of(s->push_auth, auths))
+        return error_set(e, ERR_INVALID, "--push-auth=%s: token or open", s->push_auth);
     if (strcmp(s->trigger, "operator") != 0)
         return error_set(e, ERR_INVALID, "--trigger=%s: only operator is built in", s->trigger);
     if (s->namespaces.n > 1)

@@ -19,7 +19,7 @@ struct stashd_settings {
     const char *metrics_address;
     uint64_t metrics_port;
     bool metrics_enabled;
-    const char *pushgateway_mode, *pushgateway_url;
+    const char *pushgateway_mode, *pushgateway_url, *push_auth;
     const char *secrets_access;
     struct config_list lending;
     bool allow_hostpath;

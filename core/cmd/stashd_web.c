@@ -4,8 +4,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "metrics/push.h"
-
 enum { PAGE_MAX = 64 * 1024 * 1024 };
 
 static const char text_plain[] = "text/plain; charset=utf-8";
@@ -46,7 +44,7 @@ static void serve_metrics(struct stashd_web *w, struct http_serve *s)
     registry_write(w->registry, &page);
     add_process(&page);
     if (w->push)
-        push_write(w->push, &page);
+        push_write(w->push->push, &page);
     if (buf_error(&page) < 0)
         http_reply(s, 500, text_plain, STR("the page is too big\n"));
     else
@@ -66,6 +64,6 @@ void stashd_web_serve(void *ctx, struct http_serve *s)
     else if (is_get && str_is(s->path, "/readyz"))
         http_reply(s, operator_synced(w->operator) ? 200 : 503, text_plain,
                    operator_synced(w->operator) ? STR("ok\n") : STR("caches are not complete\n"));
-    else if (!w->push || !push_serve(w->push, s, env_wall_ms(w->env)))
+    else if (!w->push || !stashd_push_serve(w->push, s))
         http_reply(s, 404, text_plain, STR("not found\n"));
 }

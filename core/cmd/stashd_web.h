@@ -2,16 +2,15 @@
 #ifndef STASHD_STASHD_WEB_H
 #define STASHD_STASHD_WEB_H
 
-#include "core/base/http.h"
 #include "controllers/operator.h"
-
-struct push;
+#include "core/base/http.h"
+#include "core/cmd/stashd_push.h"
 
 struct stashd_web {
     struct env *env;
     struct registry *registry;
     struct operator *operator;
-    struct push *push; /* the Pushgateway interface; NULL: not served here */
+    struct stashd_push *push; /* the Pushgateway interface; NULL: not served here */
 };
 
 /* An http_handler; ctx is the struct. */
