@@ -17,11 +17,6 @@ struct wire { /* one field as it lies on the wire */
     struct str bytes; /* counted bytes */
 };
 
-struct field { /* one field of the table */
-    char name[96], type[96];
-    bool list, map, pointer, skipped;
-};
-
 /* ---- the wire ---- */
 
 static bool varint(struct str *in, uint64_t *ret)
@@ -67,35 +62,85 @@ static int wire_next(struct str *in, struct wire *w)
 
 /* ---- the table ---- */
 
-static const struct proto_message *message_find(const char *name)
+static int message_cmp(const void *key, const void *m)
 {
-    for (size_t i = 0; i < n_proto_messages; i++)
-        if (strcmp(proto_messages[i].name, name) == 0)
-            return &proto_messages[i];
-    return NULL;
+    return strcmp(key, ((const struct proto_message *)m)->name);
 }
 
-static bool field_find(const struct proto_message *m, unsigned number, struct field *f)
+const struct proto_message *proto_find(const char *name)
+{
+    return bsearch(name, proto_messages, n_proto_messages, sizeof(proto_messages[0]), message_cmp);
+}
+
+/* "12 name type": f from a field's text without its ';'. */
+static void field_read(struct str text, struct proto_field *f)
+{
+    struct str word, rest = str_trim(text);
+
+    *f = (struct proto_field){.list = false};
+    (void)str_cut(&rest, ' ', &word);
+    (void)str_cut(&rest, ' ', &word);
+    (void)snprintf(f->name, sizeof(f->name), "%.*s", (int)word.n, word.p);
+    f->list = rest.n && *rest.p == '*';
+    f->map = rest.n && *rest.p == '%';
+    if (f->list || f->map)
+        rest = (struct str){rest.p + 1, rest.n - 1};
+    f->pointer = rest.n && rest.p[rest.n - 1] == '?';
+    rest.n -= f->pointer;
+    f->skipped = str_is(rest, "-");
+    f->refused = str_is(rest, "!");
+    (void)snprintf(f->type, sizeof(f->type), "%.*s", (int)rest.n, rest.n ? rest.p : "");
+}
+
+bool proto_field_numbered(const struct proto_message *m, unsigned number, struct proto_field *f)
 {
     struct str rest = str_of(m->fields), one;
 
     while (str_cut(&rest, ';', &one)) {
-        char text[256], type[96];
-        unsigned at;
-        const char *t = type;
-        size_t n;
+        if (strtoul(one.n ? one.p : "0", NULL, 10) == number) {
+            field_read(one, f);
+            return true;
+        }
+    }
+    return false;
+}
 
-        (void)snprintf(text, sizeof(text), "%.*s", (int)one.n, one.n ? one.p : "");
-        if (sscanf(text, "%u %95s %95s", &at, f->name, type) != 3 || at != number)
-            continue;
-        f->list = *t == '*';
-        f->map = *t == '%';
-        t += f->list || f->map;
-        n = strlen(t);
-        f->pointer = n && t[n - 1] == '?';
-        f->skipped = *t == '-';
-        (void)snprintf(f->type, sizeof(f->type), "%.*s", (int)(n - f->pointer), t);
+/* The field whose name stands at `at`, between blanks. */
+static void field_around(const char *fields, const char *at, struct proto_field *f)
+{
+    const char *from = at, *end = strchr(at + 1, ';');
+
+    while (from > fields && from[-1] >= '0' && from[-1] <= '9')
+        from--;
+    field_read((struct str){from, (size_t)(end - from)}, f);
+}
+
+/* The next place of " name " in the fields, with a number in front of it. */
+static const char *name_place(const char *fields, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (const char *at = strchr(fields, ' '); at; at = strchr(at + 1, ' '))
+        if (at > fields && at[-1] >= '0' && at[-1] <= '9' && strncmp(at + 1, name, n) == 0 && at[1 + n] == ' ')
+            return at;
+    return NULL;
+}
+
+bool proto_field_named(const struct proto_message *m, const char *name, struct proto_field *f)
+{
+    const char *at = *name == '.' || strchr(name, ' ') ? NULL : name_place(m->fields, name);
+
+    if (at) {
+        field_around(m->fields, at, f);
         return true;
+    }
+    for (at = name_place(m->fields, "."); at; at = name_place(at + 1, ".")) {
+        const struct proto_message *inner;
+
+        field_around(m->fields, at, f);
+        inner = proto_find(f->type);
+        if (inner && proto_field_named(inner, name, f))
+            return true;
     }
     return false;
 }
@@ -179,7 +224,7 @@ static json_t *bytes_value(struct str s)
 }
 
 /* NULL with e; JSON null: leave it out. */
-static json_t *value_of(const struct field *f, const struct wire *w, int depth, struct error *e)
+static json_t *value_of(const struct proto_field *f, const struct wire *w, int depth, struct error *e)
 {
     const struct proto_message *m;
     json_t *object;
@@ -205,7 +250,7 @@ static json_t *value_of(const struct field *f, const struct wire *w, int depth, 
             return bad(e, f->name);
         }
     }
-    m = message_find(f->type);
+    m = proto_find(f->type);
     if (!m)
         return bad(e, f->type);
     object = json_object();
@@ -223,7 +268,7 @@ static bool is_zero(const json_t *v)
 }
 
 /* A map's entry: key 1, value 2; an absent value is the type's zero. */
-static bool add_entry(json_t *object, const struct field *f, struct str in, int depth, struct error *e)
+static bool add_entry(json_t *object, const struct proto_field *f, struct str in, int depth, struct error *e)
 {
     struct wire w, value = {.type = WIRE_BYTES};
     json_t *map = json_object_get(object, f->name), *v;
@@ -250,7 +295,7 @@ static bool add_entry(json_t *object, const struct field *f, struct str in, int 
     return ok;
 }
 
-static bool add_field(json_t *object, const struct field *f, const struct wire *w, int depth, struct error *e)
+static bool add_field(json_t *object, const struct proto_field *f, const struct wire *w, int depth, struct error *e)
 {
     const struct proto_message *m;
     json_t *value, *list;
@@ -260,7 +305,7 @@ static bool add_field(json_t *object, const struct field *f, const struct wire *
     if (f->map)
         return add_entry(object, f, w->bytes, depth, e);
     if (strcmp(f->name, ".") == 0) {
-        m = message_find(f->type);
+        m = proto_find(f->type);
         return m && message(m, w->bytes, object, depth + 1, e);
     }
     value = value_of(f, w, depth, e);
@@ -284,12 +329,12 @@ static bool add_field(json_t *object, const struct field *f, const struct wire *
 /* Fills `into`, which stays the caller's. */
 static bool message(const struct proto_message *m, struct str in, json_t *into, int depth, struct error *e)
 {
-    struct field f;
+    struct proto_field f;
     struct wire w;
     int rc = depth > LIMIT_JSON_DEPTH ? -1 : 1;
 
     while (rc == 1 && (rc = wire_next(&in, &w)) == 1) {
-        if (!field_find(m, w.number, &f)) {
+        if (!proto_field_numbered(m, w.number, &f) || f.refused) {
             (void)error_set(e, ERR_INVALID, "protobuf: field %u of %s is not known here; send JSON", w.number, m->name);
             break;
         }
@@ -325,7 +370,7 @@ json_t *proto_load(struct str bytes, struct error *e)
             kind = w.bytes;
     }
     (void)snprintf(name, sizeof(name), "%.*s", (int)kind.n, kind.n ? kind.p : "");
-    m = message_find(name);
+    m = proto_find(name);
     if (!m) {
         (void)error_set(e, ERR_INVALID, "protobuf: kind %s is not known here; send JSON", name);
         return NULL;

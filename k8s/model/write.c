@@ -15,6 +15,7 @@
 #include "k8s/model/patch.h"
 #include "k8s/model/rbac.h"
 #include "k8s/model/schema.h"
+#include "k8s/model/typed.h"
 #include "k8s/model/verbs.h"
 
 /* ---- shape of what was sent ---- */
@@ -121,6 +122,23 @@ static int tell_unknown(struct request *q, const json_t *dropped)
     return status;
 }
 
+/* What decoding into a Go struct does; before defaults and checks, which rely on types. */
+static int check_typed(struct request *q, json_t *object)
+{
+    json_t *dropped = json_array();
+    struct error e;
+    int status = 0;
+
+    drop_nulls(object);
+    if (typed_check(q->r->kind, object, dropped, &e) < 0)
+        status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", q->r->kind,
+                              q->r->version, q->r->kind, e.msg);
+    if (!status)
+        status = tell_unknown(q, dropped);
+    json_decref(dropped);
+    return status;
+}
+
 static int check_custom(struct request *q, json_t *object, const json_t *old, json_t *causes)
 {
     json_t *dropped = json_array();
@@ -199,7 +217,7 @@ int write_new(struct request *q, json_t *object_take, int code)
     if (!status && *json_text(object, "metadata.resourceVersion"))
         status = request_fail(q, 400, "BadRequest", "resourceVersion should not be set on objects to be created");
     if (!status && q->r->builtin)
-        drop_nulls(object);
+        status = check_typed(q, object);
     if (!status) {
         meta_create(q, object);
         if (q->r->has_status && strcmp(q->r->kind, "Node") != 0) /* a kubelet registers with its status */
@@ -288,9 +306,9 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
     json_t *object = object_take;
     int status = check_preconditions(q, object, old);
 
+    if (!status && q->r->builtin)
+        status = check_typed(q, object);
     if (!status) {
-        if (q->r->builtin)
-            drop_nulls(object);
         object = keep_other_half(q, object, old->json);
         if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
             json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old->json, "metadata")));
