@@ -8,6 +8,7 @@
  *   Job done -> True, or False naming what is missing; a failed Job stays as the note of when the last try was
  *   still False -> the Job is deleted and made again after 15 s … 5 min
  *   no verdict 2 min after it was due -> True, "not verified: <cause>": a probe never stops a backup
+ *   a backup made since the verdict failed for want of the Secret -> False in the worker's words, and probed again
  */
 #include "controllers/repository.h"
 
@@ -15,6 +16,7 @@
 
 #include "controllers/condition.h"
 #include "controllers/repository_jobs.h"
+#include "core/base/buf.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -36,6 +38,7 @@ struct view {
     const char *verdict;  /* status of StorageSecretVerified of this generation; "" */
     bool verified;        /* True, and no guess */
     int64_t verdict_age_s;
+    const char *worker_missed; /* what a worker said of a missing Secret after the verdict; NULL */
 };
 
 static bool has_finalizer(const json_t *doc, const char *name)
@@ -53,6 +56,62 @@ static bool has_finalizer(const json_t *doc, const char *name)
 static bool is_guess(const char *message)
 {
     return strncmp(message, "not verified: ", 14) == 0;
+}
+
+/* ---- what workers say ---- */
+
+struct failed {
+    const struct kobj *newest; /* session that failed after `since_s` */
+    const struct world *w;
+    const struct view *v;
+    int64_t since_s;
+};
+
+static bool take_failed(void *ctx, const struct kobj *session)
+{
+    struct failed *f = ctx;
+
+    if (strcmp(kobj_text(session, "status.phase"), "Failed") == 0 && session->created_s > f->since_s &&
+        (!f->newest || session->created_s > f->newest->created_s))
+        f->newest = session;
+    return true;
+}
+
+static bool look_at_invoker(void *ctx, const struct kobj *invoker)
+{
+    struct failed *f = ctx;
+    const char *ns = kobj_text(invoker, "spec.repository.namespace");
+    struct buf key;
+
+    if (!str_same(ns[0] ? ns : invoker->ns, f->v->self->ns))
+        return true;
+    buf_init(&key, 1024);
+    buf_printf(&key, "%s/%s", invoker->ns, invoker->name);
+    cache_each_by(world_cache(f->w), kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, take_failed, f);
+    buf_done(&key);
+    return true;
+}
+
+/* The newest backup that failed since the verdict, if its worker missed our Secret. */
+static const char *missed_by_worker(struct world *w, const struct view *v)
+{
+    struct failed f = {NULL, w, v, v->now_s - v->verdict_age_s};
+    const char *name = arena_printf(world_arena(w), "Secret %s/%s", v->self->ns, v->secret);
+    const json_t *doc, *target, *host;
+    size_t i, j;
+
+    cache_each_by(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), "spec.repository.name", v->self->name,
+                  look_at_invoker, &f);
+    doc = f.newest ? world_doc(w, f.newest->kind, f.newest->ns, f.newest->name) : NULL;
+    json_array_foreach (json_at(doc, "status.targets"), i, target) {
+        json_array_foreach (json_at(target, "stats"), j, host) {
+            const char *error = json_text(host, "error");
+
+            if (strstr(error, name) && strstr(error, "not found"))
+                return error;
+        }
+    }
+    return NULL;
 }
 
 static void observe_live(struct view *v)
@@ -92,7 +151,9 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     if (self->deleting)
         return DELETING;
     observe_live(v);
-    return LIVE;
+    if (strcmp(v->verdict, "True") == 0)
+        v->worker_missed = missed_by_worker(w, v);
+    return world_waiting(w) ? PHASE_REST : LIVE;
 }
 
 /* ---- status ---- */
@@ -213,6 +274,22 @@ static bool no_secret_named(const void *view)
 static void report_no_secret(const void *view, struct world *w, struct plan *p)
 {
     write_secret(view, w, p, "False", "spec.backend.storageSecretName is not set");
+}
+
+static bool worker_missed(const void *view)
+{
+    const struct view *v = view;
+
+    return v->worker_missed != NULL;
+}
+
+static void report_worker(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+
+    write_secret(v, w, p, "False", v->worker_missed);
+    if (v->job.record && !v->job.record->deleting) /* of an earlier verdict: a new one will be made */
+        plan_delete(p, v->job.record->kind, v->self->ns, v->job.record->name, v->job.record->uid, "Background");
 }
 
 static bool secret_verified(const void *view)
@@ -489,6 +566,7 @@ static const struct rule rules[] = {
     {DELETING, NULL,                start_wipe,         DELETING, "WipeOutStarted"       },
     {LIVE,     finalizer_wrong,     fix_finalizer,      LIVE,     "FinalizerSet"         },
     {LIVE,     no_secret_named,     report_no_secret,   LIVE,     "NoSecretNamed"        },
+    {LIVE,     worker_missed,       report_worker,      LIVE,     "WorkerMissedSecret"   },
     {LIVE,     secret_verified,     keep_up,            LIVE,     "SecretVerified"       },
     {LIVE,     probe_said_yes,      report_found,       LIVE,     "ProbeFoundSecret"     },
     {LIVE,     probe_said_no,       report_missing,     LIVE,     "ProbeMissedSecret"    },
@@ -529,12 +607,30 @@ static void wake_owner_of_job(const struct cache *c, const struct kobj *job, wak
         wake(ctx, job->ns, repository);
 }
 
+static void wake_repository_of_session(const struct cache *c, const struct kobj *session, wake_fn *wake, void *ctx)
+{
+    const struct kobj *invoker = NULL;
+
+    if (strcmp(kobj_text(session, "spec.invoker.kind"), "BackupConfiguration") == 0)
+        invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), session->ns,
+                             kobj_text(session, "spec.invoker.name"));
+    if (invoker)
+        wake_repository(c, invoker, wake, ctx);
+}
+
+static bool has_failed(const struct kobj *old, const struct kobj *now)
+{
+    return strcmp(kobj_text(now, "status.phase"), "Failed") == 0 &&
+           strcmp(kobj_text(old, "status.phase"), "Failed") != 0;
+}
+
 static const struct watched watches[] = {
     {KIND_BACKUPCONFIGURATION, wake_repository, reference_changed},
     {KIND_BACKUPBATCH, wake_repository, reference_changed},
     {KIND_RESTORESESSION, wake_repository, reference_changed},
     {KIND_RESTOREBATCH, wake_repository, reference_changed},
     {KIND_JOB, wake_owner_of_job, NULL},
+    {KIND_BACKUPSESSION, wake_repository_of_session, has_failed},
 };
 
 const struct controller repository_controller = {

@@ -160,6 +160,36 @@ static void an_edit_probes_anew_without_stopping_anybody(void **state)
     expect(w, "StorageSecretVerified", "False", "Secret demo/other not found");
 }
 
+static void a_worker_that_misses_the_secret_is_believed_and_it_is_looked_for_again(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T02:00:05Z", 0, "");
+    step(w, "2026-03-01T02:00:05Z");
+    test_world_del(w, KIND_POD, "demo", "stash-probe-repo-x");
+    test_world_at(w, "2026-03-01T03:00:00Z");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: "
+                      "demo}, spec: {repository: {name: repo}}}");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: db-1, namespace: "
+                      "demo}, spec: {invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed, targets: "
+                      "[{stats: [{hostname: host-0, error: 'restic: Secret demo/storage not found'}]}]}}");
+    step(w, "2026-03-01T03:00:10Z");
+    expect(w, "StorageSecretVerified", "False", "restic: Secret demo/storage not found");
+    assert_string_equal(step(w, "2026-03-01T03:00:11Z"), "create Job demo/stash-probe-repo\n");
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T03:00:15Z", 0, "");
+    step(w, "2026-03-01T03:00:15Z");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage is there");
+    /* The old failure is no news any more. */
+    assert_string_equal(step(w, "2026-03-01T03:00:16Z"), "");
+    /* Another failure says nothing about the Secret. */
+    test_world_at(w, "2026-03-01T04:00:00Z");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: db-2, namespace: "
+                      "demo}, spec: {invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed, targets: "
+                      "[{stats: [{hostname: host-0, error: 'donor gone'}]}]}}");
+    assert_string_equal(step(w, "2026-03-01T04:00:10Z"), "");
+}
+
 static void references_are_the_permitted_invokers(void **state)
 {
     struct test_world *w = *state;
@@ -254,6 +284,7 @@ int main(void)
         T(a_probe_that_breaks_is_no_verdict),
         T(a_repository_with_backups_probes_nothing),
         T(an_edit_probes_anew_without_stopping_anybody),
+        T(a_worker_that_misses_the_secret_is_believed_and_it_is_looked_for_again),
         T(references_are_the_permitted_invokers),
         T(the_finalizer_is_there_only_with_wipeout),
         T(deletion_without_wipeout_lets_go_at_once),
