@@ -142,8 +142,7 @@ static void make_auth(struct apiserver *a, const struct kubeconfig *k)
     else if (k->token)
         a->auth = kube_auth_token(a->job->env, str_of(k->token));
     if (k->token)
-        redact_add(&a->job->redact, str_of(k->token));
-    a->job->log.n_secrets = a->job->redact.n;
+        job_redact(a->job, str_of(k->token));
 }
 
 static void find_namespace(struct apiserver *a, const struct kubeconfig *k, const char *const *envp)

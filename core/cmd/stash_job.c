@@ -7,6 +7,8 @@
 
 #include "controllers/job/backup_main.h"
 #include "controllers/job/job.h"
+#include "controllers/job/probe.h"
+#include "controllers/job/restore.h"
 #include "controllers/job/update_status.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
@@ -19,7 +21,9 @@ struct command {
 
 static const struct command commands[] = {
     {"backup-percona-xtradb",  backup_main,        "back up a MariaDB or Percona server or cluster"},
+    {"restore-percona-xtradb", restore_main,       "restore a dump or a physical backup"           },
     {"update-status",          update_status_main, "publish the result of the step before"         },
+    {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 

@@ -1,0 +1,231 @@
+/*
+ * restore: see restore.h. What is done follows from what the snapshot holds, not from the number of replicas as in the
+ * reference product: its flag is only a hint that we do not need.
+ */
+#include "controllers/job/restore.h"
+
+#include <stdio.h>
+
+#include "controllers/job/backup.h"
+#include "controllers/job/output.h"
+#include "controllers/job/restore_parts.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+
+enum { LOCK_WAIT_S = 600, EXIT_SIGNAL = 143 };
+
+#define F(member) offsetof(struct restore_flags, member)
+
+static const struct config_item items[] = {
+    REPO_FLAGS(struct restore_flags, repo),
+    {"appbinding", CFG_STRING, F(app), NULL, 0, 0, "AppBinding of the database (required)"},
+    {"appbinding-namespace", CFG_STRING, F(app_ns), NULL, 0, 0, "its namespace"},
+    {"namespace", CFG_STRING, F(ns), "default", 0, 0, "namespace of the RestoreSession"},
+    {"hostname", CFG_STRING, F(hostname), "host-0", 0, 0, "host that is restored"},
+    {"source-hostname", CFG_STRING, F(source_hostname), NULL, 0, 0, "host in the repository; empty: the same"},
+    {"snapshot", CFG_STRING, F(snapshot), "latest", 0, 0, "id of one snapshot, or latest"},
+    {"xtradb-args", CFG_STRING, F(args), "", 0, 0, "more words for the client of a logical restore"},
+    {"target-app-replicas", CFG_INT, F(replicas), "0", 0, 0, "ignored: the snapshot decides"},
+    {"wait-timeout", CFG_UINT, F(wait_s), "300", 0, 86400, "seconds to wait for the database"},
+    {"data-dir", CFG_STRING, F(data_dir), "/var/lib/mysql", 0, 0, "data directory of a physical restore"},
+    {"data-uid", CFG_INT, F(data_uid), "-1", -1, 4294967294, "owner of its files; -1: that of the folder, else 1001"},
+    {"data-gid", CFG_INT, F(data_gid), "-1", -1, 4294967294, "group of its files; -1: likewise"},
+    {"use-memory", CFG_STRING, F(use_memory), NULL, 0, 0, "for --prepare; empty: half of the container's limit"},
+    {"output-dir", CFG_STRING, F(output_dir), NULL, 0, 0, "folder for output.json"},
+    {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
+    {"kubeconfig", CFG_STRING, F(kubeconfig), NULL, 0, 0, "file that says how to reach it"},
+    {"license-apiservice", CFG_STRING, F(license), NULL, 0, 0, NULL}, /* of older Functions */
+    {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
+};
+
+static const struct config_spec spec = {
+    .program = "stash-job restore-percona-xtradb",
+    .usage = "--provider=PROVIDER --appbinding=NAME [flags]",
+    .about = "Restores a snapshot: a dump through the database's client, a physical backup into an empty data directory.",
+    .items = items,
+    .n_items = sizeof(items) / sizeof(items[0]),
+};
+
+int restore_api(struct restore *r, struct error *e)
+{
+    return r->api ? 0 : apiserver_open(r->job, r->flags->kubeconfig, r->flags->master, r->envp, &r->api, e);
+}
+
+/* ---- which snapshot ---- */
+
+static bool is_id(const char *s)
+{
+    size_t n = strspn(s, "0123456789abcdef");
+
+    return n >= 8 && n <= 64 && s[n] == 0;
+}
+
+static bool has_path(const struct restic_snapshot *s, const char *path)
+{
+    for (char **p = s->paths; *p; p++)
+        if (strcmp(*p, path) == 0)
+            return true;
+    return false;
+}
+
+static int take_snapshot(struct restore *r, const struct restic_snapshot *s, struct error *e)
+{
+    const char *server = restic_tag(s, "stash.server");
+    bool dump = has_path(s, "/" BACKUP_DUMP_FILE);
+
+    r->is_physical = has_path(s, "/" BACKUP_STREAM_FILE);
+    if (!r->is_physical && !dump)
+        return error_set(e, ERR_INVALID, "snapshot %.8s holds neither %s nor %s, but %s", s->id, BACKUP_DUMP_FILE,
+                         BACKUP_STREAM_FILE, s->paths[0] ? s->paths[0] : "nothing");
+    r->snapshot = mem_strdup(s->id);
+    r->server = mem_strdup(server ? server : "");
+    r->bytes = s->bytes;
+    log_info(&r->job->log, "snapshot found", F_STR("snapshot", s->id), F_STR("host", s->host), F_STR("time", s->time),
+             F_BOOL("physical", r->is_physical));
+    return 0;
+}
+
+static int choose(struct restore *r, const struct restic_snapshots *list, const char *host, const char *id,
+                  struct error *e)
+{
+    const struct restic_snapshot *found = NULL;
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct restic_snapshot *s = &list->items[i];
+
+        if (id && strncmp(s->id, id, strlen(id)) != 0)
+            continue;
+        if (id && found)
+            return error_set(e, ERR_INVALID, "several snapshots begin with %s: give more of the id", id);
+        if (!found || s->time_s >= found->time_s)
+            found = s;
+    }
+    if (found)
+        return take_snapshot(r, found, e);
+    if (id)
+        return error_set(e, ERR_NOTFOUND, "the repository has no snapshot %s", id);
+    return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
+}
+
+int restore_find_snapshot(struct restore *r, struct error *e)
+{
+    const struct restore_flags *f = r->flags;
+    const char *host = f->source_hostname && *f->source_hostname ? f->source_hostname : f->hostname;
+    const char *id = str_same(f->snapshot, "latest") ? NULL : f->snapshot;
+    struct restic_snapshots list;
+    int rc;
+
+    if (id && strchr(id, ','))
+        return error_set(e, ERR_INVALID, "--snapshot=%s: exactly one snapshot can be restored", id);
+    if (id && !is_id(id))
+        return error_set(e, ERR_INVALID, "--snapshot=%s is neither \"latest\" nor the id of a snapshot", id);
+    rc = repo_snapshots(&r->repo, id ? NULL : host, NULL, !id, &list, e);
+    if (rc < 0)
+        return rc;
+    rc = choose(r, &list, host, id, e);
+    restic_snapshots_done(&list);
+    return rc;
+}
+
+/* ---- all of it ---- */
+
+static int restore(struct restore *r, struct error *e)
+{
+    const char *dir = repo_flags_env(r->envp, "STASH_STORAGE_SECRET_DIR");
+    int rc = job_set_priority(r->job, e);
+
+    if (rc == 0 && (!dir || !*dir))
+        rc = restore_api(r, e); /* the storage Secret comes from there */
+    if (rc == 0)
+        rc = repo_flags_open(&r->flags->repo, r->job, r->envp, r->api, &r->key, &r->repo, e);
+    if (rc == 0)
+        rc = restore_find_snapshot(r, e);
+    if (rc == 0)
+        rc = repo_wait_unlocked(&r->repo, false, LOCK_WAIT_S, NULL, NULL, e);
+    if (rc == 0)
+        rc = r->is_physical ? restore_physical(r, e) : restore_logical(r, e);
+    return rc;
+}
+
+static int write_output(struct restore *r, int64_t duration_ns, const char *failure, struct error *e)
+{
+    const struct restore_flags *f = r->flags;
+    struct output_ref ref = {
+        .api_version = "appcatalog.appscode.com/v1alpha1", .kind = "AppBinding", .name = f->app, .ns = f->app_ns};
+    struct output_result result = {.hostname = f->hostname, .error = failure, .duration_ns = duration_ns};
+    AUTO_FREE char *path = mem_printf("%s/output.json", f->output_dir), *text = NULL;
+    json_t *o = output_make(&ref, &result);
+    int rc = job_make_dir(f->output_dir, 0777, e);
+
+    text = output_text(o);
+    json_decref(o);
+    return rc < 0 ? rc : env_uv_write_file(path, str_of(text), 0666, true, e);
+}
+
+static int report(struct restore *r, int rc, struct error *e, int64_t duration_ns)
+{
+    const char *dir = r->flags->output_dir;
+    char failure[sizeof(e->msg)];
+
+    if (rc < 0) {
+        redact_message(&r->job->redact, e->msg, sizeof(e->msg));
+        log_error(&r->job->log, "restore failed", F_ERR(e));
+        (void)snprintf(failure, sizeof(failure), "%s", e->msg);
+    } else {
+        log_info(&r->job->log, "restore succeeded", F_INT("seconds", duration_ns / 1000000000));
+    }
+    if (dir && *dir && write_output(r, duration_ns, rc < 0 ? failure : NULL, e) < 0) {
+        log_error(&r->job->log, "the result could not be written", F_ERR(e));
+        return 1;
+    }
+    if (r->job->canceled)
+        return EXIT_SIGNAL;
+    return rc < 0 && !(dir && *dir) ? 1 : 0; /* with a file update-status tells it */
+}
+
+static int run(struct restore *r)
+{
+    uint64_t began = env_now_ns(r->job->env);
+    struct error e = {0};
+    int rc = repo_flags_dirs(&r->flags->repo, r->job, r->envp, &e);
+
+    if (rc == 0)
+        rc = restore(r, &e);
+    rc = report(r, rc, &e, (int64_t)(env_now_ns(r->job->env) - began));
+    repo_done(&r->repo);
+    secrets_done(&r->key);
+    apiserver_free(r->api);
+    mem_free(r->snapshot);
+    mem_free(r->server);
+    return rc;
+}
+
+int restore_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
+{
+    bool given[sizeof(items) / sizeof(items[0])] = {false};
+    struct restore_flags flags;
+    struct restore r = {.job = j, .flags = &flags, .envp = envp, .repo.job = j};
+    struct error e;
+    int n, rc;
+    const char **words = repo_flags_argv(argc, argv, &n);
+
+    rc = config_parse(&spec, n, words, envp, &flags, NULL, given, &e);
+    if (rc == 0 && !flags.help && (!flags.app || !*flags.app))
+        rc = error_set(&e, ERR_INVALID, "--appbinding is missing");
+    flags.data_dir_given = false;
+    for (size_t i = 0; i < spec.n_items; i++)
+        flags.data_dir_given |= given[i] && strcmp(items[i].name, "data-dir") == 0;
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+        rc = 2;
+    } else if (flags.help) {
+        config_help(&spec, stdout);
+    } else {
+        if (!flags.app_ns || !*flags.app_ns)
+            flags.app_ns = flags.ns;
+        rc = run(&r);
+    }
+    config_done(&spec, &flags);
+    mem_free(words);
+    return rc;
+}

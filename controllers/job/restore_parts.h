@@ -1,0 +1,37 @@
+/* restore_parts: what the files of a restore share. */
+#ifndef STASHD_RESTORE_PARTS_H
+#define STASHD_RESTORE_PARTS_H
+
+#include "controllers/job/apiserver.h"
+#include "controllers/job/repo_flags.h"
+
+struct restore_flags {
+    struct repo_flags repo;
+    const char *app, *app_ns, *ns, *hostname, *source_hostname, *args, *snapshot, *output_dir, *master, *kubeconfig;
+    const char *data_dir, *use_memory, *license;
+    uint64_t wait_s;
+    int64_t replicas, data_uid, data_gid;
+    bool help;
+    bool data_dir_given; /* by a flag: then it need not be a mount */
+};
+
+struct restore {
+    struct job *job;
+    const struct restore_flags *flags;
+    const char *const *envp;
+    struct apiserver *api; /* NULL until somebody asks: restore_api */
+    struct repo repo;
+    struct secrets key;
+    char *snapshot;         /* its whole id */
+    char *server;           /* version of the server it is of, by its tag; "": not known */
+    int64_t bytes;          /* < 0: not known */
+    bool is_physical;
+};
+
+int restore_api(struct restore *r, struct error *e) NODISCARD;
+/* Which snapshot, and what it holds: r->snapshot … is_physical. */
+int restore_find_snapshot(struct restore *r, struct error *e) NODISCARD;
+int restore_physical(struct restore *r, struct error *e) NODISCARD;
+int restore_logical(struct restore *r, struct error *e) NODISCARD;
+
+#endif

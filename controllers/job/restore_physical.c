@@ -1,0 +1,362 @@
+/*
+ * restore_physical: a stream of mariadb-backup or xtrabackup into a data directory that a server can start on, as a member of
+ * its Galera cluster without a state transfer. Everything happens in the stage (datadir.h): extract and check the stream,
+ * decompress, compare versions, prepare, write Galera's position, set owners; then all of it moves into place.
+ */
+#include "controllers/job/restore_parts.h"
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controllers/job/backup.h"
+#include "controllers/job/datadir.h"
+#include "controllers/job/grastate.h"
+#include "controllers/job/restore_info.h"
+#include "controllers/job/restore_pump.h"
+#include "controllers/job/words.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+
+enum {
+    PROGRESS_MS = 10000,
+    TEXT_MAX = 1024 * 1024,
+    OUT_MAX = 16 * 1024 * 1024,
+    MEMORY_DEFAULT_MB = 512, /* without a limit of the container */
+    MEMORY_MIN_MB = 64,
+};
+
+struct physical {
+    struct restore *r;
+    struct datadir dir;
+    const char *extract, *prepare; /* programs */
+    bool is_mariadb;
+    char tool_version[64];
+};
+
+/* ---- tools ---- */
+
+static int find_tools(struct physical *p, struct error *e)
+{
+    static const char *const m_extract[] = {"mbstream", NULL}, *const m_prepare[] = {"mariadb-backup", "mariabackup", NULL};
+    static const char *const p_extract[] = {"xbstream", NULL}, *const p_prepare[] = {"xtrabackup", NULL};
+    const char *server = p->r->server;
+
+    p->is_mariadb = *server ? strstr(server, "MariaDB") != NULL : job_find_program(m_prepare) != NULL;
+    p->extract = job_find_program(p->is_mariadb ? m_extract : p_extract);
+    p->prepare = job_find_program(p->is_mariadb ? m_prepare : p_prepare);
+    if (p->extract && p->prepare)
+        return 0;
+    return error_set(e, ERR_NOTFOUND, "the snapshot holds a physical backup of %s, but this image has no %s and %s: use the "
+                     "Task of that database", *server ? server : "a database",
+                     p->is_mariadb ? "mariadb-backup" : "xtrabackup", p->is_mariadb ? "mbstream" : "xbstream");
+}
+
+static int ask_tool_version(struct physical *p, struct error *e)
+{
+    const char *argv[] = {p->prepare, "--version", NULL};
+    struct job_command c = {
+        .argv = argv, .envp = job_environment(p->r->job), .out_max = 65536, .timeout_ms = 30000, .quiet = true};
+    struct job_result result;
+    int rc = job_run_ok(p->r->job, &c, &result, e);
+
+    if (rc == 0) {
+        (void)restore_info_tool_version(buf_str(&result.out), p->tool_version);
+        if (!*p->tool_version)
+            (void)restore_info_tool_version(buf_str(&result.err.text), p->tool_version);
+    }
+    job_result_done(&result);
+    return rc;
+}
+
+/* ---- files of the stage ---- */
+
+static char *in_stage(const struct physical *p, const char *name)
+{
+    return mem_printf("%s/%s", p->dir.stage, name);
+}
+
+static int read_stage(const struct physical *p, const char *name, struct buf *out, struct error *e)
+{
+    AUTO_FREE char *path = in_stage(p, name);
+
+    buf_init(out, TEXT_MAX);
+    return env_uv_read_file(path, out, e);
+}
+
+static void drop(const struct physical *p, const char *name)
+{
+    AUTO_FREE char *path = in_stage(p, name);
+
+    job_remove(path);
+}
+
+/* ---- steps ---- */
+
+static int extract(struct physical *p, struct xbstream *x, struct error *e)
+{
+    struct xbstream_options options = {.flavour = p->is_mariadb                           ? XBSTREAM_MARIADB
+                                                  : str_starts(str_of(p->tool_version), STR("2.")) ? XBSTREAM_PERCONA_57
+                                                                                          : XBSTREAM_PERCONA_80};
+    const char *argv[] = {p->extract, "-x", "-C", p->dir.stage, NULL};
+    struct restore_pump pump = {.repo = &p->r->repo,
+                                .snapshot = p->r->snapshot,
+                                .file = "/" BACKUP_STREAM_FILE,
+                                .argv = argv,
+                                .envp = job_environment(p->r->job),
+                                .program = p->extract,
+                                .check = x,
+                                .options = &options,
+                                .progress_every_ms = PROGRESS_MS};
+    int rc = restore_pump_run(&pump, e);
+
+    if (rc == 0)
+        log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes), F_INT("files", xbstream_files(x)));
+    return rc;
+}
+
+static int run_tool(struct physical *p, const struct words *w, struct job_result *result, struct error *e)
+{
+    struct job_command c = {.argv = words_argv(w), .envp = job_environment(p->r->job), .out_max = OUT_MAX};
+
+    return job_run_ok(p->r->job, &c, result, e);
+}
+
+static int decompress(struct physical *p, const struct xbstream *x, struct error *e)
+{
+    struct words w = {0};
+    struct job_result result;
+    int rc;
+
+    if (xbstream_saw_suffix(x, ".xbcrypt"))
+        return error_set(e, ERR_INVALID, "the backup's files are encrypted (xbcrypt): that is not supported");
+    if (!xbstream_saw_suffix(x, ".qp") && !xbstream_saw_suffix(x, ".zst") && !xbstream_saw_suffix(x, ".lz4"))
+        return 0;
+    words_add(&w, p->prepare);
+    words_add(&w, "--no-defaults");
+    words_add(&w, "--decompress");
+    words_add(&w, "--remove-original");
+    words_addf(&w, "--target-dir=%s", p->dir.stage);
+    rc = run_tool(p, &w, &result, e);
+    job_result_done(&result);
+    words_done(&w);
+    return rc < 0 ? error_wrap(e, rc, "decompressing the backup") : 0;
+}
+
+static int check_info(struct physical *p, struct error *e)
+{
+    struct restore_info info = {0};
+    struct buf text;
+    int rc = read_stage(p, "xtrabackup_info", &text, e);
+
+    if (rc == ERR_NOTFOUND) { /* MariaDB from 11.1 on */
+        buf_done(&text);
+        rc = read_stage(p, "mariadb_backup_info", &text, e);
+    }
+    if (rc == 0)
+        rc = restore_info_parse(buf_str(&text), &info, e);
+    buf_done(&text);
+    if (rc < 0)
+        return rc;
+    if (strstr(info.tool, p->is_mariadb ? "xtrabackup" : "maria"))
+        return error_set(e, ERR_INVALID, "the backup was made by %s, which %s does not read", info.tool, p->prepare);
+    return restore_info_check(info.version, p->is_mariadb, p->tool_version, e);
+}
+
+/* Half of the container's memory, in MB. */
+static uint64_t memory_mb(void)
+{
+    static const char *const files[] = {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct buf text;
+        uint64_t bytes = 0, half;
+        bool known;
+
+        buf_init(&text, 256);
+        known = env_uv_read_file(files[i], &text, NULL) == 0 && str_to_u64(str_trim(buf_str(&text)), &bytes) == 0;
+        buf_done(&text);
+        half = bytes / 2 >> 20;
+        if (known && half < 1024 * 1024) /* version 1 writes a huge number for "none" */
+            return half < MEMORY_MIN_MB ? MEMORY_MIN_MB : half;
+    }
+    return MEMORY_DEFAULT_MB;
+}
+
+static int prepare(struct physical *p, struct error *e)
+{
+    const char *memory = p->r->flags->use_memory;
+    struct words w = {0};
+    struct job_result result;
+    struct str err;
+    int rc;
+
+    words_add(&w, p->prepare);
+    words_add(&w, "--no-defaults");
+    words_add(&w, "--prepare");
+    words_addf(&w, "--target-dir=%s", p->dir.stage);
+    if (memory && *memory)
+        words_addf(&w, "--use-memory=%s", memory);
+    else
+        words_addf(&w, "--use-memory=%lluM", (unsigned long long)memory_mb());
+    rc = run_tool(p, &w, &result, e);
+    err = buf_str(&result.err.text);
+    if (rc == 0 && !memmem(err.n ? err.p : "", err.n, "completed OK!", 13))
+        rc = error_set(e, ERR_INVALID, "it ended without \"completed OK!\"");
+    job_result_done(&result);
+    words_done(&w);
+    return rc < 0 ? error_wrap(e, rc, "%s --prepare", p->prepare) : 0;
+}
+
+/* What --prepare leaves when it was whole: the two tools have different words for it. */
+static int check_prepared(struct physical *p, struct error *e)
+{
+    const char *wanted = p->is_mariadb ? "log-applied" : "full-prepared";
+    struct buf text;
+    char type[64];
+    int rc = read_stage(p, "xtrabackup_checkpoints", &text, e);
+
+    if (rc == ERR_NOTFOUND) {
+        buf_done(&text);
+        rc = read_stage(p, "mariadb_backup_checkpoints", &text, e);
+    }
+    if (rc == 0 && !str_same(restore_info_backup_type(buf_str(&text), type), wanted))
+        rc = error_set(e, ERR_INVALID, "the backup is not prepared: backup_type is \"%s\"", type);
+    buf_done(&text);
+    return rc;
+}
+
+static int write_position(struct physical *p, struct error *e)
+{
+    const char *ordinal = repo_flags_env(p->r->envp, "POD_ORDINAL");
+    bool first = !ordinal || !*ordinal || str_same(ordinal, "0");
+    AUTO_FREE char *path = in_stage(p, "grastate.dat");
+    struct grastate g;
+    struct buf text;
+    int rc = read_stage(p, "xtrabackup_galera_info", &text, e);
+
+    if (rc == ERR_NOTFOUND) {
+        buf_done(&text);
+        rc = read_stage(p, "mariadb_backup_galera_info", &text, e);
+    }
+    if (rc == ERR_NOTFOUND) {
+        buf_done(&text);
+        log_warn(&p->r->job->log, "the backup has no Galera position: the server starts as none of a cluster");
+        return 0;
+    }
+    if (rc == 0)
+        rc = grastate_parse(buf_str(&text), &g, e);
+    buf_done(&text);
+    if (rc < 0)
+        return rc;
+    buf_init(&text, 1024);
+    grastate_format(&g, first, &text);
+    rc = env_uv_write_file(path, buf_str(&text), 0640, true, e);
+    buf_done(&text);
+    if (rc == 0)
+        log_info(&p->r->job->log, "Galera's position is written", F_STR("uuid", g.uuid), F_INT("seqno", g.seqno),
+                 F_BOOL("safe_to_bootstrap", first));
+    return rc;
+}
+
+/* Identity and state of the node the backup is of: they must not come to life on another. */
+static int tidy(struct physical *p, struct error *e)
+{
+    static const char *const stale[] = {"gvwstate.dat", "auto.cnf", "galera.cache", "xtrabackup_galera_info_SST"};
+    uid_t uid;
+    gid_t gid;
+
+    for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++)
+        drop(p, stale[i]);
+    datadir_owner(&p->dir, p->r->flags->data_uid, p->r->flags->data_gid, &uid, &gid);
+    return datadir_chown(&p->dir, uid, gid, e);
+}
+
+static int commit(struct physical *p, struct error *e)
+{
+    struct buf text;
+    char file[64];
+    int rc = read_stage(p, "backup-my.cnf", &text, e);
+
+    (void)restore_info_system_file(buf_str(&text), file); /* its default without the file */
+    buf_done(&text);
+    rc = rc < 0 && rc != ERR_NOTFOUND ? rc : datadir_commit(&p->dir, file, e);
+    return rc;
+}
+
+static int fill(struct physical *p, struct error *e)
+{
+    struct xbstream *x = xbstream_new();
+    int rc = extract(p, x, e);
+
+    if (rc == 0)
+        rc = decompress(p, x, e);
+    xbstream_free(x);
+    if (rc < 0 || (rc = check_info(p, e)) < 0)
+        return rc;
+    if ((rc = prepare(p, e)) < 0 || (rc = check_prepared(p, e)) < 0 || (rc = write_position(p, e)) < 0 ||
+        (rc = tidy(p, e)) < 0)
+        return rc;
+    return commit(p, e);
+}
+
+/* ---- before and after ---- */
+
+/* The same for repetitions of one restore: the Job's name, which is the pod's without its random end. */
+static char *attempt_name(const struct restore *r)
+{
+    const char *pod = repo_flags_env(r->envp, "POD_NAME"), *dash = pod ? strrchr(pod, '-') : NULL;
+
+    if (!pod || !dash)
+        return mem_printf("%s/%s", r->flags->ns, pod && *pod ? pod : r->flags->hostname);
+    return mem_printf("%s/%.*s", r->flags->ns, (int)(dash - pod), pod);
+}
+
+static int check_space(struct physical *p, struct error *e)
+{
+    uint64_t have = datadir_free_bytes(&p->dir);
+    char need[32], left[32];
+
+    if (p->r->bytes <= 0 || (uint64_t)p->r->bytes <= have)
+        return 0;
+    return error_set(e, ERR_INVALID, "the backup has %s, but only %s are free in %s",
+                     str_format_size((uint64_t)p->r->bytes, need), str_format_size(have, left), p->dir.path);
+}
+
+static int check_first(struct physical *p, struct error *e)
+{
+    const struct restore_flags *f = p->r->flags;
+    int rc;
+
+    if (!f->data_dir_given && !datadir_is_mount(f->data_dir))
+        return error_set(e, ERR_INVALID, "the snapshot holds a physical backup, but no volume is mounted at %s: the "
+                         "RestoreSession needs volumeClaimTemplates and a volumeMount there", f->data_dir);
+    if ((rc = find_tools(p, e)) < 0 || (rc = ask_tool_version(p, e)) < 0)
+        return rc;
+    /* Of the snapshot's tag: found before hours of extracting; the file in the backup decides in the end. */
+    return *p->r->server ? restore_info_check(p->r->server, p->is_mariadb, p->tool_version, e) : 0;
+}
+
+int restore_physical(struct restore *r, struct error *e)
+{
+    struct physical p = {.r = r, .dir.lock_fd = -1};
+    AUTO_FREE char *attempt = attempt_name(r);
+    bool complete = false;
+    int rc = check_first(&p, e);
+
+    if (rc < 0)
+        return rc;
+    rc = datadir_open(&p.dir, r->flags->data_dir, attempt, &complete, e);
+    if (rc == 0 && complete)
+        log_info(&r->job->log, "an earlier attempt had all in place");
+    if (rc == 0 && !complete) {
+        if ((rc = check_space(&p, e)) == 0)
+            rc = fill(&p, e);
+        if (rc < 0)
+            datadir_abandon(&p.dir, e->msg);
+    }
+    datadir_done(&p.dir);
+    return rc;
+}

@@ -1,0 +1,27 @@
+/*
+ * restore_pump: a snapshot's file from restic into a program's standard input, checked as it passes. The program sees the end
+ * of its input only when restic ended well and, for a stream of a physical backup, the stream is complete; after any
+ * failure both are ended before that.
+ */
+#ifndef STASHD_RESTORE_PUMP_H
+#define STASHD_RESTORE_PUMP_H
+
+#include "controllers/job/repo.h"
+#include "controllers/job/xbstream.h"
+
+struct restore_pump {
+    /* The caller's, set before the run. */
+    struct repo *repo;
+    const char *snapshot, *file; /* id, and the file's name in it */
+    const char *const *argv, *const *envp; /* the program */
+    const char *program;         /* its name in errors */
+    struct xbstream *check;      /* NULL: a dump, which has no framing */
+    const struct xbstream_options *options;
+    uint32_t progress_every_ms;
+
+    uint64_t bytes; /* passed so far; readable */
+};
+
+int restore_pump_run(struct restore_pump *p, struct error *e) NODISCARD;
+
+#endif
