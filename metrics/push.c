@@ -1,4 +1,4 @@
-/* push: see push.h. Routes, bodies and the page; the groups are push_store.c's. */
+/* push: see push.h. Routes and bodies; the groups are push_store.c's, the page is push_page.c's. */
 #include "metrics/push.h"
 
 #include <stdio.h>
@@ -74,54 +74,82 @@ void push_drop_job(struct push *p, const char *job)
 /* ---- the path ---- */
 
 struct route {
-    struct buf text; /* decoded values, one after the other */
+    struct buf text; /* decoded names and values, one after the other */
+    size_t starts[TEXT_LABELS_MAX][2];
     struct text_label labels[TEXT_LABELS_MAX];
     size_t n;
 };
 
 /* base64url without or with padding, as grouping values with '/' come. */
-static bool decode_base64(struct buf *out, struct str s)
+static bool decode_base64(struct buf *out, struct str encoded)
 {
-    struct buf plain;
+    struct buf plain, unescaped;
+    struct str s;
     bool good;
 
     buf_init(&plain, 64 * 1024);
+    buf_init(&unescaped, 64 * 1024);
+    good = http_unescape(&unescaped, encoded);
+    s = buf_str(&unescaped);
     for (size_t i = 0; i < s.n; i++)
         buf_putc(&plain, s.p[i] == '-' ? '+' : s.p[i] == '_' ? '/' : s.p[i]);
     while (plain.len % 4 && plain.len < plain.max)
         buf_putc(&plain, '=');
-    good = str_is(s, "=") || base64_decode(out, buf_str(&plain)); /* "=" stands for the empty value */
+    good = good && (str_is(s, "=") || base64_decode(out, buf_str(&plain))); /* "=" stands for the empty value */
     buf_done(&plain);
+    buf_done(&unescaped);
     return good;
+}
+
+static int cut_len(struct str s)
+{
+    return (int)(s.n > 60 ? 60 : s.n);
+}
+
+/* One "<label>/<value>"; the texts are appended to r->text, which may move: starts keep their places. */
+static int parse_label(struct route *r, struct str name, struct str value, size_t starts[2], struct error *e)
+{
+    struct str plain;
+    bool base64;
+
+    starts[0] = r->text.len;
+    if (!http_unescape(&r->text, name))
+        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", cut_len(name), name.n ? name.p : "");
+    plain = (struct str){r->text.data + starts[0], r->text.len - starts[0]};
+    base64 = str_ends(plain, STR("@base64"));
+    if (base64)
+        plain.n -= 7;
+    if (!text_name_ok(plain, true) || str_starts(plain, STR("__")))
+        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", cut_len(plain), plain.n ? plain.p : "");
+    for (size_t i = 0; i < r->n; i++)
+        if (r->labels[i].name.n == plain.n && memcmp(r->text.data + r->starts[i][0], plain.p, plain.n) == 0)
+            return error_set(e, ERR_INVALID, "label %.*s is given twice", cut_len(plain), plain.p);
+    r->labels[r->n].name.n = plain.n;
+    starts[1] = r->text.len;
+    if (base64 ? !decode_base64(&r->text, value) : !http_unescape(&r->text, value))
+        return error_set(e, ERR_INVALID, "the value of %.*s cannot be decoded", cut_len(name), name.p);
+    r->labels[r->n].value.n = r->text.len - starts[1];
+    return 0;
 }
 
 /* /metrics/job/<job>{/<label>/<value>}, each name also with @base64. */
 static int parse_route(struct route *r, struct str path, struct error *e)
 {
     struct str rest = {path.p + sizeof("/metrics"), path.n - sizeof("/metrics")}, name, value;
-    size_t starts[TEXT_LABELS_MAX];
+    int rc;
 
     for (r->n = 0; str_cut(&rest, '/', &name); r->n++) {
-        bool base64 = str_ends(name, STR("@base64"));
-
         if (r->n == TEXT_LABELS_MAX)
             return error_set(e, ERR_INVALID, "more than %d grouping labels", TEXT_LABELS_MAX);
         if (!str_cut(&rest, '/', &value))
-            return error_set(e, ERR_INVALID, "label %.*s has no value", (int)(name.n > 60 ? 60 : name.n), name.p);
-        if (base64)
-            name.n -= 7;
-        if (!text_name_ok(name, true) || str_starts(name, STR("__")))
-            return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", (int)(name.n > 60 ? 60 : name.n), name.n ? name.p : "");
-        starts[r->n] = r->text.len;
-        if (base64 ? !decode_base64(&r->text, value) : !http_unescape(&r->text, value))
-            return error_set(e, ERR_INVALID, "the value of %.*s cannot be decoded", (int)(name.n > 60 ? 60 : name.n), name.p);
-        r->labels[r->n] = (struct text_label){name, {NULL, r->text.len - starts[r->n]}};
-        for (size_t i = 0; i < r->n; i++)
-            if (str_eq(r->labels[i].name, name))
-                return error_set(e, ERR_INVALID, "label %.*s is given twice", (int)(name.n > 60 ? 60 : name.n), name.p);
+            return error_set(e, ERR_INVALID, "label %.*s has no value", cut_len(name), name.p);
+        if ((rc = parse_label(r, name, value, r->starts[r->n], e)) < 0)
+            return rc;
     }
-    for (size_t i = 0; i < r->n; i++)
-        r->labels[i].value.p = r->text.data + starts[i];
+    for (size_t i = 0; i < r->n; i++) {
+        r->labels[i].name.p = r->text.data + r->starts[i][0];
+        r->labels[i].value.p = r->text.data + r->starts[i][1];
+    }
     if (!r->n || !r->labels[0].value.n)
         return error_set(e, ERR_INVALID, "job name is required");
     return 0;
@@ -208,8 +236,9 @@ static void take(struct push *p, struct http_serve *s, const struct route *r, st
         http_reply(s, 200, NULL, STR_NONE);
         return;
     }
-    p->refused += rc != ERR_INVALID;
-    note_failure(p, r, now_ms);
+    p->refused += rc == ERR_TOOBIG || rc == ERR_THROTTLED;
+    if (rc != ERR_INVALID) /* a body that is no exposition counts as no push, as in the original */
+        note_failure(p, r, now_ms);
     answer_error(s, status_of(rc), &e);
 }
 
@@ -251,7 +280,7 @@ static bool is_route(struct str path)
 {
     size_t n = sizeof(PREFIX) - 1;
 
-    return str_starts(path, str_of(PREFIX)) && (path.n == n || path.p[n] == '/' || path.p[n] == '@');
+    return str_starts(path, str_of(PREFIX)) && (path.n == n || strchr("/@%", path.p[n]));
 }
 
 bool push_is_write(const struct http_serve *s)
@@ -281,80 +310,4 @@ bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms)
         http_reply(s, 405, "text/plain; charset=utf-8", STR("use PUT, POST or DELETE\n"));
     buf_done(&r.text);
     return true;
-}
-
-/* ---- the page ---- */
-
-struct page_family {
-    struct str name;
-    const struct push_family *first; /* of any group: type and help are the same in all */
-};
-
-static int by_family(const void *a, const void *b)
-{
-    const struct page_family *x = a, *y = b;
-    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
-    int c = memcmp(x->name.p, y->name.p, n);
-
-    return c ? c : (x->name.n > y->name.n) - (x->name.n < y->name.n);
-}
-
-static void write_family(const struct push *p, const struct page_family *f, struct buf *out)
-{
-    char number[32];
-    void *value;
-
-    if (f->first->help[0]) {
-        buf_printf(out, "# HELP %s ", f->first->name);
-        text_put_escaped(out, str_of(f->first->help), false);
-        buf_putc(out, '\n');
-    }
-    buf_printf(out, "# TYPE %s %s\n", f->first->name, text_type_name(f->first->type));
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
-        const struct push_family *own = map_get(&((struct push_group *)value)->families, f->name);
-
-        for (size_t i = 0; own && i < own->n; i++)
-            buf_printf(out, "%s %s\n", own->series[i].id, text_format_value(own->series[i].value, number));
-    }
-}
-
-static void write_times(const struct push *p, const char *name, const char *help, bool failed, struct buf *out)
-{
-    char number[32];
-    void *value;
-
-    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
-        const struct push_group *g = value;
-
-        buf_printf(out, "%s{", name);
-        push_put_labels(out, g->labels, g->n_labels);
-        buf_printf(out, "} %s\n", text_format_value((double)(failed ? g->failed_ms : g->pushed_ms) / 1000, number));
-    }
-}
-
-void push_write(const struct push *p, struct buf *out)
-{
-    struct map names;
-    struct page_family *list;
-    struct str name;
-    size_t n = 0;
-    void *group, *family;
-
-    if (!map_size(&p->groups))
-        return;
-    map_init(&names, 1);
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &group);)
-        for (size_t k = 0; map_next(&((struct push_group *)group)->families, &k, &name, &family);)
-            (void)map_put(&names, name, family);
-    list = mem_alloc((map_size(&names) + 1) * sizeof(*list));
-    for (size_t it = 0; map_next(&names, &it, &name, &family);)
-        list[n++] = (struct page_family){name, family};
-    qsort(list, n, sizeof(*list), by_family);
-    for (size_t i = 0; i < n; i++)
-        write_family(p, &list[i], out);
-    write_times(p, "push_time_seconds", "When a push to this group last succeeded, Unix time.", false, out);
-    write_times(p, "push_failure_time_seconds", "When a push to this group last failed, Unix time.", true, out);
-    mem_free(list);
-    map_done(&names);
 }

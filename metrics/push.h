@@ -4,7 +4,7 @@
  * parameter.
  *
  * PUT replaces a group, POST the metrics of the same names in it, DELETE drops it. A push that would make /metrics
- * inconsistent (another type or help for a name, one series in two groups) is refused with 400 and changes nothing but
+ * inconsistent (another type for a name, one series in two groups) is refused with 400 and changes nothing but
  * the group's push_failure_time_seconds. Text format 0.0.4, also gzipped; other content types are 415.
  */
 #ifndef STASHD_PUSH_H
@@ -27,8 +27,10 @@ bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms);
 /* True when this request changes something and so may need a token. */
 bool push_is_write(const struct http_serve *s);
 
-/* All pushed series with push_time_seconds and push_failure_time_seconds, families ordered by name. */
-void push_write(const struct push *p, struct buf *out);
+/* The whole page: own (what registry_write and others wrote), all pushed series, push_time_seconds and
+ * push_failure_time_seconds; families ordered by name, each once. Pushed series of a name that own has with another type
+ * are left out. */
+void push_write(const struct push *p, struct str own, struct buf *out);
 
 /* Drops all groups of a job: its invoker was deleted. */
 void push_drop_job(struct push *p, const char *job);

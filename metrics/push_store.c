@@ -87,7 +87,7 @@ static const struct text_label *find_label(const struct text_label *labels, size
     return NULL;
 }
 
-/* In order, with instance="" when nobody gave one; another empty label is no label. At most 2 * TEXT_LABELS_MAX. */
+/* In order, with instance="" when nobody gave one. At most 2 * TEXT_LABELS_MAX. */
 void push_put_labels(struct buf *out, const struct text_label *labels, size_t n)
 {
     struct text_label all[2 * TEXT_LABELS_MAX + 1];
@@ -97,8 +97,23 @@ void push_put_labels(struct buf *out, const struct text_label *labels, size_t n)
         all[n++] = (struct text_label){STR("instance"), STR("")};
     qsort(all, n, sizeof(all[0]), by_name);
     for (size_t i = 0; i < n; i++)
-        if (all[i].value.n || str_is(all[i].name, "instance"))
-            put_label(out, &all[i]);
+        put_label(out, &all[i]);
+}
+
+/* le and quantile are numbers, whatever way a client writes them: "1.0" is the bound 1. */
+static void put_bound(struct buf *out, const struct text_label *l)
+{
+    char text[64], number[32], *end;
+    double v;
+
+    if (!l->value.n || l->value.n >= sizeof(text)) {
+        put_label(out, l);
+        return;
+    }
+    memcpy(text, l->value.p, l->value.n);
+    text[l->value.n] = 0;
+    v = strtod(text, &end);
+    put_label(out, *end ? l : &(struct text_label){l->name, str_of(text_format_value(v, number))});
 }
 
 /* The labels as they are printed: own ones, those of the group over them; le and quantile stand last. */
@@ -125,7 +140,7 @@ static char *series_id(const struct push_group *g, const struct text_sample *s)
     buf_putc(&out, '{');
     push_put_labels(&out, all, n);
     if (last)
-        put_label(&out, last);
+        put_bound(&out, last);
     buf_putc(&out, '}');
     if (buf_error(&out) < 0) {
         buf_done(&out);
@@ -148,9 +163,9 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
     char *id;
 
     if (s->has_timestamp)
-        return error_set(e, ERR_INVALID, "pushed metrics must not have timestamps");
+        return error_set(e, ERR_CONFLICT, "pushed metrics must not have timestamps");
     if (str_is(s->family, "push_time_seconds") || str_is(s->family, "push_failure_time_seconds"))
-        return error_set(e, ERR_INVALID, "%.*s is set here, not pushed", (int)s->family.n, s->family.p);
+        return 0; /* set here, whatever was pushed */
     if (++x->n > x->p->limits.series_per_group)
         return error_set(e, ERR_TOOBIG, "more than %zu series in one group", x->p->limits.series_per_group);
     if (!f) {
@@ -164,7 +179,7 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
     if (!id)
         return error_set(e, ERR_TOOBIG, "the labels of %.*s are too long", (int)(s->name.n > 60 ? 60 : s->name.n), s->name.p);
     if (map_put(&x->ids, str_of(id), x->g)) {
-        int rc = error_set(e, ERR_INVALID, "%.200s was given twice", id);
+        int rc = error_set(e, ERR_CONFLICT, "%.200s was given twice", id);
 
         mem_free(id);
         return rc;
@@ -204,14 +219,12 @@ static int check_against(const struct push_group *other, const struct push_group
         if (!theirs)
             continue;
         if (mine->type != theirs->type)
-            return error_set(e, ERR_INVALID, "%s is a %s in group {%.200s}, not a %s", mine->name, text_type_name(theirs->type),
+            return error_set(e, ERR_CONFLICT, "%s is a %s in group {%.200s}, not a %s", mine->name, text_type_name(theirs->type),
                              other->key, text_type_name(mine->type));
-        if (strcmp(mine->help, theirs->help) != 0)
-            return error_set(e, ERR_INVALID, "%s has another help text in group {%.200s}", mine->name, other->key);
         for (size_t i = 0; i < mine->n; i++)
             for (size_t k = 0; k < theirs->n; k++)
                 if (strcmp(mine->series[i].id, theirs->series[k].id) == 0)
-                    return error_set(e, ERR_INVALID, "%.200s is in group {%.200s} already", mine->series[i].id, other->key);
+                    return error_set(e, ERR_CONFLICT, "%.200s is in group {%.200s} already", mine->series[i].id, other->key);
     }
     return 0;
 }

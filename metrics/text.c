@@ -42,6 +42,8 @@ const char *text_format_value(double v, char out[32])
     int precision = 0;
     int64_t exponent = 0;
 
+    if (v == 0)
+        v = 0; /* "-0" has no use */
     if (isnan(v) || isinf(v)) {
         (void)snprintf(out, 32, "%s", isnan(v) ? "NaN" : v > 0 ? "+Inf" : "-Inf");
         return out;

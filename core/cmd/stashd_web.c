@@ -38,13 +38,17 @@ static void add_process(struct buf *out)
 
 static void serve_metrics(struct stashd_web *w, struct http_serve *s)
 {
-    struct buf page;
+    struct buf own, page;
 
+    buf_init(&own, PAGE_MAX);
     buf_init(&page, PAGE_MAX);
-    registry_write(w->registry, &page);
-    add_process(&page);
+    registry_write(w->registry, &own);
+    add_process(&own);
     if (w->push)
-        push_write(w->push->push, &page);
+        push_write(w->push->push, buf_str(&own), &page);
+    else
+        buf_add_str(&page, buf_str(&own));
+    buf_done(&own);
     if (buf_error(&page) < 0)
         http_reply(s, 500, text_plain, STR("the page is too big\n"));
     else

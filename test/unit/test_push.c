@@ -86,7 +86,7 @@ static int push(struct world *w, const char *method, const char *path, const cha
 static const char *page(struct world *w)
 {
     buf_clear(&w->page);
-    push_write(w->push, &w->page);
+    push_write(w->push, STR_NONE, &w->page);
     return w->page.data;
 }
 
@@ -122,6 +122,8 @@ static void grouping_labels_win_and_come_decoded(void **state)
     assert_page(w, "x{instance=\"i\",job=\"a b\",path=\"/var/tmp\"} 1\n", true);
     assert_int_equal(push(w, "POST", "/metrics/job@base64/YS9i", "x 1\n"), 200);
     assert_page(w, "x{instance=\"\",job=\"a/b\"} 1\n", true);
+    assert_int_equal(push(w, "POST", "/metrics/job%40base64/Ly8%3D/l/", "x{m=\"\"} 3\n"), 200); /* as some clients escape */
+    assert_page(w, "x{instance=\"\",job=\"//\",l=\"\",m=\"\"} 3\n", true);
     assert_int_equal(push(w, "POST", "/metrics/job/", "x 1\n"), 400);
     assert_int_equal(push(w, "POST", "/metrics/job/a/odd", "x 1\n"), 400);
     assert_int_equal(push(w, "POST", "/metrics/job/a/0x/1", "x 1\n"), 400);
@@ -134,26 +136,46 @@ static void an_inconsistent_push_changes_nothing_but_the_failure_time(void **sta
 
     assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x gauge\nx{group=\"b\"} 1\n"), 200);
     assert_int_equal(push(w, "PUT", "/metrics/job/b", "# TYPE x counter\nx 2\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "# HELP x other\n# TYPE x gauge\nx 2\n"), 400);
     assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400); /* the same series */
     assert_int_equal(push(w, "PUT", "/metrics/job/b", "x 1\nx 1\n"), 400);
     assert_int_equal(push(w, "PUT", "/metrics/job/b", "x 1 1772330400000\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "push_time_seconds 1\n"), 400);
     assert_page(w, "x{group=\"b\",instance=\"\",job=\"a\"} 1\n", true);
     assert_page(w, "job=\"b\"} 2", false);
     assert_page(w, "push_failure_time_seconds{instance=\"\",job=\"b\"} 1.7723304005e+09\n", true);
     assert_page(w, "push_time_seconds{instance=\"\",job=\"b\"} 0\n", true);
     /* The only holder of a name may change its type. */
     assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
+    /* As the original does: no exposition is no push; another help and our own names do no harm. */
+    assert_int_equal(push(w, "PUT", "/metrics/job/c", "}{\n"), 400);
+    assert_page(w, "job=\"c\"", false);
+    assert_int_equal(push(w, "PUT", "/metrics/job/c", "# HELP x other\n# TYPE x counter\nx 3\npush_time_seconds 1\n"), 200);
+    assert_page(w, "x{instance=\"\",job=\"c\"} 3\n", true);
+    assert_page(w, "push_time_seconds{instance=\"\",job=\"c\"} 1.7723304005e+09\n", true);
+}
+
+static void pushed_series_join_the_operators_own_families(void **state)
+{
+    static const char own[] = "# HELP a Own\n# TYPE a gauge\na 1\n# HELP z Own\n# TYPE z counter\nz{l=\"1\"} 2\nz{l=\"2\"} 3\n";
+    struct world *w = *state;
+
+    push_write(w->push, STR(own), &w->page);
+    assert_string_equal(w->page.data, own);
+    buf_clear(&w->page);
+    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# TYPE a gauge\na 5\n# TYPE m gauge\nm 6\n# TYPE z gauge\nz 7\n"), 200);
+    push_write(w->push, STR(own), &w->page);
+    assert_non_null(strstr(w->page.data, "# HELP a Own\n# TYPE a gauge\na 1\na{instance=\"\",job=\"j\"} 5\n# TYPE m gauge\n"
+                                         "m{instance=\"\",job=\"j\"} 6\n# HELP push_failure_time_seconds "));
+    assert_non_null(strstr(w->page.data, "z{l=\"2\"} 3\n"));
+    assert_null(strstr(w->page.data, "} 7\n")); /* another type: one of them has to give way */
 }
 
 static void histograms_keep_their_family_and_the_bound_stands_last(void **state)
 {
     struct world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE h histogram\nh_bucket{le=\"1\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
+    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE h histogram\nh_bucket{le=\"1.0\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
                                                       "h_sum{z=\"q\"} 1.5\nh_count{z=\"q\"} 2\n"), 200);
-    assert_page(w, "# TYPE h histogram\nh_bucket{instance=\"\",job=\"a\",z=\"q\",le=\"1\"} 1\n", true);
+    assert_page(w, "# TYPE h histogram\nh_bucket{instance=\"\",job=\"a\",z=\"q\",le=\"1\"} 1\n", true); /* not "1.0" */
     assert_page(w, "h_count{instance=\"\",job=\"a\",z=\"q\"} 2\n", true);
 }
 
@@ -247,6 +269,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(put_replaces_a_group_and_post_only_equal_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(grouping_labels_win_and_come_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_inconsistent_push_changes_nothing_but_the_failure_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pushed_series_join_the_operators_own_families, set_up, tear_down),
         cmocka_unit_test_setup_teardown(histograms_keep_their_family_and_the_bound_stands_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(caps_refuse_instead_of_growing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(gzip_is_unpacked_and_other_formats_are_refused, set_up, tear_down),

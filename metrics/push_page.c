@@ -1,0 +1,163 @@
+/*
+ * push_page: the page that /metrics shows: the operator's own families and the pushed ones, ordered by name, each once.
+ * A client that pushes its whole registry brings process_* along: those series join the operator's own family, since a
+ * family that came twice would spoil the page for its readers.
+ */
+#include <stdlib.h>
+
+#include "core/base/mem.h"
+#include "metrics/push_store.h"
+
+struct page_family {
+    struct str name;
+    struct str own; /* its lines as the operator wrote them */
+    bool own_type_differs;
+    const struct push_family *first; /* of any group: type is the same in all */
+};
+
+struct page {
+    struct page_family *list;
+    size_t n, cap;
+    struct map by_name; /* to index + 1 */
+};
+
+static struct page_family *family_of(struct page *g, struct str name)
+{
+    uintptr_t at = (uintptr_t)map_get(&g->by_name, name);
+
+    if (at)
+        return &g->list[at - 1];
+    if (g->n == g->cap) {
+        g->cap = g->cap ? g->cap * 2 : 64;
+        g->list = mem_realloc(g->list, g->cap * sizeof(*g->list));
+    }
+    g->list[g->n++] = (struct page_family){.name = name};
+    (void)map_put(&g->by_name, name, (void *)(uintptr_t)g->n); // NOLINT(performance-no-int-to-ptr): an index
+    return &g->list[g->n - 1];
+}
+
+/* Cuts the operator's page at its "# HELP name" and "# TYPE name" lines. */
+static void take_own(struct page *g, struct str own)
+{
+    struct str line, name;
+    struct page_family *f = NULL;
+
+    while (own.n && str_cut(&own, '\n', &line)) {
+        struct str rest = line;
+
+        if (str_starts(line, STR("# HELP ")) || str_starts(line, STR("# TYPE "))) {
+            rest = (struct str){line.p + 7, line.n - 7};
+            (void)str_cut(&rest, ' ', &name);
+            if (!f || !str_eq(f->name, name)) {
+                f = family_of(g, name);
+                f->own = (struct str){line.p, 0};
+            }
+        }
+        if (f)
+            f->own.n = (size_t)(line.p + line.n - f->own.p);
+    }
+}
+
+static bool own_type_is(const struct page_family *f, enum text_type type)
+{
+    struct str own = f->own, line;
+
+    while (own.n && str_cut(&own, '\n', &line))
+        if (str_starts(line, STR("# TYPE ")))
+            return str_ends(line, str_of(text_type_name(type)));
+    return false;
+}
+
+static void take_pushed(struct page *g, const struct push *p)
+{
+    struct str name;
+    void *group, *family;
+
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &group);)
+        for (size_t k = 0; map_next(&((struct push_group *)group)->families, &k, &name, &family);) {
+            struct page_family *f = family_of(g, name);
+
+            if (!f->first && f->own.n)
+                f->own_type_differs = !own_type_is(f, ((struct push_family *)family)->type);
+            f->first = family;
+        }
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct page_family *x = a, *y = b;
+    size_t n = x->name.n < y->name.n ? x->name.n : y->name.n;
+    int c = memcmp(x->name.p, y->name.p, n);
+
+    return c ? c : (x->name.n > y->name.n) - (x->name.n < y->name.n);
+}
+
+static void put_head(const struct page_family *f, struct buf *out)
+{
+    if (f->own.n) {
+        buf_add_str(out, f->own);
+        buf_putc(out, '\n');
+        return;
+    }
+    if (f->first->help[0]) {
+        buf_printf(out, "# HELP %s ", f->first->name);
+        text_put_escaped(out, str_of(f->first->help), false);
+        buf_putc(out, '\n');
+    }
+    buf_printf(out, "# TYPE %s %s\n", f->first->name, text_type_name(f->first->type));
+}
+
+static void put_family(const struct push *p, const struct page_family *f, struct buf *out)
+{
+    char number[32];
+    void *value;
+
+    put_head(f, out);
+    if (f->own_type_differs)
+        return; /* no reader could make sense of both */
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        const struct push_family *own = map_get(&((struct push_group *)value)->families, f->name);
+
+        for (size_t i = 0; own && i < own->n; i++)
+            buf_printf(out, "%s %s\n", own->series[i].id, text_format_value(own->series[i].value, number));
+    }
+}
+
+/* push_time_seconds and its sister, as a page of our own. */
+static void put_times(const struct push *p, const char *name, const char *help, bool failed, struct buf *out)
+{
+    char number[32];
+    void *value;
+
+    buf_printf(out, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name);
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        const struct push_group *g = value;
+
+        buf_printf(out, "%s{", name);
+        push_put_labels(out, g->labels, g->n_labels);
+        buf_printf(out, "} %s\n", text_format_value((double)(failed ? g->failed_ms : g->pushed_ms) / 1000, number));
+    }
+}
+
+void push_write(const struct push *p, struct str own, struct buf *out)
+{
+    struct page g = {0};
+    struct buf times;
+
+    buf_init(&times, out->max);
+    if (map_size(&p->groups)) {
+        put_times(p, "push_time_seconds", "When a push to this group last succeeded, Unix time.", false, &times);
+        put_times(p, "push_failure_time_seconds", "When a push to this group last failed, Unix time.", true, &times);
+    }
+    map_init(&g.by_name, 1);
+    take_own(&g, own);
+    take_own(&g, buf_str(&times));
+    take_pushed(&g, p);
+    if (g.n)
+        qsort(g.list, g.n, sizeof(*g.list), by_name);
+    for (size_t i = 0; i < g.n; i++)
+        put_family(p, &g.list[i], out);
+    map_done(&g.by_name);
+    mem_free(g.list);
+    buf_done(&times);
+}
