@@ -62,9 +62,22 @@ void engine_send(struct engine *e, struct engine_call *c); /* starts it, now or 
 void engine_pass_ended(struct pass *p);                    /* the pass is freed */
 void engine_throttled(struct engine *e, uint32_t retry_after_ms);
 
+/* The pass's fields on each of its lines. */
+#define PASS_LOG(var, p)                                                                                               \
+    const struct log_field var##_fields[]  = {F_STR("controller", (p)->controller->name),                             \
+                                              F_STR("namespace", (p)->key->ns), F_STR("name", (p)->key->name)};       \
+    const struct log var = {.parent = (p)->engine->o.log, .fields = var##_fields, .n_fields = 3,                     \
+                             .min = (p)->engine->o.log->min}
+
 /* engine_pass.c */
 void engine_pass_start(struct engine *e, struct queue_key *key);
 /* Its requests end with ERR_CANCELED and the pass with them, in later turns. */
 void engine_pass_cancel(struct pass *p);
+/* Notes the first failure; the pass still has to be ended. */
+void engine_pass_fail(struct pass *p, int rc, const struct error *e, const char *what);
+void engine_pass_end(struct pass *p); /* frees it */
+
+/* engine_effect.c: the next effect, and so on to the end of the pass. */
+void engine_effects_run(struct pass *p);
 
 #endif

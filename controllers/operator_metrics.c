@@ -45,7 +45,7 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
     m->requests = registry_add(r, METRIC_COUNTER, "stash_operator_api_requests_total",
                                "Requests to the API server, by HTTP status (0: no answer).",
                                of_request, NULL, 0);
-    m->restarts = registry_add(r, METRIC_COUNTER, "stash_operator_watch_restarts_total", "Watches that were taken up again.",
+    m->restarts = registry_add(r, METRIC_COUNTER, "stash_operator_watch_restarts_total", "Watches taken up again.",
                                of_kind, NULL, 0);
     m->relists = registry_add(r, METRIC_COUNTER, "stash_operator_relist_total", "Lists of a whole kind.", of_kind,
                               NULL, 0);

@@ -203,7 +203,8 @@ int main(int argc, char **argv)
     int rc;
 
     mem_install((unsigned)getpid() ^ (unsigned)(uintptr_t)&p);
-    if (config_parse(&stashd_config, argc, (const char *const *)argv, (const char *const *)environ, &p.settings, NULL, NULL, &e) < 0 ||
+    if (config_parse(&stashd_config, argc, (const char *const *)argv, (const char *const *)environ, &p.settings, NULL,
+                     NULL, &e) < 0 ||
         stashd_settings_check(&p.settings, &e) < 0) {
         (void)fprintf(stderr, "stashd: %s\n", e.msg);
         config_done(&stashd_config, &p.settings);

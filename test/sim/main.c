@@ -244,7 +244,10 @@ static void set_up(struct run *r, const struct options *o)
 {
     const struct kubelet_dice dice = {o->fail_percent, o->lost_percent};
 
-    *r = (struct run){.o = o, .dice = o->seed ^ 0xd1ce, .fault_percent = o->fault_percent, .start_s = 1772323200 /* 2026-03-01T00:00:00Z */};
+    *r = (struct run){.o = o,
+                      .dice = o->seed ^ 0xd1ce,
+                      .fault_percent = o->fault_percent,
+                      .start_s = 1772323200 /* 2026-03-01T00:00:00Z */};
     sim_env_init(&r->env, o->seed, r->start_s * 1000);
     r->hash = EVP_MD_CTX_new();
     EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL);
