@@ -19,8 +19,8 @@
  *  - two leaders: both creates have one name, so one object; both patches carry the resourceVersion, so one wins and the
  *    other comes back with the newer object, for which nothing is outstanding.
  *  - a stale cache shows an L that is too old: the create meets the existing name, or, if that session was deleted
- *    already, the patch after it conflicts. A session made twice is only possible when a finished one is removed before
- *    the cache shows the patch that its own pass made; history therefore keeps a session newer than L.
+ *    already, makes it again. The second needs a finished one to be removed before the cache shows the patch that its
+ *    own pass made; and history never removes the newest success and failure (retain.c), so only a skipped one can go.
  *  - the clock steps back: now < L, nothing is outstanding. L more than a day ahead of the clock can only come from a
  *    clock that was wrong: L := now, and names still keep what was made from being made again.
  *  - the clock steps forward, or nobody led for long: the outstanding ones shrink to the latest, and that is made only if
