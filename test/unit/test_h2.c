@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 #include "core/net/h2.h"
+#include "core/net/h2_session.h"
 #include "core/net/tcp_uv.h"
 #include "test/unit/support_certs.h"
 
@@ -707,6 +708,181 @@ static void a_client_that_does_not_read_does_not_hold_the_others(void **state)
     world_drop(w);
 }
 
+/* ---- a server by hand: the session, and what the test makes of it ---- */
+
+struct manual {
+    struct world *w;
+    struct tcp_listen *listen;
+    struct manual_conn {
+        struct manual *m;
+        struct tcp *tcp;
+        struct h2_session *session;
+        struct h2_stream *stream; /* the last request */
+        bool closed;
+    } conns[2];
+    unsigned accepted, requests;
+    bool refuse;
+};
+
+static void manual_flush(struct manual_conn *c)
+{
+    struct buf out;
+
+    buf_init(&out, 1 << 20);
+    (void)h2_session_pull(c->session, &out);
+    if (c->tcp)
+        tcp_write(c->tcp, buf_str(&out));
+    buf_done(&out);
+}
+
+static void manual_head(void *ctx, struct h2_stream *s, const struct h2_head *head)
+{
+    struct manual_conn *c = ctx;
+
+    (void)head;
+    c->m->requests++;
+    c->stream = s;
+    if (c->m->refuse) {
+        c->m->refuse = false;
+        h2_stream_reset(s, 7); /* REFUSED_STREAM */
+    }
+}
+
+static const struct h2_events manual_events = {.on_head = manual_head};
+
+static void manual_data(struct tcp *t, struct str bytes)
+{
+    struct manual_conn *c = tcp_data(t);
+
+    assert_int_equal(h2_session_feed(c->session, bytes, NULL), 0);
+    manual_flush(c);
+}
+
+static void manual_closed(struct tcp *t, int rc, const struct error *e)
+{
+    struct manual_conn *c = tcp_data(t);
+
+    (void)rc, (void)e;
+    c->tcp = NULL;
+    c->closed = true;
+    h2_session_free(c->session);
+}
+
+static const struct tcp_callbacks manual_callbacks = {
+    .on_data = manual_data, .on_eof = raw_eof, .on_closed = manual_closed};
+
+static void manual_accept(struct tcp_listen *l, struct tcp *t)
+{
+    struct manual *m = tcp_listen_data(l);
+    struct manual_conn *c = &m->conns[m->accepted++];
+
+    assert_true(m->accepted <= 2);
+    c->m = m;
+    c->tcp = t;
+    c->session = h2_session_new(H2_SERVER, &manual_events, c);
+    tcp_set_data(t, &manual_callbacks, c);
+}
+
+static void manual_answer(struct manual_conn *c, const char *text)
+{
+    h2_stream_head(c->stream, 200, NULL, 0);
+    h2_stream_write(c->stream, str_of(text));
+    h2_stream_end(c->stream);
+    manual_flush(c);
+}
+
+static void manual_start(struct manual *m, struct world *w)
+{
+    struct error e;
+
+    *m = (struct manual){.w = w};
+    h2_peer_free(w->peer, on_flag, &w->peer_closed);
+    env_uv_run_until(w->env, &w->peer_closed);
+    m->listen = tcp_listen(w->env, "127.0.0.1", 0, NULL, manual_accept, m, &e);
+    assert_non_null(m->listen);
+    w->peer = h2_peer_new(
+        &(struct h2_peer_options){.env = w->env, .host = "127.0.0.1", .port = tcp_listen_port(m->listen)});
+    w->peer_closed = false;
+}
+
+static void manual_end(struct manual *m)
+{
+    h2_peer_free(m->w->peer, on_flag, &m->w->peer_closed);
+    env_uv_run_until(m->w->env, &m->w->peer_closed);
+    m->w->peer = NULL;
+    tcp_listen_close(m->listen);
+    for (unsigned i = 0; i < m->accepted; i++)
+        env_uv_run_until(m->w->env, &m->conns[i].closed);
+}
+
+static void wait_requests(struct manual *m, unsigned n)
+{
+    while (m->requests < n)
+        uv_run(env_uv_loop(m->w->env), UV_RUN_ONCE);
+}
+
+static void after_goaway_running_calls_go_on_and_new_ones_connect_again(void **state)
+{
+    struct world *w = world_make(false);
+    struct call a, b, c;
+    struct manual m;
+
+    (void)state;
+    manual_start(&m, w);
+    call_init(&a, w, "GET", "/a", STR_NONE);
+    go(&a);
+    wait_requests(&m, 1);
+    h2_session_goaway(m.conns[0].session);
+    call_init(&b, w, "GET", "/b", STR_NONE);
+    go(&b); /* on its way when GOAWAY comes: the server ignores it, and it is sent again */
+    manual_flush(&m.conns[0]);
+    wait_requests(&m, 2);
+    assert_int_equal(m.accepted, 2);
+    call_init(&c, w, "GET", "/c", STR_NONE);
+    manual_answer(&m.conns[1], "b");
+    env_uv_run_until(w->env, &b.done);
+    assert_int_equal(b.rc, 0);
+    assert_string_equal(b.body.data, "b");
+    go(&c);
+    wait_requests(&m, 3);
+    manual_answer(&m.conns[1], "c");
+    env_uv_run_until(w->env, &c.done);
+    assert_string_equal(c.body.data, "c");
+    assert_false(a.done);
+    manual_answer(&m.conns[0], "a");
+    env_uv_run_until(w->env, &a.done);
+    assert_int_equal(a.rc, 0);
+    assert_string_equal(a.body.data, "a");
+    env_uv_run_until(w->env, &m.conns[0].closed); /* nothing is left for it to do */
+    assert_false(m.conns[1].closed);
+    buf_done(&a.body);
+    buf_done(&b.body);
+    buf_done(&c.body);
+    manual_end(&m);
+    world_drop(w);
+}
+
+static void a_refused_call_is_sent_once_more(void **state)
+{
+    struct world *w = world_make(false);
+    struct manual m;
+    struct call a;
+
+    (void)state;
+    manual_start(&m, w);
+    m.refuse = true;
+    call_init(&a, w, "GET", "/a", STR_NONE);
+    go(&a);
+    wait_requests(&m, 2);
+    manual_answer(&m.conns[0], "second");
+    env_uv_run_until(w->env, &a.done);
+    assert_int_equal(a.rc, 0);
+    assert_string_equal(a.body.data, "second");
+    buf_done(&a.body);
+    manual_end(&m);
+    world_drop(w);
+}
+
 static int all_done(void **state)
 {
     (void)state;
@@ -740,6 +916,8 @@ int main(void)
         cmocka_unit_test(a_server_without_alpn_is_a_network_error),
         cmocka_unit_test(garbage_gets_goaway_and_an_end),
         cmocka_unit_test(a_client_that_does_not_read_does_not_hold_the_others),
+        cmocka_unit_test(after_goaway_running_calls_go_on_and_new_ones_connect_again),
+        cmocka_unit_test(a_refused_call_is_sent_once_more),
     };
 
     return cmocka_run_group_tests(tests, all_new, all_done);
