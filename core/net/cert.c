@@ -73,6 +73,7 @@ static bool fill(X509 *x, const struct cert_spec *spec, EVP_PKEY *key, X509 *iss
     unsigned char serial[SERIAL_BYTES];
     X509_NAME *name = X509_get_subject_name(x);
     BIGNUM *number;
+    const char *usage = spec->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature";
     X509V3_CTX ctx;
     bool ok;
 
@@ -90,7 +91,7 @@ static bool fill(X509 *x, const struct cert_spec *spec, EVP_PKEY *key, X509 *iss
            ASN1_TIME_set(X509_getm_notBefore(x), (time_t)spec->from_unix_s) &&
            ASN1_TIME_set(X509_getm_notAfter(x), (time_t)spec->to_unix_s) && X509_set_pubkey(x, key) &&
            add_extension(x, &ctx, NID_basic_constraints, spec->ca ? "critical,CA:TRUE" : "critical,CA:FALSE") &&
-           add_extension(x, &ctx, NID_key_usage, spec->ca ? "critical,keyCertSign,cRLSign" : "critical,digitalSignature") &&
+           add_extension(x, &ctx, NID_key_usage, usage) &&
            (spec->ca || add_extension(x, &ctx, NID_ext_key_usage, "serverAuth,clientAuth")) &&
            add_extension(x, &ctx, NID_subject_key_identifier, "hash") &&
            add_extension(x, &ctx, NID_authority_key_identifier, "keyid") && add_names(x, &ctx, spec->names);

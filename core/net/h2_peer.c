@@ -1,8 +1,8 @@
 /*
  * h2_peer: struct http_peer over HTTP/2 (h2.h).
  *
- * One connection takes the new calls; others may be finishing theirs after GOAWAY. A call knows its stream, a stream its
- * call; who ends first unties both. on_done always comes from the loop: from the stream's end, or, when the end is our
+ * One connection takes the new calls; others may be finishing theirs after GOAWAY. A call knows its stream, a stream
+ * its call; who ends first unties both. on_done always comes from the loop: from the stream's end, or, when the end is our
  * own doing (cancel, timeout, lost connection), from the `done` list in a later turn.
  */
 #include <assert.h>
@@ -222,12 +222,14 @@ static void on_gone(struct h2_conn *h)
 static void dial(struct peer *p)
 {
     struct conn *c = mem_zalloc(sizeof(*c));
+    struct tcp *tcp;
 
     c->h2 = (struct h2_conn){.env = p->env, .on_lost = on_lost, .on_gone = on_gone, .data = p};
     c->h2.session = h2_session_new(H2_CLIENT, &events, c);
     list_init(&c->calls);
     list_add_tail(&p->conns, &c->link);
-    h2_conn_start(&c->h2, tcp_connect(p->env, p->host, p->port, p->tls, CONNECT_TIMEOUT_MS, &h2_conn_tcp, &c->h2), false);
+    tcp = tcp_connect(p->env, p->host, p->port, p->tls, CONNECT_TIMEOUT_MS, &h2_conn_tcp, &c->h2);
+    h2_conn_start(&c->h2, tcp, false);
     p->conn = c;
 }
 

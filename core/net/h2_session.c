@@ -196,8 +196,8 @@ static void add_pseudo(struct h2_stream *st, struct str name, struct str value)
     }
 }
 
-static int on_header(nghttp2_session *ng, const nghttp2_frame *f, const uint8_t *name, size_t n_name, const uint8_t *value,
-                     size_t n_value, uint8_t flags, void *ctx)
+static int on_header(nghttp2_session *ng, const nghttp2_frame *f, const uint8_t *name, size_t n_name,
+                     const uint8_t *value, size_t n_value, uint8_t flags, void *ctx)
 {
     struct h2_stream *st = nghttp2_session_get_stream_user_data(ng, f->hd.stream_id);
 

@@ -1,76 +1,22 @@
 /*
  * tcp_uv: see tcp_uv.h.
  *
- * A connection goes resolving -> connecting (each address in turn) -> handshake -> open -> closing. tcp_enter_closing is
- * the only way out; the memory goes in libuv's close callback, so a connection outlives every callback of its own turn
- * and `c->state` may be looked at after each of them.
+ * A connection goes resolving -> connecting (each address in turn) -> handshake -> open -> closing; tcp_open_uv.c does
+ * the first two. tcp_impl_enter_closing is the only way out; the memory goes in libuv's close callback, so a connection
+ * outlives every callback of its own turn and `c->state` may be looked at after each of them.
  *
  * Writing: as much as the kernel takes goes out at once, without a copy; only the rest is copied and waits.
  */
-#include "core/net/tcp_uv.h"
-
-#include <assert.h>
 #include <stdio.h>
-#include <uv.h>
 
-#include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/net/tcp_impl_uv.h"
 
 enum {
     CHUNK = 64 * 1024,
     EARLY_MAX = 1024 * 1024, /* written before the connection is there */
-    ACCEPT_TIMEOUT_MS = 10000,
     KEEPALIVE_S = 60,
-    BACKLOG = 511,
-};
-
-enum state {
-    RESOLVING,  /* from tcp_connect until an address is known */
-    CONNECTING, /* an address is being tried */
-    HANDSHAKE,  /* TLS has the connection for itself */
-    OPEN,       /* on_open or on_accept has been called */
-    CLOSING,    /* the handle is closing; only on_closed follows */
-};
-
-struct tcp {
-    struct env *env;
-    const struct tcp_callbacks *cb;
-    void *data;
-    uv_tcp_t handle;
-    uv_connect_t connect;
-    uv_shutdown_t shutdown;
-    struct resolve *resolve;
-    struct addrinfo *addresses, *next; /* next: to be tried */
-    struct timer timer;                /* the limit for all until open */
-    struct timer kick;                 /* what was held back while paused */
-    struct tls *tls;
-    struct tcp_listen *listener; /* until on_accept */
-    struct list link;            /* in the listener's list */
-    struct buf early;
-    char *target; /* "host:port" for texts */
-    size_t pending;
-    enum state state;
-    bool paused, reading, got_eof, told_eof, shut_wanted, shut_done;
-    int rc;
-    struct error error;
-    char remote[64];
-};
-
-struct tcp_listen {
-    struct env *env;
-    uv_tcp_t handle;
-    struct tls_context *tls;
-    void (*on_accept)(struct tcp_listen *l, struct tcp *c);
-    void *data;
-    struct list handshakes;
-    uint16_t port;
-};
-
-/* Apart from the connection: a look-up in another thread can't be stopped and may outlive it. */
-struct resolve {
-    uv_getaddrinfo_t req;
-    struct tcp *c; /* NULL: nobody waits any more */
 };
 
 struct write {
@@ -82,11 +28,10 @@ struct write {
 
 static void deliver(struct tcp *c);
 static void adjust_reading(struct tcp *c);
-static void connect_next(struct tcp *c);
 
 /* ---- the end ---- */
 
-static void on_handle_closed(uv_handle_t *h)
+void tcp_impl_handle_closed(uv_handle_t *h)
 {
     struct tcp *c = h->data;
 
@@ -98,45 +43,43 @@ static void on_handle_closed(uv_handle_t *h)
     mem_free(c);
 }
 
-static void enter_closing(struct tcp *c)
+void tcp_impl_enter_closing(struct tcp *c)
 {
-    if (c->state == CLOSING)
+    if (c->state == CONN_CLOSING)
         return;
-    c->state = CLOSING;
+    c->state = CONN_CLOSING;
     timer_clear(c->env, &c->timer);
     timer_clear(c->env, &c->kick);
     list_del(&c->link);
     c->listener = NULL;
-    if (c->resolve) {
-        c->resolve->c = NULL;
-        (void)uv_cancel((uv_req_t *)&c->resolve->req); /* fails when it is running: it ends by itself then */
-    }
+    if (c->resolve)
+        tcp_impl_resolve_drop(c->resolve);
     if (c->addresses)
         uv_freeaddrinfo(c->addresses);
     c->addresses = NULL;
     if (!uv_is_closing((uv_handle_t *)&c->handle))
-        uv_close((uv_handle_t *)&c->handle, on_handle_closed);
+        uv_close((uv_handle_t *)&c->handle, tcp_impl_handle_closed);
     /* else an address failed just now: on_attempt_closed looks at the state. */
 }
 
-static void fail(struct tcp *c, enum err code, const char *what, const char *why)
+void tcp_impl_fail(struct tcp *c, enum err code, const char *what, const char *why)
 {
-    if (c->state == CLOSING)
+    if (c->state == CONN_CLOSING)
         return;
     c->rc = error_set(&c->error, code, "%s: %s%s%s", c->target, what, *what && *why ? ": " : "", why);
-    enter_closing(c);
+    tcp_impl_enter_closing(c);
 }
 
 /* e: from tls. */
 static void fail_tls(struct tcp *c, const struct error *e)
 {
-    fail(c, e->code, "", e->msg);
+    tcp_impl_fail(c, e->code, "", e->msg);
 }
 
 static void end_if_both_ended(struct tcp *c)
 {
-    if (c->state == OPEN && c->shut_done && c->told_eof)
-        enter_closing(c);
+    if (c->state == CONN_OPEN && c->shut_done && c->told_eof)
+        tcp_impl_enter_closing(c);
 }
 
 /* ---- writing ---- */
@@ -148,13 +91,13 @@ static void on_written(uv_write_t *req, int rc)
 
     c->pending -= w->n;
     mem_free(w);
-    if (c->state == CLOSING)
+    if (c->state == CONN_CLOSING)
         return;
     if (rc < 0) {
-        fail(c, ERR_NET, "write", uv_strerror(rc));
+        tcp_impl_fail(c, ERR_NET, "write", uv_strerror(rc));
         return;
     }
-    if (!c->pending && c->state == OPEN && c->cb->on_drain)
+    if (!c->pending && c->state == CONN_OPEN && c->cb->on_drain)
         c->cb->on_drain(c);
 }
 
@@ -201,12 +144,12 @@ void tcp_write(struct tcp *c, struct str bytes)
 {
     struct error e;
 
-    if (c->state == CLOSING || c->shut_wanted || !bytes.n)
+    if (c->state == CONN_CLOSING || c->shut_wanted || !bytes.n)
         return;
-    if (c->state < OPEN) {
+    if (c->state < CONN_OPEN) {
         buf_add_str(&c->early, bytes);
         if (buf_error(&c->early) < 0)
-            fail(c, ERR_TOOBIG, "write", "too much before the connection is there");
+            tcp_impl_fail(c, ERR_TOOBIG, "write", "too much before the connection is there");
         return;
     }
     if (!c->tls) {
@@ -223,10 +166,10 @@ static void on_shut(uv_shutdown_t *req, int rc)
 {
     struct tcp *c = req->data;
 
-    if (c->state == CLOSING)
+    if (c->state == CONN_CLOSING)
         return;
     if (rc < 0 && rc != UV_ENOTCONN) {
-        fail(c, ERR_NET, "shutdown", uv_strerror(rc));
+        tcp_impl_fail(c, ERR_NET, "shutdown", uv_strerror(rc));
         return;
     }
     c->shut_done = true;
@@ -244,15 +187,15 @@ static void shut_now(struct tcp *c)
     c->shutdown.data = c;
     rc = uv_shutdown(&c->shutdown, (uv_stream_t *)&c->handle, on_shut); /* waits for the writes by itself */
     if (rc < 0)
-        fail(c, ERR_NET, "shutdown", uv_strerror(rc));
+        tcp_impl_fail(c, ERR_NET, "shutdown", uv_strerror(rc));
 }
 
 void tcp_shutdown(struct tcp *c)
 {
-    if (c->state == CLOSING || c->shut_wanted)
+    if (c->state == CONN_CLOSING || c->shut_wanted)
         return;
     c->shut_wanted = true;
-    if (c->state == OPEN)
+    if (c->state == CONN_OPEN)
         shut_now(c);
 }
 
@@ -264,7 +207,7 @@ static void enter_open(struct tcp *c)
     bool shut = c->shut_wanted;
 
     timer_clear(c->env, &c->timer);
-    c->state = OPEN;
+    c->state = CONN_OPEN;
     if (c->listener) {
         struct tcp_listen *l = c->listener;
 
@@ -272,7 +215,7 @@ static void enter_open(struct tcp *c)
         c->listener = NULL;
         l->on_accept(l, c);
         if (!c->cb)
-            enter_closing(c);
+            tcp_impl_enter_closing(c);
         return;
     }
     buf_init(&c->early, EARLY_MAX);
@@ -281,7 +224,7 @@ static void enter_open(struct tcp *c)
     buf_done(&early);
     if (shut)
         tcp_shutdown(c);
-    if (c->state == OPEN && c->cb->on_open)
+    if (c->state == CONN_OPEN && c->cb->on_open)
         c->cb->on_open(c);
 }
 
@@ -307,10 +250,10 @@ static void eof(struct tcp *c)
 static void wire_eof(struct tcp *c)
 {
     c->got_eof = true;
-    if (c->state == HANDSHAKE)
-        fail(c, ERR_NET, "TLS handshake", "the other side closed the connection");
+    if (c->state == CONN_HANDSHAKE)
+        tcp_impl_fail(c, ERR_NET, "TLS handshake", "the other side closed the connection");
     else if (c->tls && !c->told_eof)
-        fail(c, ERR_NET, "TLS", "the connection ended without close_notify: data may be missing");
+        tcp_impl_fail(c, ERR_NET, "TLS", "the connection ended without close_notify: data may be missing");
     else
         eof(c);
 }
@@ -333,7 +276,7 @@ static void wire_data(struct tcp *c, struct str bytes)
         fail_tls(c, &e);
         return;
     }
-    if (c->state == HANDSHAKE && tls_ready(c->tls)) {
+    if (c->state == CONN_HANDSHAKE && tls_ready(c->tls)) {
         enter_open(c);
         adjust_reading(c); /* it may have been paused before */
     }
@@ -348,7 +291,7 @@ static void deliver(struct tcp *c)
     int rc = 0;
 
     buf_init(&plain, CHUNK);
-    while (c->state == OPEN && !c->paused) {
+    while (c->state == CONN_OPEN && !c->paused) {
         buf_clear(&plain);
         rc = tls_read(c->tls, &plain, &e);
         if (plain.len && c->cb->on_data)
@@ -360,7 +303,7 @@ static void deliver(struct tcp *c)
     if (rc < 0) {
         flush_tls(c);
         fail_tls(c, &e);
-    } else if (c->state == OPEN && !c->paused && tls_closed(c->tls)) {
+    } else if (c->state == CONN_OPEN && !c->paused && tls_closed(c->tls)) {
         eof(c);
     }
 }
@@ -369,12 +312,12 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 {
     struct tcp *c = s->data;
 
-    if (c->state == CLOSING)
+    if (c->state == CONN_CLOSING)
         ;
     else if (n == UV_EOF)
         wire_eof(c);
     else if (n < 0)
-        fail(c, ERR_NET, "read", uv_strerror((int)n));
+        tcp_impl_fail(c, ERR_NET, "read", uv_strerror((int)n));
     else if (n > 0)
         wire_data(c, (struct str){b->base, (size_t)n});
     mem_free(b->base);
@@ -383,15 +326,15 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
 /* Starts or stops reading as the state asks: the only place that does. */
 static void adjust_reading(struct tcp *c)
 {
-    bool want = !c->got_eof && (c->state == HANDSHAKE || (c->state == OPEN && !c->paused));
+    bool want = !c->got_eof && (c->state == CONN_HANDSHAKE || (c->state == CONN_OPEN && !c->paused));
 
-    if (c->state == CLOSING || want == c->reading)
+    if (c->state == CONN_CLOSING || want == c->reading)
         return;
     c->reading = want;
     if (!want)
         (void)uv_read_stop((uv_stream_t *)&c->handle);
     else if (uv_read_start((uv_stream_t *)&c->handle, on_alloc, on_read) < 0)
-        fail(c, ERR_NET, "read", "not connected");
+        tcp_impl_fail(c, ERR_NET, "read", "not connected");
 }
 
 static void on_kick(struct timer *t)
@@ -404,18 +347,18 @@ static void on_kick(struct timer *t)
 
 void tcp_pause(struct tcp *c, bool paused)
 {
-    if (c->paused == paused || c->state == CLOSING)
+    if (c->paused == paused || c->state == CONN_CLOSING)
         return;
     c->paused = paused;
     if (paused)
         timer_clear(c->env, &c->kick);
-    else if (c->tls && c->state == OPEN)
+    else if (c->tls && c->state == CONN_OPEN)
         timer_set_in(c->env, &c->kick, 0); /* what TLS holds comes first, and not inside this call */
     if (paused || !c->tls)
         adjust_reading(c);
 }
 
-/* ---- connecting ---- */
+/* ---- the beginning ---- */
 
 static void note_remote(struct tcp *c)
 {
@@ -442,13 +385,17 @@ static void note_remote(struct tcp *c)
 }
 
 /* The TCP connection is there, on either side. */
-static void connected(struct tcp *c)
+void tcp_impl_connected(struct tcp *c)
 {
     (void)uv_tcp_nodelay(&c->handle, 1);
     (void)uv_tcp_keepalive(&c->handle, 1, KEEPALIVE_S);
     note_remote(c);
+    if (c->listener) {
+        mem_free(c->target);
+        c->target = mem_strdup(c->remote);
+    }
     if (c->tls) {
-        c->state = HANDSHAKE;
+        c->state = CONN_HANDSHAKE;
         flush_tls(c); /* a client's first flight */
     } else {
         enter_open(c);
@@ -456,85 +403,20 @@ static void connected(struct tcp *c)
     adjust_reading(c);
 }
 
-static void on_attempt_closed(uv_handle_t *h)
-{
-    struct tcp *c = h->data;
-
-    if (c->state == CLOSING) { /* closed meanwhile */
-        on_handle_closed(h);
-        return;
-    }
-    (void)uv_tcp_init(env_uv_loop(c->env), &c->handle);
-    c->handle.data = c;
-    connect_next(c);
-}
-
-static void on_connected(uv_connect_t *req, int rc)
-{
-    struct tcp *c = req->data;
-
-    if (c->state == CLOSING || rc == UV_ECANCELED)
-        return;
-    if (rc == 0) {
-        uv_freeaddrinfo(c->addresses);
-        c->addresses = NULL;
-        connected(c);
-    } else if (c->next) {
-        uv_close((uv_handle_t *)&c->handle, on_attempt_closed); /* a socket can't try a second address */
-    } else {
-        fail(c, ERR_NET, "connect", uv_strerror(rc));
-    }
-}
-
-static void connect_next(struct tcp *c)
-{
-    struct addrinfo *a = c->next;
-    int rc;
-
-    c->state = CONNECTING;
-    c->next = a->ai_next;
-    c->connect.data = c;
-    rc = uv_tcp_connect(&c->connect, &c->handle, a->ai_addr, on_connected);
-    if (rc == 0)
-        return;
-    if (c->next)
-        uv_close((uv_handle_t *)&c->handle, on_attempt_closed);
-    else
-        fail(c, ERR_NET, "connect", uv_strerror(rc));
-}
-
-static void on_resolved(uv_getaddrinfo_t *req, int rc, struct addrinfo *found)
-{
-    struct resolve *r = LIST_ENTRY(req, struct resolve, req);
-    struct tcp *c = r->c;
-
-    mem_free(r);
-    if (!c) {
-        uv_freeaddrinfo(found); /* NULL is fine */
-        return;
-    }
-    c->resolve = NULL;
-    if (rc < 0) {
-        fail(c, ERR_NET, "resolve", uv_strerror(rc));
-        return;
-    }
-    c->addresses = c->next = found;
-    connect_next(c);
-}
-
 static void on_limit(struct timer *t)
 {
     struct tcp *c = t->data;
     static const char *const doing[] = {"resolve", "connect", "TLS handshake", "", ""};
 
-    fail(c, ERR_TIMEOUT, doing[c->state], "no answer in time");
+    tcp_impl_fail(c, ERR_TIMEOUT, doing[c->state], "no answer in time");
 }
 
-static struct tcp *tcp_new(struct env *env, struct tls_context *tls)
+struct tcp *tcp_impl_new(struct env *env, struct tls_context *tls, uint32_t timeout_ms, char *target_take)
 {
     struct tcp *c = mem_zalloc(sizeof(*c));
 
     c->env = env;
+    c->target = target_take;
     list_init(&c->link);
     buf_init(&c->early, EARLY_MAX);
     timer_init(&c->timer, on_limit, c);
@@ -543,36 +425,7 @@ static struct tcp *tcp_new(struct env *env, struct tls_context *tls)
     c->handle.data = c;
     if (tls)
         c->tls = tls_new(tls);
-    return c;
-}
-
-struct tcp *tcp_connect(struct env *env, const char *host, uint16_t port, struct tls_context *tls, uint32_t timeout_ms,
-                        const struct tcp_callbacks *cb, void *data)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_protocol = IPPROTO_TCP, .ai_flags = AI_ADDRCONFIG};
-    struct tcp *c = tcp_new(env, tls);
-    struct sockaddr_in6 a; /* big enough for both */
-    char service[8];
-    int rc;
-
-    c->cb = cb;
-    c->data = data;
-    c->target = mem_printf(strchr(host, ':') ? "[%s]:%u" : "%s:%u", host, port);
     timer_set_in(env, &c->timer, timeout_ms);
-    /* AI_ADDRCONFIG ignores loopback: without a network it would refuse 127.0.0.1. */
-    if (uv_ip4_addr(host, port, (struct sockaddr_in *)(void *)&a) == 0 || uv_ip6_addr(host, port, &a) == 0)
-        hints.ai_flags = AI_NUMERICHOST;
-    else if (strcmp(host, "localhost") == 0)
-        hints.ai_flags = 0;
-    (void)snprintf(service, sizeof(service), "%u", port);
-    c->resolve = mem_zalloc(sizeof(*c->resolve));
-    c->resolve->c = c;
-    rc = uv_getaddrinfo(env_uv_loop(env), &c->resolve->req, on_resolved, host, service, &hints);
-    if (rc < 0) { /* a name that is too long, say */
-        mem_free(c->resolve);
-        c->resolve = NULL;
-        fail(c, ERR_NET, "resolve", uv_strerror(rc));
-    }
     return c;
 }
 
@@ -594,9 +447,9 @@ size_t tcp_pending(const struct tcp *c)
 
 void tcp_close(struct tcp *c)
 {
-    if (c->state != CLOSING)
+    if (c->state != CONN_CLOSING)
         c->rc = 0;
-    enter_closing(c);
+    tcp_impl_enter_closing(c);
 }
 
 const char *tcp_remote(const struct tcp *c)
@@ -609,85 +462,3 @@ struct tls *tcp_tls(const struct tcp *c)
     return c->tls;
 }
 
-/* ---- listening ---- */
-
-static void on_connection(uv_stream_t *s, int rc)
-{
-    struct tcp_listen *l = s->data;
-    struct tcp *c;
-
-    if (rc < 0)
-        return; /* that client is gone already; the listener goes on */
-    c = tcp_new(l->env, l->tls);
-    if (uv_accept(s, (uv_stream_t *)&c->handle) < 0) {
-        enter_closing(c);
-        return;
-    }
-    c->listener = l;
-    list_add_tail(&l->handshakes, &c->link);
-    note_remote(c);
-    c->target = mem_strdup(c->remote);
-    timer_set_in(l->env, &c->timer, ACCEPT_TIMEOUT_MS);
-    connected(c);
-}
-
-static void on_listen_closed(uv_handle_t *h)
-{
-    mem_free(h->data);
-}
-
-static int bind_to(struct tcp_listen *l, const char *address, uint16_t port)
-{
-    struct sockaddr_storage a = {0};
-    int n = sizeof(a), rc;
-
-    rc = uv_ip4_addr(address, port, (struct sockaddr_in *)(void *)&a);
-    if (rc < 0)
-        rc = uv_ip6_addr(address, port, (struct sockaddr_in6 *)(void *)&a);
-    if (rc == 0)
-        rc = uv_tcp_bind(&l->handle, (struct sockaddr *)&a, 0);
-    if (rc == 0)
-        rc = uv_listen((uv_stream_t *)&l->handle, BACKLOG, on_connection);
-    if (rc == 0)
-        rc = uv_tcp_getsockname(&l->handle, (struct sockaddr *)&a, &n);
-    if (rc == 0)
-        l->port = ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)(void *)&a)->sin6_port
-                                                : ((struct sockaddr_in *)(void *)&a)->sin_port);
-    return rc;
-}
-
-struct tcp_listen *tcp_listen(struct env *env, const char *address, uint16_t port, struct tls_context *tls,
-                              void (*on_accept)(struct tcp_listen *l, struct tcp *c), void *data, struct error *e)
-{
-    struct tcp_listen *l = mem_zalloc(sizeof(*l));
-    int rc;
-
-    *l = (struct tcp_listen){.env = env, .tls = tls, .on_accept = on_accept, .data = data};
-    list_init(&l->handshakes);
-    (void)uv_tcp_init(env_uv_loop(env), &l->handle);
-    l->handle.data = l;
-    rc = bind_to(l, address, port);
-    if (rc == 0)
-        return l;
-    (void)error_set(e, rc == UV_EACCES ? ERR_DENIED : rc == UV_EADDRINUSE ? ERR_EXISTS : ERR_INVALID, "listen on %s:%u: %s",
-                    address, port, uv_strerror(rc));
-    tcp_listen_close(l);
-    return NULL;
-}
-
-uint16_t tcp_listen_port(const struct tcp_listen *l)
-{
-    return l->port;
-}
-
-void *tcp_listen_data(const struct tcp_listen *l)
-{
-    return l->data;
-}
-
-void tcp_listen_close(struct tcp_listen *l)
-{
-    while (!list_empty(&l->handshakes))
-        enter_closing(LIST_ENTRY(l->handshakes.next, struct tcp, link)); /* takes itself off the list */
-    uv_close((uv_handle_t *)&l->handle, on_listen_closed);
-}

@@ -128,13 +128,14 @@ static int load_roots(SSL_CTX *ssl, const struct tls_options *o, struct error *e
 {
     if (o->ca_pem.n)
         return each_cert(o->ca_pem, o->server ? add_client_root : add_root, ssl, "CA", e);
-    if (o->server)
-        return o->need_client_cert ? error_set(e, ERR_INVALID, "client certificates are needed, but no CA is given") : 0;
+    if (o->server) /* comes here without a CA when it needs client certificates only */
+        return error_set(e, ERR_INVALID, "client certificates are needed, but no CA is given");
     return SSL_CTX_set_default_verify_paths(ssl) ? 0 : bad_pem(e, "system's CAs");
 }
 
 /* Server: our only protocol or none. A client that offers others only gets the alert that says so. */
-static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in, unsigned n, void *arg)
+static int on_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n, const unsigned char *in, unsigned n,
+                   void *arg)
 {
     struct tls_context *c = arg;
     unsigned char *chosen;
@@ -322,13 +323,14 @@ static void remember_peer(struct tls *t)
     if (n < sizeof(t->alpn) && n)
         memcpy(t->alpn, alpn, n);
     if (cert && t->context->verify && SSL_get_verify_result(t->ssl) == X509_V_OK) {
+        /* UTF-8 as it is: a name is compared, not printed to an old terminal. */
+        const unsigned long form = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
         BIO *b = BIO_new(BIO_s_mem());
         char *text;
         long len;
 
         assert(b);
-        /* UTF-8 as it is: a name is compared, not printed to an old terminal. */
-        (void)X509_NAME_print_ex(b, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB);
+        (void)X509_NAME_print_ex(b, X509_get_subject_name(cert), 0, form);
         len = BIO_get_mem_data(b, &text);
         t->subject = mem_strndup(text, len > 0 ? (size_t)len : 0);
         BIO_free(b);

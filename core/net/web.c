@@ -1,11 +1,9 @@
 /*
  * web: see web.h.
  *
- * libwebsockets gets a loop of its own inside ours: we wait for its epoll descriptor and its next due time, and run one
- * round of it then. So what it leaves in a loop (idle handles, timers, closing sockets) never reaches ours, and it can be
- * taken down in one go: run its loop empty, then free.
- *
- * One request at a time per connection. Its answer waits in `out`; HTTP_WRITEABLE is the only place that sends.
+ * libwebsockets gets a loop of its own inside ours: we wait for its epoll descriptor and its next due time, and run a
+ * round of it then. So what it leaves in a loop (idle handles, timers, closing sockets) never reaches ours, and it can
+ * be taken down in one go: run its loop empty, then free.
  */
 #include "core/net/web.h"
 
@@ -13,28 +11,24 @@
 #include <libwebsockets.h>
 #include <uv.h>
 
-#include "core/base/arena.h"
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/net/web_request.h"
 
 enum {
     CONNECTIONS_MAX = 512,
-    HEADERS_BYTES = 16 * 1024, /* all headers of a request */
-    PIECE = 32 * 1024,         /* handed to libwebsockets in one call */
+    READ_SIZE = 32 * 1024,
     QUIET_ROUNDS = 16,         /* on end of the inner loop without an event: it spins */
     QUIET_GAP_MS = 5,
     REST_MS = 10,
-    DISCARD_MAX = 16 * 1024 * 1024, /* of a body that will get 413: a client that is cut off does not see why */
     TIMEOUT_S = 30,            /* for a request to arrive */
     KEEPALIVE_S = 60,
 };
 
 struct web {
     struct env *env;
-    size_t body_max;
-    http_handler *handler;
-    void *ctx;
+    struct web_site site;
     uv_loop_t inner;
     uv_poll_t poll; /* on our loop: the inner one has something */
     struct timer tick;
@@ -48,27 +42,12 @@ struct web {
     bool kicked, stopping;
 };
 
-struct request {
-    struct http_serve serve; /* first */
-    struct web *web;
-    struct lws *wsi;
-    struct arena arena;
-    struct buf body, out;
-    size_t sent; /* of out */
-    size_t body_seen;
-    int status;
-    struct http_header *fields; /* of the answer */
-    size_t n_fields;
-    bool too_big, dispatched, answered, ended, head_sent, no_body, close_after;
-    char remote[64];
-};
-
 /* ---- the inner loop ---- */
 
 static void on_poll(uv_poll_t *p, int status, int events);
 
-/* libwebsockets does not read while an answer is due, but asks epoll all the same: a client that has more to say, or has
- * hung up, would keep us busy. So after some rounds in which nothing came of it we rest a little. */
+/* libwebsockets does not read while an answer is due, but asks epoll all the same: a client that has more to say, or
+ * has hung up, would keep us busy. So after some rounds in which nothing came of it we rest a little. */
 static bool spins(struct web *w, bool quiet)
 {
     uint64_t now = env_now_ns(w->env);
@@ -156,397 +135,37 @@ static void kick(struct web *w)
     timer_set_in(w->env, &w->tick, 0);
 }
 
-/* ---- a request's life ---- */
-
-static struct request *of(struct http_serve *s)
+static void kick_site(struct web_site *site)
 {
-    return (struct request *)(void *)s;
-}
-
-static void want_write(struct request *r)
-{
-    (void)lws_callback_on_writable(r->wsi);
-    kick(r->web);
-}
-
-static struct http_header *copy_fields(struct arena *a, const struct http_header *from, size_t n)
-{
-    struct http_header *to = arena_alloc(a, (n ? n : 1) * sizeof(*to));
-
-    for (size_t i = 0; i < n; i++) {
-        to[i].name = (struct str){arena_printf(a, "%.*s:", (int)from[i].name.n, from[i].name.p), from[i].name.n};
-        to[i].value = (struct str){arena_str(a, from[i].value), from[i].value.n};
-    }
-    return to;
-}
-
-static void serve_head(struct http_serve *s, int status, const struct http_header *headers, size_t n)
-{
-    struct request *r = of(s);
-
-    if (r->answered)
-        return;
-    r->answered = true;
-    r->status = status;
-    r->no_body |= status == 204 || status == 304;
-    r->fields = copy_fields(&r->arena, headers, n);
-    r->n_fields = n;
-    want_write(r);
-}
-
-static void serve_write(struct http_serve *s, struct str bytes)
-{
-    struct request *r = of(s);
-
-    if (!r->answered || r->ended || r->no_body)
-        return;
-    buf_add_str(&r->out, bytes);
-    want_write(r);
-}
-
-static void serve_end(struct http_serve *s)
-{
-    struct request *r = of(s);
-
-    if (!r->answered || r->ended)
-        return;
-    r->ended = true;
-    want_write(r);
-}
-
-static void serve_reset(struct http_serve *s)
-{
-    lws_set_timeout(of(s)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    kick(of(s)->web);
-}
-
-static size_t serve_pending(struct http_serve *s)
-{
-    return of(s)->out.len - of(s)->sent;
-}
-
-static const struct http_serve_ops serve_ops = {serve_head, serve_write, serve_end, serve_reset, serve_pending};
-
-static void request_end(struct request *r)
-{
-    lws_set_opaque_user_data(r->wsi, NULL);
-    if (r->serve.on_close)
-        r->serve.on_close(&r->serve);
-    buf_done(&r->body);
-    buf_done(&r->out);
-    arena_done(&r->arena);
-    mem_free(r);
-}
-
-/* ---- receiving ---- */
-
-static const struct {
-    enum lws_token_indexes token;
-    const char *name;
-} methods[] = {
-    {WSI_TOKEN_GET_URI, "GET"},     {WSI_TOKEN_POST_URI, "POST"},     {WSI_TOKEN_PUT_URI, "PUT"},
-    {WSI_TOKEN_PATCH_URI, "PATCH"}, {WSI_TOKEN_DELETE_URI, "DELETE"}, {WSI_TOKEN_HEAD_URI, "HEAD"},
-    {WSI_TOKEN_OPTIONS_URI, "OPTIONS"},
-};
-
-static struct str method_of(struct lws *wsi)
-{
-    for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-        if (lws_hdr_total_length(wsi, methods[i].token))
-            return str_of(methods[i].name);
-    return STR("");
-}
-
-/* libwebsockets gives the path decoded; http.h's is encoded. */
-static struct str path_of(struct arena *a, struct str decoded)
-{
-    struct str segment, path;
-    struct buf b;
-    bool first = true;
-
-    buf_init(&b, 4 * HEADERS_BYTES);
-    while (str_cut(&decoded, '/', &segment)) {
-        if (!first)
-            buf_putc(&b, '/');
-        first = false;
-        http_escape(&b, segment);
-    }
-    path = (struct str){arena_str(a, buf_str(&b)), b.len};
-    buf_done(&b);
-    return path;
-}
-
-/* The same with the query, which comes in decoded pieces "key=value". */
-static struct str query_of(struct arena *a, struct lws *wsi)
-{
-    char *piece = arena_alloc(a, HEADERS_BYTES);
-    struct str rest, key, query;
-    struct buf b;
-    int n;
-
-    buf_init(&b, 4 * HEADERS_BYTES);
-    for (int i = 0; (n = lws_hdr_copy_fragment(wsi, piece, HEADERS_BYTES, WSI_TOKEN_HTTP_URI_ARGS, i)) >= 0; i++) {
-        bool has_value = memchr(piece, '=', (size_t)n) != NULL;
-
-        rest = (struct str){piece, (size_t)n};
-        if (!str_cut(&rest, '=', &key))
-            continue;
-        if (b.len)
-            buf_putc(&b, '&');
-        http_escape(&b, key);
-        if (has_value)
-            buf_putc(&b, '=');
-        http_escape(&b, rest);
-    }
-    query = (struct str){arena_str(a, buf_str(&b)), b.len};
-    buf_done(&b);
-    return query;
-}
-
-static void take_headers(struct request *r)
-{
-    struct http_header *h = arena_alloc(&r->arena, WSI_TOKEN_COUNT * sizeof(*h));
-    size_t n = 0;
-
-    for (int t = 0; t < WSI_TOKEN_COUNT; t++) {
-        const char *name = (const char *)lws_token_to_string((enum lws_token_indexes)t);
-        int len = lws_hdr_total_length(r->wsi, (enum lws_token_indexes)t);
-        size_t n_name = name ? strlen(name) : 0;
-        char *value;
-
-        if (len <= 0 || n_name < 2 || name[0] == ':' || name[n_name - 1] != ':')
-            continue; /* absent, or a method and the like, which are tokens too */
-        value = arena_alloc(&r->arena, (size_t)len + 1);
-        if (lws_hdr_copy(r->wsi, value, len + 1, (enum lws_token_indexes)t) < 0)
-            continue;
-        h[n].name = (struct str){arena_strdup(&r->arena, name), n_name - 1};
-        h[n++].value = str_of(value);
-    }
-    r->serve.headers = h;
-    r->serve.n_headers = n;
-}
-
-static void note_remote(struct request *r)
-{
-    struct sockaddr_storage a;
-    socklen_t n = sizeof(a);
-    char host[48], port[8];
-
-    if (getpeername(lws_get_socket_fd(r->wsi), (struct sockaddr *)&a, &n) < 0 ||
-        getnameinfo((struct sockaddr *)&a, n, host, sizeof(host), port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV))
-        return;
-    (void)snprintf(r->remote, sizeof(r->remote), a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
-
-static struct request *request_new(struct web *w, struct lws *wsi, struct str path)
-{
-    struct request *r = mem_zalloc(sizeof(*r));
-
-    r->web = w;
-    r->wsi = wsi;
-    arena_init(&r->arena);
-    buf_init(&r->body, w->body_max);
-    buf_init(&r->out, SIZE_MAX / 2);
-    r->serve.method = method_of(wsi);
-    r->no_body = str_is(r->serve.method, "HEAD");
-    r->serve.path = path_of(&r->arena, path);
-    r->serve.query = query_of(&r->arena, wsi);
-    r->serve.ops = &serve_ops;
-    take_headers(r);
-    note_remote(r);
-    r->serve.remote = str_of(r->remote);
-    lws_set_opaque_user_data(wsi, r);
-    return r;
-}
-
-static struct str header(const struct request *r, const char *name)
-{
-    return http_header_find(r->serve.headers, r->serve.n_headers, name);
-}
-
-static void dispatch(struct request *r)
-{
-    r->dispatched = true;
-    lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0); /* the handler may take its time */
-    r->serve.body = buf_str(&r->body);
-    if (r->too_big)
-        http_reply(&r->serve, 413, "text/plain", STR("request body too large\n"));
-    else
-        r->web->handler(r->web->ctx, &r->serve);
-}
-
-static void refuse_now(struct request *r, int status, struct str text)
-{
-    r->dispatched = true;
-    r->close_after = true; /* a body that we do not want may be on its way */
-    http_reply(&r->serve, status, "text/plain", text);
-}
-
-static bool may_have_body(struct str method)
-{
-    return str_is(method, "POST") || str_is(method, "PUT") || str_is(method, "PATCH");
-}
-
-/* The head of a request is there: decides how its body comes. */
-static int begin(struct web *w, struct lws *wsi, struct str path)
-{
-    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
-    struct request *r = request_new(w, wsi, path);
-    struct str length_text = header(r, "content-length");
-    unsigned char line[LWS_PRE + sizeof(go_on)];
-    uint64_t length = 0;
-
-    if (header(r, "transfer-encoding").n) {
-        refuse_now(r, 411, STR("a content-length is needed\n"));
-    } else if (length_text.n && str_to_u64(length_text, &length) < 0) {
-        refuse_now(r, 400, STR("bad content-length\n"));
-    } else if (length > DISCARD_MAX || (length > w->body_max && header(r, "expect").n)) {
-        refuse_now(r, 413, STR("request body too large\n"));
-    } else if (length) {
-        r->too_big = length > w->body_max;
-        if (header(r, "expect").n) {
-            memcpy(line + LWS_PRE, go_on, sizeof(go_on) - 1);
-            if (lws_write(wsi, line + LWS_PRE, sizeof(go_on) - 1, LWS_WRITE_HTTP_HEADERS) < 0)
-                return -1;
-        }
-    } else if (!may_have_body(r->serve.method)) {
-        dispatch(r);
-    } else if (!length_text.n) {
-        r->close_after = true; /* libwebsockets would wait for a body of any length */
-        dispatch(r);
-    } else if (!str_is(r->serve.method, "POST")) {
-        dispatch(r);
-    } /* else a POST of length 0: HTTP_BODY_COMPLETION comes for it, and only for it */
-    return 0;
-}
-
-static int body(struct request *r, struct str bytes)
-{
-    if (!r || r->answered || r->too_big)
-        return 0;
-    buf_add_str(&r->body, bytes);
-    r->too_big = buf_error(&r->body) < 0;
-    return 0;
-}
-
-/* ---- sending ---- */
-
-static bool add_headers(struct request *r, unsigned char **p, unsigned char *end)
-{
-    bool has_length = false;
-
-    if (lws_add_http_header_status(r->wsi, (unsigned)r->status | LWSAHH_FLAG_NO_SERVER_NAME, p, end))
-        return false;
-    for (size_t i = 0; i < r->n_fields; i++) {
-        const struct http_header *h = &r->fields[i];
-
-        has_length |= str_is(h->name, "content-length");
-        if (lws_add_http_header_by_name(r->wsi, (const unsigned char *)h->name.p, (const unsigned char *)h->value.p,
-                                        (int)h->value.n, p, end))
-            return false;
-    }
-    if (!has_length && r->ended && !r->no_body &&
-        lws_add_http_header_content_length(r->wsi, r->out.len, p, end))
-        return false;
-    if (!has_length && !r->ended && !r->no_body)
-        r->close_after = true; /* the end of the connection is the end of the body */
-    return !r->close_after ||
-           !lws_add_http_header_by_name(r->wsi, (const unsigned char *)"connection:", (const unsigned char *)"close", 5, p,
-                                        end);
-}
-
-static bool send_head(struct request *r)
-{
-    size_t room = 1024;
-    unsigned char *space, *start, *p;
-    bool ok;
-
-    for (size_t i = 0; i < r->n_fields; i++)
-        room += r->fields[i].name.n + r->fields[i].value.n + 8;
-    space = mem_alloc(LWS_PRE + room);
-    start = p = space + LWS_PRE;
-    ok = add_headers(r, &p, start + room) && !lws_finalize_write_http_header(r->wsi, start, &p, start + room);
-    mem_free(space);
-    return ok;
-}
-
-static bool send_piece(struct request *r, bool *ret_last)
-{
-    size_t left = r->out.len - r->sent, n = left < PIECE ? left : PIECE;
-    unsigned char *space;
-    int rc;
-
-    *ret_last = r->ended && n == left;
-    if (!n)
-        return true;
-    space = mem_alloc(LWS_PRE + n);
-    memcpy(space + LWS_PRE, r->out.data + r->sent, n);
-    rc = lws_write(r->wsi, space + LWS_PRE, n, *ret_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP);
-    mem_free(space);
-    r->sent += n;
-    if (r->sent == r->out.len) {
-        buf_clear(&r->out);
-        r->sent = 0;
-    }
-    return rc >= 0;
-}
-
-/* < 0: libwebsockets shall close the connection. */
-static int writable(struct request *r)
-{
-    struct lws *wsi;
-    bool last = false, close_after;
-
-    if (!r || !r->answered)
-        return 0;
-    if (!r->head_sent) {
-        r->head_sent = true;
-        if (!send_head(r))
-            return -1;
-        want_write(r);
-        return 0;
-    }
-    if (!send_piece(r, &last))
-        return -1;
-    if (!last) {
-        if (serve_pending(&r->serve))
-            want_write(r);
-        return 0;
-    }
-    wsi = r->wsi;
-    close_after = r->close_after;
-    request_end(r);
-    return close_after || lws_http_transaction_completed(wsi) ? -1 : 0;
+    kick(LIST_ENTRY(site, struct web, site));
 }
 
 /* ---- libwebsockets ---- */
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
 {
-    struct request *r = wsi ? lws_get_opaque_user_data(wsi) : NULL;
+    struct web *w = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
+    struct web_request *r;
 
     (void)user;
-    if (wsi)
-        ((struct web *)lws_context_user(lws_get_context(wsi)))->events++;
+    if (!w)
+        return 0;
+    w->events++;
+    r = lws_get_opaque_user_data(wsi);
     switch ((int)reason) { /* of some hundred */
     case LWS_CALLBACK_HTTP:
-        if (r)
-            request_end(r); /* never seen; one request at a time is what we rely on */
-        return begin(lws_context_user(lws_get_context(wsi)), wsi, (struct str){in, len});
+        return web_request_begin(&w->site, wsi, (struct str){in, len});
     case LWS_CALLBACK_HTTP_BODY:
-        return body(r, (struct str){in, len});
+        return web_request_body(r, (struct str){in, len});
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        if (r && !r->dispatched) /* it comes again when the client sends more before the answer */
-            dispatch(r);
-        return 0;
+        return web_request_complete(r);
     case LWS_CALLBACK_HTTP_WRITEABLE:
-        return writable(r);
+        return web_request_writable(r);
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return -1; /* no websockets, no h2c */
     case LWS_CALLBACK_CLOSED_HTTP:
     case LWS_CALLBACK_WSI_DESTROY:
-        if (r)
-            request_end(r);
+        web_request_end(r);
         return 0;
     default:
         return 0;
@@ -554,7 +173,7 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 }
 
 static const struct lws_protocols protocols[] = {
-    {.name = "http", .callback = on_event, .rx_buffer_size = PIECE},
+    {.name = "http", .callback = on_event, .rx_buffer_size = READ_SIZE},
     {.name = NULL},
 };
 
@@ -571,7 +190,7 @@ static int listen_on(struct web *w, const struct web_options *o, struct error *e
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
         .fd_limit_per_thread = CONNECTIONS_MAX,
-        .max_http_header_data = HEADERS_BYTES,
+        .max_http_header_data = WEB_HEADERS_BYTES,
         .max_http_header_pool = CONNECTIONS_MAX,
         .timeout_secs = TIMEOUT_S,
         .keepalive_timeout = KEEPALIVE_S,
@@ -585,7 +204,7 @@ static int listen_on(struct web *w, const struct web_options *o, struct error *e
     lws_set_log_level(0, NULL); /* it would write to stderr in a form of its own */
     w->context = lws_create_context(&info);
     if (!w->context)
-        return error_set(e, ERR_BUG, "libwebsockets does not start: is its libuv plugin (libwebsockets-evlib-uv) installed?");
+        return error_set(e, ERR_BUG, "libwebsockets does not start: is its plugin libwebsockets-evlib-uv installed?");
     vhost = lws_create_vhost(w->context, &info);
     if (!vhost)
         return error_set(e, ERR_EXISTS, "listen on %s:%u: the address is not free, or not ours", o->address, o->port);
@@ -599,7 +218,7 @@ struct web *web_start(const struct web_options *o, struct error *e)
     int rc;
 
     assert(o->handler);
-    *w = (struct web){.env = o->env, .body_max = o->body_max, .handler = o->handler, .ctx = o->ctx};
+    *w = (struct web){.env = o->env, .site = {o->body_max, o->handler, o->ctx, kick_site}};
     timer_init(&w->tick, on_tick, w);
     rc = uv_loop_init(&w->inner);
     assert(rc == 0);

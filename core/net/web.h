@@ -3,8 +3,8 @@
  * http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin (Debian:
  * libwebsockets-evlib-uv).
  *
- * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers only
- * the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when its
+ * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers
+ * only the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when its
  * answer is sent, not before.
  */
 #ifndef STASHD_WEB_H

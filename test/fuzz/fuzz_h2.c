@@ -41,8 +41,8 @@ static void on_head(void *ctx, struct h2_stream *s, const struct h2_head *h)
     struct run *r = ctx;
 
     (void)stream_of(r, s);
-    buf_printf(&r->trace, "\nhead %d %d %.*s %.*s", h->status, h->too_big, (int)h->method.n, h->method.p, (int)h->path.n,
-               h->path.p);
+    buf_printf(&r->trace, "\nhead %d %d %.*s %.*s", h->status, h->too_big, (int)h->method.n, h->method.p,
+               (int)h->path.n, h->path.p);
     for (size_t i = 0; i < h->n_headers; i++)
         buf_printf(&r->trace, " %.*s=%.*s", (int)h->headers[i].name.n, h->headers[i].name.p, (int)h->headers[i].value.n,
                    h->headers[i].value.p);

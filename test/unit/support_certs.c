@@ -5,8 +5,8 @@
 
 #include "test/unit/support_certs.h"
 
-static void make(const char *cn, const char *o, const char *const *names, bool ca, int64_t age_s, const struct cert *issuer,
-                 struct cert *ret)
+static void make(const char *cn, const char *o, const char *const *names, bool ca, int64_t age_s,
+                 const struct cert *issuer, struct cert *ret)
 {
     int64_t now = (int64_t)time(NULL);
     struct cert_spec spec = {.common_name = cn,

@@ -277,7 +277,10 @@ static void world_drop(struct world *w)
 static void a_request_arrives_whole_and_its_answer_too(void **state)
 {
     const struct http_header headers[] = {
-        {STR("accept"), STR("application/json")}, {STR("authorization"), STR("Bearer x")}, {STR("connection"), STR("close")}};
+        {STR("accept"), STR("application/json")},
+        {STR("authorization"), STR("Bearer x")},
+        {STR("connection"), STR("close")},
+    };
 
     (void)state;
     for (int tls = 0; tls < 2; tls++) {

@@ -98,20 +98,21 @@ static void client_closed(struct tcp *t, int rc, const struct error *e)
     c->tcp = NULL;
 }
 
-static const struct tcp_callbacks callbacks = {.on_data = client_data, .on_eof = client_eof, .on_closed = client_closed};
+static const struct tcp_callbacks callbacks = {
+    .on_data = client_data, .on_eof = client_eof, .on_closed = client_closed};
 
 static int world_new(void **state)
 {
     size_t live = mem_live();
     struct world *w = mem_zalloc(sizeof(*w));
+    struct web_options o = {.address = "127.0.0.1", .body_max = BODY_MAX, .handler = handle, .ctx = w};
     struct error e;
 
     w->live = live;
-    w->env = env_uv_new();
+    w->env = o.env = env_uv_new();
     buf_init(&w->client.got, 32 << 20);
     buf_init(&w->seen, 1 << 20);
-    w->web = web_start(
-        &(struct web_options){.env = w->env, .address = "127.0.0.1", .body_max = BODY_MAX, .handler = handle, .ctx = w}, &e);
+    w->web = web_start(&o, &e);
     assert_non_null(w->web);
     assert_int_not_equal(web_port(w->web), 0);
     *state = w;
