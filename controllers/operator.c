@@ -44,6 +44,12 @@ struct operator {
 
 /* ---- what happens ---- */
 
+static bool is_invoker(const struct kind *k)
+{
+    return k->id == KIND_BACKUPCONFIGURATION || k->id == KIND_BACKUPBATCH || k->id == KIND_RESTORESESSION ||
+           k->id == KIND_RESTOREBATCH;
+}
+
 static void changed(void *ctx, const struct kind *k, const struct kobj *old, const struct kobj *now)
 {
     struct operator *op = ctx;
@@ -52,6 +58,8 @@ static void changed(void *ctx, const struct kind *k, const struct kobj *old, con
         return; /* being freed */
     engine_changed(op->engine, k, old, now);
     scheduler_changed(op->scheduler, k, old, now);
+    if (!now && is_invoker(k) && op->o.on_invoker_gone)
+        op->o.on_invoker_gone(op->o.ctx, old);
 }
 
 static void pass_done(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns)

@@ -23,6 +23,9 @@ struct operator_options {
     uint32_t drain_ms;
     const char *watch_namespace; /* NULL: all */
     const char *identity;        /* of the Lease; NULL: no election, we lead */
+    /* An invoker is gone for good; NULL fine. Its record is borrowed. */
+    void (*on_invoker_gone)(void *ctx, const struct kobj *invoker);
+    void *ctx;
 };
 
 struct operator *operator_new(const struct operator_options *o);

@@ -97,6 +97,7 @@ static void stop_operator(struct program *p)
 {
     operator_stop(p->operator, operator_ended, p);
     env_uv_run_until(p->env, &p->operator_stopped);
+    p->pages.operator = NULL;
     operator_free(p->operator);
 }
 
@@ -145,6 +146,14 @@ static int start_web(struct program *p, struct error *e)
     return 0;
 }
 
+static void invoker_gone(void *ctx, const struct kobj *invoker)
+{
+    struct program *p = ctx;
+
+    if (p->has_push)
+        stashd_push_forget(&p->push, invoker);
+}
+
 static void make_operator(struct program *p)
 {
     const struct stashd_settings *s = &p->settings;
@@ -165,7 +174,9 @@ static void make_operator(struct program *p)
                                                           .drain_ms = DRAIN_MS,
                                                           .watch_namespace = s->namespaces.n ? s->namespaces.items[0]
                                                                                              : NULL,
-                                                          .identity = s->leader_elect ? p->identity : NULL});
+                                                          .identity = s->leader_elect ? p->identity : NULL,
+                                                          .on_invoker_gone = invoker_gone,
+                                                          .ctx = p});
 }
 
 static int run(struct program *p, struct error *e)

@@ -2,6 +2,7 @@
 #include "core/cmd/stashd_push.h"
 
 #include <assert.h>
+#include <ctype.h>
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -122,4 +123,14 @@ bool stashd_push_serve(struct stashd_push *p, struct http_serve *s)
         start_review(p, s, (struct str){token.p + 7, token.n - 7});
     }
     return true;
+}
+
+/* Job "backupconfiguration-<namespace>-<name>" (metrics.md 3). */
+void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker)
+{
+    AUTO_FREE char *job = mem_printf("%s-%s-%s", invoker->kind->name, invoker->ns, invoker->name);
+
+    for (char *c = job; *c != '-'; c++)
+        *c = (char)tolower((unsigned char)*c);
+    push_drop_job(p->push, job);
 }

@@ -8,6 +8,7 @@
 #include "core/base/http.h"
 #include "core/base/list.h"
 #include "k8s/client.h"
+#include "k8s/object.h"
 #include "metrics/push.h"
 
 struct stashd_push {
@@ -24,5 +25,8 @@ void stashd_push_done(struct stashd_push *p);
 
 /* True: the path is the Pushgateway's, and the answer has come or will. */
 bool stashd_push_serve(struct stashd_push *p, struct http_serve *s);
+
+/* Drops what was pushed for an invoker. */
+void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker);
 
 #endif

@@ -2,7 +2,7 @@
 # leaves nothing behind. Sourced; sets dir, here, bin, KUBECONFIG.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-bin=${E2E_BIN:-$(dirname "${1:-$here/build/dev}")/release}
+bin=$(realpath -m "${E2E_BIN:-$(dirname "${1:-$here/build/dev}")/release}")
 dir=$(mktemp -d)
 export KUBECONFIG=$dir/cluster/kubeconfig
 export E2E_PART=$dir
@@ -15,6 +15,12 @@ finish() {
   if [ $code != 0 ]; then
     echo "--- failed; last lines of the logs in $dir:"
     for f in "$dir"/*.log; do [ -e "$f" ] && { echo "--- $f"; tail -n 15 "$f"; }; done
+    if [ -s "$KUBECONFIG" ]; then
+      echo "--- pods and the operator's log"
+      timeout 10 kubectl get pods -A 2>&1 || :
+      timeout 10 kubectl -n stash logs stashd 2>/dev/null | tail -n 25 || :
+      timeout 10 kubectl -n stash get pod stashd -o 'jsonpath={.status.containerStatuses}' 2>/dev/null || :
+    fi
   fi
   [ ! -d "$dir/galera" ] || BASE=$dir/galera "$here/test/galera/cluster" wipe >/dev/null 2>&1 || :
   for p in $(pids); do kill -TERM "$p" 2>/dev/null || :; done
