@@ -17,6 +17,7 @@
 
 #include "controllers/job/backup.h"
 #include "controllers/job/galera.h"
+#include "controllers/job/pem.h"
 #include "controllers/job/words.h"
 #include "core/base/mem.h"
 
@@ -35,6 +36,7 @@ struct cluster {
     char address[64], secret[2 * SECRET_BYTES + 1];
     char selected[128]; /* the donor that the group chose */
     char trouble[256];  /* what garbd said went wrong */
+    char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
     bool garbd_runs, receiving, piping;
     bool complete;  /* the stream has ended and is a whole backup */
@@ -287,6 +289,7 @@ static int make_tls(struct cluster *c, struct error *e)
 
     if (!app->cert_pem.n || !app->key_pem.n)
         return 0;
+    pem_common_name(secret_str(&app->cert_pem), c->own_name, sizeof(c->own_name));
     c->tls = tls_context_new(&o, e);
     return c->tls ? 0 : error_wrap(e, ERR_INVALID, "TLS material of the AppBinding");
 }
@@ -352,6 +355,7 @@ static void build_garbd(struct cluster *c)
     struct sst_request request = {.method = c->method,
                                   .address = c->address,
                                   .port = receive_port(&c->receive),
+                                  .name = c->own_name,
                                   .secret = c->secret[0] ? c->secret : NULL};
     struct buf sst;
 
