@@ -33,7 +33,7 @@ static const struct config_item items[] = {
     {"state",     CFG_STRING, offsetof(struct settings, state),     NULL,        0, 0,     "folder that holds the whole cluster (required)"                        },
     {"address",   CFG_STRING, offsetof(struct settings, address),   "127.0.0.1", 0, 0,     "address to serve on"                                                    },
     {"port",      CFG_UINT,   offsetof(struct settings, port),      "6443",      0, 65535, "port to serve on; 0: any free one"                                      },
-    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=PROGRAM: what an image name stands for; '*' at the end fits all"},
+    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest    "},
     {"pods",      CFG_BOOL,   offsetof(struct settings, pods),      "true",      0, 0,     "run pods; false: only serve the API"                                    },
     {"log-level", CFG_STRING, offsetof(struct settings, log_level), "info",      0, 0,     "debug, info, warn or error"                                             },
     {"log-json",  CFG_BOOL,   offsetof(struct settings, log_json),  NULL,        0, 0,     "log JSON lines also on a terminal"                                      },

@@ -229,7 +229,7 @@ static int build_env(struct words *env, const struct container *c, struct error 
     size_t i;
     int rc = 0;
 
-    put_env(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    put_env(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/image");
     put_env(env, "HOME", "/");
     put_env(env, "HOSTNAME", c->pod->name);
     put_env(env, "KUBERNETES_SERVICE_HOST", k->o.api_host);
@@ -267,6 +267,18 @@ static void add_root(struct words *w)
     add2(w, "--dev", "/dev");
 }
 
+/* bubblewrap makes missing parents of a mount for root alone; a container's user has to pass them. */
+static void add_parents(struct words *w, const char *path)
+{
+    static const char *const given[] = {"/usr/", "/dev/", "/proc/", "/etc/"};
+
+    for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+        if (str_starts(str_of(path), str_of(given[i])))
+            return;
+    for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/'))
+        add2(w, "--dir", arena_str(w->a, (struct str){path, (size_t)(slash - path)}));
+}
+
 static int add_mounts(struct words *w, const struct container *c, struct error *e)
 {
     const json_t *mount;
@@ -284,6 +296,7 @@ static int add_mounts(struct words *w, const struct container *c, struct error *
             if (!make_folder(from, 0755) && access(from, F_OK) < 0)
                 return error_set(e, ERR_DENIED, "subPath %s: %s", sub, strerror(errno));
         }
+        add_parents(w, json_text(mount, "mountPath"));
         add3(w, json_flag(mount, "readOnly", false) ? "--ro-bind" : "--bind", from, json_text(mount, "mountPath"));
     }
     return 0;
@@ -299,8 +312,10 @@ static void add_account(struct words *w, const struct container *c)
     json_array_foreach (json_object_get(c->spec, "volumeMounts"), i, mount)
         if (strcmp(json_text(mount, "mountPath"), ACCOUNT_DIR) == 0)
             return;
-    if (from && json_flag(c->pod->spec, "automountServiceAccountToken", true))
-        add3(w, "--ro-bind", from, ACCOUNT_DIR);
+    if (!from || !json_flag(c->pod->spec, "automountServiceAccountToken", true))
+        return;
+    add_parents(w, ACCOUNT_DIR);
+    add3(w, "--ro-bind", from, ACCOUNT_DIR);
 }
 
 static const json_t *security(const struct container *c, const char *key)
@@ -351,6 +366,8 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     size_t i;
     int rc;
 
+    if (program && program[0] != '/')
+        return error_set(e, ERR_INVALID, "image \"%s\": program %s must be an absolute path", image, program);
     if (!program && !json_array_size(command))
         return error_set(e, ERR_NOTFOUND, "image \"%s\" stands for no program of this machine; see devkube --help (--image)", image);
     add(w, "bwrap");
@@ -359,8 +376,8 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     add2(w, "--hostname", arena_printf(w->a, "%.63s", c->pod->name));
     add2(w, "--die-with-parent", "--new-session");
     add_root(w);
-    if (program)
-        add3(w, "--ro-bind", program, "/image/entrypoint");
+    if (program) /* the whole folder: a command may name another program of the image */
+        add3(w, "--ro-bind", arena_str(w->a, (struct str){program, (size_t)(strrchr(program, '/') - program)}), "/image");
     add3(w, "--ro-bind", arena_printf(w->a, "%s/hosts", c->pod->dir), "/etc/hosts");
     if (!json_flag(c->spec, "securityContext.readOnlyRootFilesystem", false))
         add2(w, "--tmpfs", "/tmp");
@@ -375,7 +392,7 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     add(w, "--");
     add_user(w, c);
     if (!json_array_size(command))
-        add(w, "/image/entrypoint");
+        add(w, arena_printf(w->a, "/image%s", strrchr(program, '/')));
     json_array_foreach (command, i, word)
         add(w, expand(env, json_string_value(word) ? json_string_value(word) : "", w->a));
     json_array_foreach (args, i, word)
@@ -445,9 +462,10 @@ static void on_exit_of(struct proc *proc, int status, int sig)
     kubelog_ended(c);
     c->state = CONTAINER_TERMINATED;
     if (starts_again(c)) {
-        for (int i = 0; i < c->restarts && wait_ms < 300000; i++)
+        for (int i = 1; i < c->restarts && wait_ms < 300000; i++)
             wait_ms *= 2;
-        c->restarts++;
+        if (c->restarts++ == 0) /* the first time at once, as a kubelet does */
+            wait_ms = 0;
         c->state = CONTAINER_WAITING;
         (void)snprintf(c->reason, sizeof(c->reason), "CrashLoopBackOff");
         timer_set_in(k->o.env, &c->again, wait_ms);
