@@ -181,7 +181,7 @@ static json_t *time_value(struct str in, bool fractions)
 
 static json_t *text_value(struct str s, struct error *e)
 {
-    json_t *value = json_stringn(s.n ? s.p : "", s.n);
+    json_t *value = s.n && memchr(s.p, 0, s.n) ? NULL : json_stringn(s.n ? s.p : "", s.n);
 
     return value ? value : bad(e, "text");
 }
@@ -277,6 +277,10 @@ static bool add_entry(json_t *object, const struct proto_field *f, struct str in
 
     while (wire_next(&in, &w) == 1) {
         if (w.number == 1) {
+            if (w.bytes.n && memchr(w.bytes.p, 0, w.bytes.n)) {
+                mem_free(key);
+                return bad(e, "key") != NULL;
+            }
             mem_free(key);
             key = mem_strndup(w.bytes.n ? w.bytes.p : "", w.bytes.n);
         } else if (w.number == 2) {
@@ -350,7 +354,7 @@ json_t *proto_load(struct str bytes, struct error *e)
 {
     struct str raw = STR_NONE, type = STR_NONE, api = STR_NONE, kind = STR_NONE;
     const struct proto_message *m;
-    json_t *object;
+    json_t *object, *version;
     struct wire w;
     char name[128];
 
@@ -376,7 +380,12 @@ json_t *proto_load(struct str bytes, struct error *e)
         return NULL;
     }
     object = json_object();
-    json_object_set_new(object, "apiVersion", json_stringn(api.n ? api.p : "", api.n));
+    version = text_value(api, e);
+    if (!version) {
+        json_decref(object);
+        return NULL;
+    }
+    json_object_set_new(object, "apiVersion", version);
     json_object_set_new(object, "kind", json_string(name));
     if (!message(m, raw, object, 0, e)) {
         json_decref(object);

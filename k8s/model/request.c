@@ -123,10 +123,20 @@ static int read_dry_run(struct request *q)
     return 0;
 }
 
+static bool is_text(const char *s)
+{
+    json_t *text = json_string(s); /* NULL: no UTF-8 */
+
+    json_decref(text);
+    return text != NULL;
+}
+
 int request_run(struct request *q)
 {
     int status;
 
+    if (!is_text(q->path))
+        return request_fail(q, 400, "BadRequest", "the path is no UTF-8");
     if (!request_route(q)) {
         q->is_resource = false;
         return not_allowed(q);
@@ -383,6 +393,7 @@ int model_do(struct model *m, const char *user, const char *method, const char *
     buf_init(&q.warnings, 16 * 1024);
     (void)str_cut(&rest, '?', &path);
     q.query = rest;
+    q.group = q.version = q.plural = q.ns = q.name = q.sub = "";
     q.path = mem_strndup(path.p, path.n);
     q.user = q.real_user = u;
     if (json_is_array(body) && strcmp(method, "PATCH") == 0)

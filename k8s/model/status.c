@@ -15,6 +15,23 @@ const char *request_what(const struct request *q, char out[256])
     return out;
 }
 
+/* A message may hold what a client sent, or be cut within a character: JSON takes only UTF-8. */
+static json_t *message_text(const char *message)
+{
+    json_t *text = json_string(message);
+    char *plain;
+
+    if (text)
+        return text;
+    plain = mem_strdup(message);
+    for (char *c = plain; *c; c++)
+        if (*c & 0x80)
+            *c = '?';
+    text = json_string(plain);
+    mem_free(plain);
+    return text;
+}
+
 static int refuse(struct request *q, int code, const char *reason, const char *message)
 {
     json_t *details = NULL;
@@ -29,8 +46,9 @@ static int refuse(struct request *q, int code, const char *reason, const char *m
     }
     json_decref(q->answer);
     q->is_list = false;
-    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:s, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
-                          "status", "Failure", "message", message, "reason", reason, "details", details, "code", code);
+    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
+                          "status", "Failure", "message", message_text(message), "reason", reason, "details", details,
+                          "code", code);
     return code;
 }
 
