@@ -360,21 +360,25 @@ static void big_answers_pass_the_windows(void **state)
 static void a_small_call_overtakes_a_bulk_one(void **state)
 {
     struct world *w = world_make(true);
-    struct call bulk, small;
+    struct call bulk, small, equal;
     unsigned order = 0;
 
     (void)state;
     call_init(&bulk, w, "GET", "/big?30000000", STR_NONE);
     call_init(&small, w, "GET", "/tell", STR_NONE);
+    call_init(&equal, w, "GET", "/big?30000000", STR_NONE);
     bulk.http.bulk = true;
-    bulk.order = small.order = &order;
+    bulk.order = small.order = equal.order = &order;
     go(&bulk);
     go(&small);
+    go(&equal);
     env_uv_run_until(w->env, &bulk.done);
     assert_int_equal(bulk.body.len, 30000000);
     assert_int_equal(small.place, 1);
-    assert_int_equal(bulk.place, 2);
+    assert_int_equal(equal.place, 2); /* as big, and started later */
+    assert_int_equal(bulk.place, 3);
     buf_done(&bulk.body);
+    buf_done(&equal.body);
     buf_done(&small.body);
     world_drop(w);
 }
