@@ -544,6 +544,54 @@ static void limits_end_the_wait_and_name_what_was_seen(void **state)
     world_end(&w);
 }
 
+/* A donor of Percona 8.0: sst_info first, more than once; its stream has a tail of its own and no galera position. */
+static void percona_comes_with_sst_info(void **state)
+{
+    static const char ini[] = "[sst]\ngalera-gtid=" UUID ":744\nbinlog-name=binlog\nmysql-version=8.0.36-28.1\n";
+    struct world w;
+    struct buf b;
+
+    (void)state;
+    world_begin(&w, NULL);
+    w.receive.complete = (struct xbstream_options){.flavour = XBSTREAM_PERCONA_80, .galera = true};
+    buf_init(&b, 4096);
+    put_file(&b, "sst_info", ini);
+    send_all(&w, &b);
+    send_all(&w, &b);
+    assert_int_equal(w.infos, 1);
+    assert_string_equal(w.receive.info.server_version, "8.0.36-28.1");
+    buf_clear(&b);
+    put_file(&b, "ibdata1", "pages");
+    put_file(&b, "xtrabackup_checkpoints", "x");
+    put_file(&b, "backup-my.cnf.zst", "x");
+    put_file(&b, "xtrabackup_info.zst", "x");
+    put_file(&b, "xtrabackup_tablespaces.zst", "x");
+    send_all(&w, &b);
+    assert_true(w.ended);
+    buf_done(&b);
+    world_end(&w);
+}
+
+static void an_encrypted_percona_must_send_its_keys(void **state)
+{
+    struct world w;
+    struct buf b;
+
+    (void)state;
+    world_begin(&w, NULL);
+    w.receive.complete = (struct xbstream_options){.flavour = XBSTREAM_PERCONA_57, .galera = true};
+    buf_init(&b, 4096);
+    put_file(&b, "sst_info", "[sst]\ngalera-gtid=" UUID ":744\nmysql-version=5.7.44\ntransition-key=0123456789\n");
+    send_all(&w, &b);
+    buf_clear(&b);
+    put_data(&b);
+    send_all(&w, &b);
+    assert_false(w.ended);
+    assert_non_null(strstr(w.error.msg, "no xtrabackup_keys"));
+    buf_done(&b);
+    world_end(&w);
+}
+
 static void make_tls(struct world *w)
 {
     struct cert_spec ca = {.common_name = "ca", .ca = true, .from_unix_s = 0, .to_unix_s = 4000000000};
@@ -608,6 +656,8 @@ int main(void)
         T(data_before_the_first_connection_is_refused),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
+        T(percona_comes_with_sst_info),
+        T(an_encrypted_percona_must_send_its_keys),
         T(a_donor_with_tls_is_served),
         T(tls_without_a_certificate_of_ours_is_named),
     };

@@ -1,0 +1,398 @@
+/*
+ * test_backup_main: `stash-job backup-percona-xtradb` against the API server's model over HTTP/2, with a real restic. The
+ * database's client programs are scripts here; test/galera has the real ones.
+ */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "controllers/job/backup_main.h"
+#include "controllers/job/job.h"
+#include "controllers/job/session.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+#include "core/net/h2.h"
+#include "k8s/model/model.h"
+#include "support_world.h"
+
+#define SESSIONS "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions"
+#define GOOD_DUMP "#!/bin/sh\necho 'CREATE TABLE t (a INT);'\necho '-- Dump completed on 2026-03-01'\n"
+
+struct here {
+    size_t live;
+    struct env *env;
+    struct job job;
+    struct model *model;
+    struct h2_server *server;
+    struct timer timer;
+    char dir[64], master[64], old_path[4096];
+    json_t *output; /* output.json of the last run; NULL: none */
+};
+
+static void serve(void *ctx, struct http_serve *s)
+{
+    model_serve(((struct here *)ctx)->model, s);
+}
+
+static void put(struct here *w, const char *method, const char *path, const char *yaml)
+{
+    json_t *o = test_yaml(yaml), *answer = NULL;
+    int status = model_do(w->model, "system:admin", method, path, o, &answer);
+
+    if (status >= 300)
+        fail_msg("%s %s: %d %s", method, path, status, json_text(answer, "message"));
+    json_decref(o);
+    json_decref(answer);
+}
+
+static json_t *get_session(struct here *w)
+{
+    json_t *o = NULL;
+
+    assert_int_equal(model_do(w->model, "system:admin", "GET", SESSIONS "/s1", NULL, &o), 200);
+    return o;
+}
+
+static void add_crd(struct here *w, const char *name)
+{
+    AUTO_FREE char *path = mem_printf("%s/../../../chart/templates/crds/%s.yaml", TEST_DATA, name);
+    struct buf text;
+    struct error e;
+
+    buf_init(&text, 1 << 20);
+    assert_int_equal(env_uv_read_file(path, &text, &e), 0);
+    put(w, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", text.data);
+    buf_done(&text);
+}
+
+static void write_file(struct here *w, const char *name, const char *text, unsigned mode)
+{
+    AUTO_FREE char *path = mem_printf("%s/%s", w->dir, name);
+    struct error e;
+
+    assert_int_equal(env_uv_write_file(path, str_of(text), mode, false, &e), 0);
+}
+
+static void make_dir(struct here *w, const char *name)
+{
+    AUTO_FREE char *path = mem_printf("%s/%s", w->dir, name);
+    struct error e;
+
+    assert_int_equal(job_make_dir(path, 0755, &e), 0);
+}
+
+static void add_files(struct here *w)
+{
+    AUTO_FREE char *path = mem_printf("%s/bin:%s", w->dir, w->old_path);
+
+    make_dir(w, "bin");
+    make_dir(w, "storage");
+    make_dir(w, "app");
+    write_file(w, "storage/RESTIC_PASSWORD", "repository-password", 0644);
+    write_file(w, "app/username", "me", 0644);
+    write_file(w, "app/password", "database-password", 0644);
+    write_file(w, "bin/mariadb", "#!/bin/sh\ncase \"$*\" in *VERSION*) echo 10.11.0-MariaDB;; *) echo 1;; esac\n", 0755);
+    write_file(w, "bin/mariadb-dump", GOOD_DUMP, 0755);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+}
+
+static void add_objects(struct here *w)
+{
+    put(w, "POST", "/api/v1/namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: demo}}");
+    put(w, "POST", "/apis/appcatalog.appscode.com/v1alpha1/namespaces/demo/appbindings",
+        "{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, metadata: {name: db}, spec: {"
+        "clientConfig: {url: 'mysql://db.example:3306/'}, secret: {name: db-auth}}}");
+    put(w, "POST", SESSIONS,
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: s1}, spec: {invoker: {"
+        "apiGroup: stash.appscode.com, kind: BackupConfiguration, name: db-backup}}}");
+    put(w, "PATCH", SESSIONS "/s1/status",
+        "{status: {targets: [{ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db,"
+        " namespace: demo}, totalHosts: 1, preBackupActions: [InitializeBackendRepository]}]}}");
+}
+
+static int set_up(void **state)
+{
+    size_t live = mem_live();
+    struct here *w = mem_zalloc(sizeof(*w));
+    struct model_options mo = {.seed = 1};
+    struct h2_server_options so = {.address = "127.0.0.1", .body_max = 1 << 20, .handler = serve, .ctx = w};
+    struct error e;
+
+    w->live = live;
+    w->env = env_uv_new();
+    job_init(&w->job, w->env, "/tmp", "/tmp");
+    w->job.log.min = LOG_ERROR + 1;
+    (void)snprintf(w->old_path, sizeof(w->old_path), "%s", getenv("PATH"));
+    (void)snprintf(w->dir, sizeof(w->dir), "/tmp/test-backup-main-XXXXXX");
+    assert_non_null(mkdtemp(w->dir));
+    mo.env = so.env = w->env;
+    w->model = model_new(&mo);
+    model_start(w->model);
+    add_crd(w, "backupsessions");
+    add_crd(w, "appbindings");
+    add_objects(w);
+    add_files(w);
+    w->server = h2_server_start(&so, &e);
+    assert_non_null(w->server);
+    (void)snprintf(w->master, sizeof(w->master), "--master=http://127.0.0.1:%u", h2_server_port(w->server));
+    *state = w;
+    return 0;
+}
+
+static void on_stopped(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+static int tear_down(void **state)
+{
+    struct here *w = *state;
+    size_t live = w->live;
+    bool stopped = false;
+
+    timer_clear(w->env, &w->timer);
+    h2_server_stop(w->server, on_stopped, &stopped);
+    job_wait(&w->job, &stopped);
+    model_free(w->model);
+    env_uv_run(w->env);
+    job_done(&w->job);
+    env_uv_free(w->env);
+    json_decref(w->output);
+    assert_int_equal(setenv("PATH", w->old_path, 1), 0);
+    job_remove(w->dir);
+    mem_free(w);
+    assert_int_equal(mem_live(), live);
+    return 0;
+}
+
+static void read_output(struct here *w)
+{
+    AUTO_FREE char *path = mem_printf("%s/output/output.json", w->dir);
+
+    json_decref(w->output);
+    w->output = json_load_file(path, 0, NULL);
+}
+
+/* The sub-command with the flags that the catalogue's Function gives; more: one flag besides, or NULL. */
+static int run(struct here *w, const char *more)
+{
+    AUTO_FREE char *bucket = mem_printf("--bucket=%s/repo", w->dir);
+    AUTO_FREE char *scratch = mem_printf("--scratch-dir=%s/scratch", w->dir);
+    AUTO_FREE char *output = mem_printf("--output-dir=%s/output", w->dir);
+    AUTO_FREE char *storage = mem_printf("STASH_STORAGE_SECRET_DIR=%s/storage", w->dir);
+    AUTO_FREE char *app = mem_printf("STASH_APP_SECRET_DIR=%s/app", w->dir);
+    const char *argv[] = {"backup-percona-xtradb", "--provider=local", bucket, "--endpoint=", "--insecure-tls=false",
+                          "--region=", "--path=", scratch, "--enable-cache=false", "--max-connections=0",
+                          "--hostname=host-0", "--xtradb-args=--all-databases", "--socat-retry=30", "--wait-timeout=2",
+                          "--namespace=demo", "--backupsession=s1", "--appbinding=db", "--appbinding-namespace=demo",
+                          "--retention-keep-last=3", "--retention-prune=true", "--retention-keep-tags=", output,
+                          "--license-apiservice=", w->master, more, NULL};
+    const char *const envp[] = {storage, app, NULL};
+    int n = sizeof(argv) / sizeof(*argv) - (more ? 1 : 2), status = backup_main(&w->job, n, argv, envp);
+
+    read_output(w);
+    return status;
+}
+
+/* Snapshots in the repository, counted by its files: a snapshot is one. */
+static int count_snapshots(struct here *w)
+{
+    AUTO_FREE char *command = mem_printf("ls %s/repo/snapshots 2>/dev/null | wc -l", w->dir);
+    FILE *f = popen(command, "r");
+    int n = -1;
+
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &n), 1);
+    assert_int_equal(pclose(f), 0);
+    return n;
+}
+
+static const char *error_of(struct here *w)
+{
+    return json_text(w->output, "targetStatus.stats.0.error");
+}
+
+static void assert_failed(struct here *w, int status, const char *text)
+{
+    assert_int_equal(status, 0); /* reported in output.json */
+    assert_string_equal(json_text(w->output, "targetStatus.stats.0.phase"), "Failed");
+    if (!strstr(error_of(w), text))
+        fail_msg("error is '%s', expected '%s'", error_of(w), text);
+    assert_int_equal(count_snapshots(w), 0);
+}
+
+static void assert_condition(struct here *w, const char *status, const char *reason)
+{
+    json_t *session = get_session(w);
+
+    assert_string_equal(json_text(session, "status.conditions.0.type"), "BackendRepositoryInitialized");
+    assert_string_equal(json_text(session, "status.conditions.0.status"), status);
+    assert_string_equal(json_text(session, "status.conditions.0.reason"), reason);
+    json_decref(session);
+}
+
+static void the_first_target_makes_the_repository_and_backs_up(void **state)
+{
+    struct here *w = *state;
+
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(error_of(w), "");
+    assert_string_equal(json_text(w->output, "targetStatus.ref.name"), "db");
+    assert_string_equal(json_text(w->output, "targetStatus.stats.0.snapshots.0.path"), "dumpfile.sql");
+    assert_int_equal(json_int(w->output, "targetStatus.stats.0.snapshots.0.totalSizeBytes", 0), 56);
+    assert_int_equal(count_snapshots(w), 1);
+    assert_condition(w, "True", "BackendRepositoryFound");
+    assert_int_equal(run(w, NULL), 0); /* again: found now */
+    assert_int_equal(count_snapshots(w), 2);
+}
+
+static void a_failed_dump_makes_no_snapshot(void **state)
+{
+    struct here *w = *state;
+
+    write_file(w, "bin/mariadb-dump", "#!/bin/sh\necho half\necho 'no grant for database-password' >&2\nexit 2\n", 0755);
+    assert_failed(w, run(w, NULL), "mariadb-dump ended with status 2: no grant for [redacted]");
+}
+
+static void a_dump_without_its_last_line_makes_no_snapshot(void **state)
+{
+    struct here *w = *state;
+
+    write_file(w, "bin/mariadb-dump", "#!/bin/sh\necho 'CREATE TABLE t (a INT);'\n", 0755);
+    assert_failed(w, run(w, NULL), "no last line '-- Dump completed'");
+}
+
+static void a_database_that_does_not_answer_is_waited_for(void **state)
+{
+    struct here *w = *state;
+
+    write_file(w, "bin/mariadb", "#!/bin/sh\necho 'ERROR 2002: no connection' >&2\nexit 1\n", 0755);
+    assert_failed(w, run(w, "--wait-timeout=0"), "the database did not answer within 0 s: mariadb ended with status 1: ERROR "
+                                                 "2002");
+}
+
+static void another_password_never_makes_a_new_repository(void **state)
+{
+    struct here *w = *state;
+
+    assert_int_equal(run(w, NULL), 0);
+    assert_int_equal(count_snapshots(w), 1);
+    put(w, "PATCH", SESSIONS "/s1/status", "{status: {conditions: null}}");
+    write_file(w, "storage/RESTIC_PASSWORD", "another", 0644);
+    assert_int_equal(run(w, NULL), 0);
+    assert_non_null(strstr(error_of(w), "wrong password"));
+    assert_condition(w, "False", "FailedToInitializeBackendRepository");
+    assert_int_equal(count_snapshots(w), 1);
+}
+
+static void what_the_first_target_could_not_do_fails_the_others(void **state)
+{
+    struct here *w = *state;
+
+    put(w, "PATCH", SESSIONS "/s1/status",
+        "{status: {conditions: [{type: BackendRepositoryInitialized, status: 'False', reason: X, message: no bucket,"
+        " lastTransitionTime: '2026-03-01T02:00:00Z'}]}}");
+    assert_failed(w, run(w, NULL), "the repository could not be initialised: no bucket");
+}
+
+static void an_unknown_action_is_no_success(void **state)
+{
+    struct here *w = *state;
+
+    put(w, "PATCH", SESSIONS "/s1/status",
+        "{status: {targets: [{ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db,"
+        " namespace: demo}, preBackupActions: [DoMagic]}]}}");
+    assert_failed(w, run(w, NULL), "unknown pre-backup action 'DoMagic'");
+}
+
+/* restic made its snapshot, then failed: it must not stay. */
+static void a_snapshot_of_a_failed_backup_is_removed_again(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *script =
+        mem_printf("#!/bin/sh\nPATH=%s restic \"$@\" || exit\n[ $1 != backup ] || { echo Fatal: late >&2; exit 1; }\n",
+                   w->old_path);
+
+    write_file(w, "bin/restic", script, 0755);
+    assert_failed(w, run(w, NULL), "was made and has been removed again: restic backup ended with status 1: Fatal: late");
+}
+
+static void on_poll(struct timer *t)
+{
+    struct here *w = t->data;
+    AUTO_FREE char *mark = mem_printf("%s/started", w->dir);
+
+    if (access(mark, F_OK) == 0)
+        job_cancel(&w->job);
+    else
+        timer_set_in(w->env, t, 20);
+}
+
+static void a_sigterm_ends_it_soon_without_a_snapshot(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *script = mem_printf("#!/bin/sh\necho begin\ntouch %s/started\nexec sleep 100\n", w->dir);
+    uint64_t began = env_now_ns(w->env);
+
+    write_file(w, "bin/mariadb-dump", script, 0755);
+    timer_init(&w->timer, on_poll, w);
+    timer_set_in(w->env, &w->timer, 20);
+    assert_int_equal(run(w, NULL), 143);
+    assert_non_null(strstr(error_of(w), "ended by a signal"));
+    assert_int_equal(count_snapshots(w), 0);
+    assert_true(env_now_ns(w->env) - began < 60 * 1000000000ull);
+}
+
+static void what_is_missing_on_the_command_line_is_said(void **state)
+{
+    static const char *const wrong[] = {"backup-percona-xtradb", "--no-such-flag", NULL};
+    static const char *const few[] = {"backup-percona-xtradb", "--appbinding=db", "--provider=local", NULL};
+    static const char *const none[] = {NULL};
+    struct here *w = *state;
+
+    assert_int_equal(backup_main(&w->job, 2, wrong, none), 2);
+    assert_int_equal(backup_main(&w->job, 3, few, none), 3);
+    assert_int_equal(backup_main(&w->job, 1, few, none), 3);
+}
+
+static void progress_goes_into_the_target(void **state)
+{
+    struct here *w = *state;
+    struct pipeline_progress now = {.bytes = 1000, .bytes_per_second = 10, .percent = 42};
+    struct session s = {.job = &w->job, .ns = "demo", .name = "s1", .target = {"AppBinding", "db", "demo"}};
+    json_t *session;
+    struct error e;
+
+    assert_int_equal(apiserver_open(&w->job, NULL, w->master + strlen("--master="), NULL, &s.api, &e), 0);
+    session_progress(&s, &now);
+    session = get_session(w);
+    assert_int_equal(json_int(session, "status.targets.0.progress.bytes", 0), 1000);
+    assert_int_equal(json_int(session, "status.targets.0.progress.percent", 0), 42);
+    assert_int_equal(json_int(session, "status.targets.0.totalHosts", 0), 1);
+    json_decref(session);
+    apiserver_free(s.api);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+    static const struct CMUnitTest tests[] = {
+        T(the_first_target_makes_the_repository_and_backs_up),
+        T(a_failed_dump_makes_no_snapshot),
+        T(a_dump_without_its_last_line_makes_no_snapshot),
+        T(a_database_that_does_not_answer_is_waited_for),
+        T(another_password_never_makes_a_new_repository),
+        T(what_the_first_target_could_not_do_fails_the_others),
+        T(an_unknown_action_is_no_success),
+        T(a_snapshot_of_a_failed_backup_is_removed_again),
+        T(a_sigterm_ends_it_soon_without_a_snapshot),
+        T(what_is_missing_on_the_command_line_is_said),
+        T(progress_goes_into_the_target),
+    };
+
+    mem_install(1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
