@@ -1,0 +1,281 @@
+/*
+ * test_restore: which snapshot is taken and what becomes of it, with a real restic repository and small programs in place of
+ * the database's. The whole way with a real database: test/galera/test-restore.
+ */
+#include "test.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "controllers/job/output.h"
+#include "controllers/job/restore.h"
+#include "controllers/job/restore_parts.h"
+#include "controllers/job/restore_pump.h"
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/loop/env_uv.h"
+
+static char folder[] = "/tmp/test-restore-XXXXXX";
+
+struct here {
+    size_t live;
+    struct env *env;
+    struct job job;
+    struct repo repo;
+    struct secrets key;
+    char out[128]; /* what a program wrote */
+};
+
+static char *in_folder(const char *name)
+{
+    return mem_printf("%s/%s", folder, name);
+}
+
+static int set_up(void **state)
+{
+    size_t live = mem_live();
+    struct here *h = mem_zalloc(sizeof(*h));
+    AUTO_FREE char *bucket = in_folder("repo"), *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", folder);
+    struct repo_flags f = {.provider = "local", .bucket = bucket, .scratch_dir = folder};
+    const char *envp[] = {secret, NULL};
+    struct error e;
+
+    h->live = live;
+    h->env = env_uv_new();
+    job_init(&h->job, h->env, folder, folder);
+    h->job.log.min = LOG_ERROR + 1;
+    if (repo_flags_open(&f, &h->job, envp, NULL, &h->key, &h->repo, &e) < 0)
+        fail_msg("%s", e.msg);
+    (void)snprintf(h->out, sizeof(h->out), "%s/out", folder);
+    job_remove(h->out);
+    *state = h;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct here *h = *state;
+    size_t live = h->live;
+
+    repo_done(&h->repo);
+    secrets_done(&h->key);
+    job_done(&h->job);
+    env_uv_free(h->env);
+    mem_free(h);
+    assert_int_equal(mem_live(), live);
+    return 0;
+}
+
+/* ---- choosing ---- */
+
+static int find(struct here *h, const char *host, const char *snapshot, struct restore *r, struct error *e)
+{
+    static struct restore_flags f;
+
+    f = (struct restore_flags){.hostname = "nobody", .source_hostname = host, .snapshot = snapshot};
+    *r = (struct restore){.job = &h->job, .flags = &f, .repo = h->repo};
+    return restore_find_snapshot(r, e);
+}
+
+static void drop(struct restore *r)
+{
+    mem_free(r->snapshot);
+    mem_free(r->server);
+}
+
+static void what_a_snapshot_holds_decides_how_it_is_restored(void **state)
+{
+    struct here *h = *state;
+    struct restore r, again;
+    struct error e;
+    char prefix[9];
+
+    assert_int_equal(find(h, "dump", "latest", &r, &e), 0);
+    assert_false(r.is_physical);
+    drop(&r);
+    assert_int_equal(find(h, "stream", "latest", &r, &e), 0);
+    assert_true(r.is_physical);
+    assert_string_equal(r.server, "10.11.8-MariaDB");
+    (void)snprintf(prefix, sizeof(prefix), "%s", r.snapshot);
+    assert_int_equal(find(h, "dump", prefix, &again, &e), 0); /* an id is of any host */
+    assert_string_equal(again.snapshot, r.snapshot);
+    drop(&r);
+    drop(&again);
+    assert_int_equal(find(h, "other", "latest", &r, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "holds neither dumpfile.sql nor xtrabackup.stream, but /something"));
+    assert_int_equal(find(h, "absent", "latest", &r, &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.msg, "no snapshot of host absent"));
+    assert_int_equal(find(h, "", "latest", &r, &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.msg, "no snapshot of host nobody"));
+    assert_int_equal(find(h, "dump", "12345678,87654321", &r, &e), ERR_INVALID);
+    assert_int_equal(find(h, "dump", "--no-lock", &r, &e), ERR_INVALID);
+    assert_int_equal(find(h, "dump", "0123456789abcdef", &r, &e), ERR_NOTFOUND);
+}
+
+/* ---- the pump ---- */
+
+static int pump(struct here *h, const char *host, const char *file, const char *script, struct xbstream *check, struct error *e)
+{
+    static const struct xbstream_options options = {.flavour = XBSTREAM_MARIADB};
+    const char *argv[] = {"sh", "-c", script, "sh", h->out, NULL};
+    struct restore_pump p = {.repo = &h->repo,
+                             .file = file,
+                             .argv = argv,
+                             .envp = job_environment(&h->job),
+                             .program = "client",
+                             .check = check,
+                             .options = &options};
+    struct restore r;
+    int rc = find(h, host, "latest", &r, e);
+
+    if (rc < 0)
+        return rc;
+    p.snapshot = r.snapshot;
+    rc = restore_pump_run(&p, e);
+    drop(&r);
+    return rc;
+}
+
+static void all_bytes_reach_the_program_and_then_its_input_ends(void **state)
+{
+    struct here *h = *state;
+    struct error e;
+    struct stat st;
+
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "cat >\"$1\"", NULL, &e), 0);
+    assert_int_equal(stat(h->out, &st), 0);
+    assert_int_equal(st.st_size, 3000000);
+}
+
+static void a_program_that_dies_early_ends_the_restore(void **state)
+{
+    struct here *h = *state;
+    struct error e;
+
+    /* restic has megabytes to write and nobody to read them: nothing may wait for the other. */
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "head -c 100 >/dev/null; echo no such table >&2; exit 3", NULL, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "client ended with status 3: no such table");
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "exit 0", NULL, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "client ended before its input did");
+}
+
+static void a_program_never_sees_the_end_of_a_bad_input(void **state)
+{
+    struct here *h = *state;
+    struct xbstream *x = xbstream_new();
+    struct error e;
+
+    assert_int_equal(pump(h, "dump", "/absent", "cat >/dev/null && touch \"$1\"", NULL, &e), ERR_INVALID);
+    assert_int_equal(strncmp(e.msg, "restic dump: ", 13), 0);
+    assert_int_equal(access(h->out, F_OK), -1);
+    /* The dump is no xbstream; this program does not even heed the signal to end, and is killed in the end. */
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "trap '' TERM; cat >/dev/null && touch \"$1\"", x, &e), ERR_INVALID);
+    assert_int_equal(access(h->out, F_OK), -1);
+    xbstream_free(x);
+    /* This is one, in whole chunks, but cut: its last file has not come. */
+    x = xbstream_new();
+    assert_int_equal(pump(h, "stream", "/xtrabackup.stream", "cat >/dev/null && touch \"$1\"", x, &e), ERR_INVALID);
+    assert_int_equal(strncmp(e.msg, "the snapshot's stream: ", 23), 0);
+    assert_int_equal(access(h->out, F_OK), -1);
+    xbstream_free(x);
+}
+
+static void on_time(struct timer *t)
+{
+    job_cancel(t->data);
+}
+
+static void a_signal_ends_both(void **state)
+{
+    struct here *h = *state;
+    struct timer timer;
+    struct error e;
+
+    /* The program reads nothing, so restic is held in the middle of the file. */
+    timer_init(&timer, on_time, &h->job);
+    timer_set_in(h->env, &timer, 3000);
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "exec sleep 60", NULL, &e), ERR_CANCELED);
+    timer_clear(h->env, &timer);
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "exec sleep 60", NULL, &e), ERR_CANCELED);
+}
+
+/* ---- the program ---- */
+
+static int run_main(struct here *h, const char *more, const char *output)
+{
+    AUTO_FREE char *bucket = mem_printf("--bucket=%s/repo", folder), *scratch = mem_printf("--scratch-dir=%s", folder);
+    AUTO_FREE char *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", folder);
+    const char *argv[] = {"restore-percona-xtradb", "--provider=local", bucket, scratch, "--insecure-tls=", "--max-connections=0",
+                          "--hostname=host-1", "--source-hostname=stream", "--xtradb-args=", "--target-app-replicas=3",
+                          "--appbinding=db", "--appbinding-namespace=demo", "--snapshot=latest", "--license-apiservice=x",
+                          output, more, NULL};
+    const char *envp[] = {secret, "POD_NAME=stash-restore-r-0-1-abcde", NULL};
+
+    return restore_main(&h->job, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv, envp);
+}
+
+static void a_failure_goes_into_the_file_and_without_one_into_the_exit_status(void **state)
+{
+    struct here *h = *state;
+    AUTO_FREE char *output = mem_printf("--output-dir=%s/o", folder), *path = in_folder("o/output.json");
+    struct buf text;
+    struct error e;
+    json_t *o;
+
+    /* No volume is mounted there: the default folder is not taken for a data directory. */
+    assert_int_equal(run_main(h, "--wait-timeout=1", output), 0);
+    buf_init(&text, 65536);
+    assert_int_equal(env_uv_read_file(path, &text, &e), 0);
+    assert_int_equal(output_parse(buf_str(&text), &o, &e), 0);
+    assert_string_equal(json_text(o, "targetStatus.stats.0.hostname"), "host-1");
+    assert_string_equal(json_text(o, "targetStatus.stats.0.phase"), "Failed");
+    assert_non_null(strstr(json_text(o, "targetStatus.stats.0.error"), "no volume is mounted at /var/lib/mysql"));
+    assert_string_equal(json_text(o, "targetStatus.ref.name"), "db");
+    json_decref(o);
+    buf_done(&text);
+    assert_int_equal(run_main(h, "--wait-timeout=1", "--output-dir="), 1);
+    assert_int_equal(run_main(h, "--no-such-flag", output), 2);
+    h->job.canceled = true;
+    assert_int_equal(run_main(h, "--wait-timeout=1", output), 143);
+}
+
+/* A dump of 3 MB, more than pipes hold; a stream that is cut after a whole chunk; something else. */
+static int make_repository(void **state)
+{
+    AUTO_FREE char *line = NULL, *stream = mem_printf("%s/../../fuzz/corpus/xbstream/open_file", TEST_DATA);
+
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    line = mem_printf("cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
+                      "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
+                      "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
+                      "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <%s && echo x | restic backup "
+                      "--stdin --stdin-filename something --host other; } >log 2>&1 || { cat log; false; }",
+                      folder, folder, stream);
+    return system(line) == 0 ? 0 : -1;
+}
+
+static int remove_repository(void **state)
+{
+    (void)state;
+    job_remove(folder);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_a_snapshot_holds_decides_how_it_is_restored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_bytes_reach_the_program_and_then_its_input_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_signal_ends_both, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_goes_into_the_file_and_without_one_into_the_exit_status, set_up, tear_down),
+    };
+
+    mem_install(1);
+    return cmocka_run_group_tests(tests, make_repository, remove_repository);
+}
