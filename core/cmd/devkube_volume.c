@@ -53,13 +53,27 @@ static int64_t fs_group(const struct pod *p)
     return json_int(p->spec, "securityContext.fsGroup", -1);
 }
 
-/* What the kubelet does with fsGroup: the volume belongs to that group and new files get it too. */
-static void give_to_group(const struct pod *p, const char *path, mode_t mode)
+static gid_t walk_gid; /* nftw hands its function no context */
+
+static int give_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)ftw;
+    if (flag == FTW_SL || lchown(path, (uid_t)-1, walk_gid) < 0)
+        return 0; /* links and what vanished meanwhile stay as they are */
+    (void)chmod(path, (st->st_mode & 07777) | (S_ISDIR(st->st_mode) ? 02770 : 0660));
+    return 0;
+}
+
+/* What the kubelet does with fsGroup: all of the volume belongs to that group, which may read and write it, and new files
+ * get it too. */
+static void give_to_group(const struct pod *p, const char *path)
 {
     int64_t gid = fs_group(p);
 
-    if (gid >= 0 && chown(path, (uid_t)-1, (gid_t)gid) == 0)
-        (void)chmod(path, mode | 02070);
+    if (gid < 0)
+        return;
+    walk_gid = (gid_t)gid;
+    (void)nftw(path, give_entry, 16, FTW_PHYS);
 }
 
 static const json_t *find_volume(const struct pod *p, const char *name)
@@ -253,7 +267,7 @@ static int prepare_claim(const struct pod *p, const json_t *v, struct error *e)
         return error_set(e, ERR_NOTFOUND, "persistentvolumeclaim \"%s\" not found", name);
     if (!bound)
         return error_set(e, ERR_NOTFOUND, "persistentvolumeclaim \"%s\" is not bound yet", name);
-    give_to_group(p, folder, 0777);
+    give_to_group(p, folder);
     return 0;
 }
 
@@ -295,7 +309,7 @@ static int prepare_one(const struct pod *p, const json_t *v, struct error *e)
     else if ((source = json_object_get(v, "downwardAPI")))
         rc = write_downward(p, folder, source, 0644, e);
     else if (json_object_get(v, "emptyDir"))
-        give_to_group(p, folder, 0777);
+        give_to_group(p, folder);
     else
         rc = error_set(e, ERR_INVALID, "volume \"%s\": its kind is not one that devkube has", json_text(v, "name"));
     arena_done(&a);
