@@ -130,7 +130,7 @@ static int deleted_status(struct request *q, const struct stored *o)
                                "metadata", "status", "Success", "details", "name", o->name, "group",
                                *q->group ? q->group : NULL, "kind", q->plural, "uid", o->uid);
 
-    json_decref(q->answer);
+    request_drop_answer(q);
     q->answer = status;
     return 200;
 }
@@ -157,7 +157,7 @@ int delete_object(struct request *q, struct stored *o, const json_t *options)
         status = request_answer(q, 200, object);
         json_decref(object);
     } else {
-        status = request_answer(q, 200, store_put(q->m->store, q->r->table, object)->json);
+        status = request_answer_stored(q, 200, store_put(q->m->store, q->r->table, object));
     }
     stored_unref(o);
     return status;
@@ -220,9 +220,10 @@ int delete_collection(struct request *q)
 
         q->answer = NULL;
         delete_object(q, list.items[i], options);
-        json_decref(q->answer);
+        request_drop_answer(q);
         q->answer = answer;
     }
     q->list = list;
+    q->is_list = true;
     return 200;
 }

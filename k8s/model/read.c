@@ -21,7 +21,7 @@ int read_get(struct request *q)
 
     if (!o)
         return request_not_found(q, q->name);
-    return request_answer(q, 200, o->json);
+    return request_answer_stored(q, 200, o);
 }
 
 int read_selectors(struct request *q, struct selector **labels, struct selector **fields)

@@ -155,6 +155,7 @@ void request_done(struct request *q)
 {
     json_decref(q->body);
     json_decref(q->answer);
+    stored_unref(q->stored);
     store_list_free(&q->list);
     buf_done(&q->warnings);
     mem_free(q->path);
@@ -326,6 +327,10 @@ static void send_answer(struct request *q, int status)
 
     if (q->taken)
         return;
+    if (q->stored && q->shape == SHAPE_OBJECT) {
+        reply(q, status, stored_text(q->stored), "application/json");
+        return;
+    }
     buf_init(&out, SIZE_MAX / 4);
     if (q->is_list && q->shape == SHAPE_OBJECT) {
         list_text(q, &out);

@@ -48,6 +48,7 @@ struct request {
 
     /* The answer. */
     json_t *answer;          /* one reference */
+    struct stored *stored;   /* what the answer shows is this, whole: its text is used again; one reference or NULL */
     struct store_list list;  /* with is_list: its items; answer holds the list without items */
     bool is_list;
     const char *answer_type; /* content-type; NULL: application/json */
@@ -76,6 +77,8 @@ int request_invalid(struct request *q, const char *name, json_t *causes_take);
 int request_not_found(struct request *q, const char *name);
 /* An object as the answer; object is borrowed. */
 int request_answer(struct request *q, int code, const json_t *object);
+void request_drop_answer(struct request *q);
+int request_answer_stored(struct request *q, int code, struct stored *o);
 /* "backupsessions.stash.appscode.com", "pods" */
 const char *request_what(const struct request *q, char out[256]);
 void request_warn(struct request *q, const char *fmt, ...) PRINTF_LIKE(2, 3);

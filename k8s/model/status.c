@@ -32,6 +32,15 @@ static json_t *message_text(const char *message)
     return text;
 }
 
+void request_drop_answer(struct request *q)
+{
+    json_decref(q->answer);
+    stored_unref(q->stored);
+    q->answer = NULL;
+    q->stored = NULL;
+    q->is_list = false;
+}
+
 static int refuse(struct request *q, int code, const char *reason, const char *message)
 {
     json_t *details = NULL;
@@ -44,8 +53,7 @@ static int refuse(struct request *q, int code, const char *reason, const char *m
             json_object_set_new(details, "group", json_string(q->group));
         json_object_set_new(details, "kind", json_string(q->plural));
     }
-    json_decref(q->answer);
-    q->is_list = false;
+    request_drop_answer(q);
     q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
                           "status", "Failure", "message", message_text(message), "reason", reason, "details", details,
                           "code", code);
@@ -130,9 +138,18 @@ json_t *request_as(const struct resource *r, const json_t *object)
     return copy;
 }
 
+int request_answer_stored(struct request *q, int code, struct stored *o)
+{
+    request_drop_answer(q);
+    q->answer = request_as(q->r, o->json);
+    if (q->answer == o->json)
+        q->stored = stored_ref(o);
+    return code;
+}
+
 int request_answer(struct request *q, int code, const json_t *object)
 {
-    json_decref(q->answer);
+    request_drop_answer(q);
     q->answer = request_as(q->r, object);
     return code;
 }

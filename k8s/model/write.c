@@ -241,7 +241,7 @@ int write_new(struct request *q, json_t *object_take, int code)
         json_decref(object);
         return status;
     }
-    return request_answer(q, code, store_put(q->m->store, q->r->table, object)->json);
+    return request_answer_stored(q, code, store_put(q->m->store, q->r->table, object));
 }
 
 /* A write of the object leaves status alone; a write of /status changes nothing but status (and metadata a little). */
@@ -336,7 +336,7 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
         store_del(q->m->store, q->r->table, old->ns, q->name);
         return status;
     }
-    return request_answer(q, 200, store_put(q->m->store, q->r->table, object)->json);
+    return request_answer_stored(q, 200, store_put(q->m->store, q->r->table, object));
 }
 
 /* ---- verbs ---- */

@@ -224,7 +224,10 @@ static void collections_are_deleted_by_selector(void **state)
     test_model_ok(t, "POST", MAPS, "{\"metadata\":{\"name\":\"a\",\"labels\":{\"x\":\"1\"}}}", 201);
     test_model_ok(t, "POST", MAPS, "{\"metadata\":{\"name\":\"b\",\"labels\":{\"x\":\"1\"}}}", 201);
     test_model_ok(t, "POST", MAPS, "{\"metadata\":{\"name\":\"c\"}}", 201);
-    test_model_ok(t, "DELETE", MAPS "?labelSelector=x%3D1", NULL, 200);
+    list = test_model_do(t, "DELETE", MAPS "?labelSelector=x%3D1", NULL, &status);
+    assert_string_equal(json_text(list, "kind"), "ConfigMapList");
+    assert_int_equal(json_array_size(json_object_get(list, "items")), 2);
+    json_decref(list);
     list = test_model_do(t, "GET", MAPS "?fieldSelector=metadata.name!%3Dkube-root-ca.crt", NULL, &status);
     assert_int_equal(json_array_size(json_object_get(list, "items")), 1);
     assert_string_equal(json_text(list, "items.0.metadata.name"), "c");
