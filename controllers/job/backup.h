@@ -71,7 +71,7 @@ struct backup {
 int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e) NODISCARD;
 /* Notes the first failure. */
 void backup_note(struct backup *b, const struct error *e);
-/* Waits until *done; tells the progress meanwhile, from here and not from a callback, so that its receiver may wait too. */
+/* Waits until *done; tells the progress meanwhile, from here and not from a callback, so that its receiver may wait. */
 void backup_wait(struct backup *b, const bool *done);
 /* *done may have changed. */
 void backup_wake(struct backup *b);

@@ -1,10 +1,11 @@
 /*
- * backup_main: see backup_main.h. Flags to parameters, the API objects that are needed, one backup, output.json. Whatever
- * fails before the output folder is known has nowhere to be reported but on stderr.
+ * backup_main: see backup_main.h. Flags to parameters, the API objects that are needed, one backup, output.json.
+ * Whatever fails before the output folder is known has nowhere to be reported but on stderr.
  */
 #include "controllers/job/backup_main.h"
 
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "controllers/job/backup.h"
 #include "controllers/job/output.h"
@@ -34,11 +35,11 @@ static const struct config_item items[] = {
     {"appbinding-namespace", CFG_STRING, F(appbinding_ns), NULL, 0, 0, "its namespace; that of the session by default"},
     REPO_FLAGS(struct flags, repo),
     {"hostname", CFG_STRING, F(hostname), "host-0", 0, 0, "host of the snapshot"},
-    {"xtradb-args", CFG_STRING, F(args), "--all-databases", 0, 0, "more arguments of the dump program, quoted as in a shell"},
+    {"xtradb-args", CFG_STRING, F(args), "--all-databases", 0, 0, "more arguments of the dump program, as in a shell"},
     {"wait-timeout", CFG_UINT, F(wait_s), "300", 0, 86400, "seconds to wait for the database"},
     {"namespace", CFG_STRING, F(ns), "default", 0, 0, "namespace of the BackupSession"},
     {"backupsession", CFG_STRING, F(session), NULL, 0, 0, "BackupSession of this run"},
-    {"output-dir", CFG_STRING, F(output_dir), NULL, 0, 0, "folder for output.json; without it a failure is the exit status"},
+    {"output-dir", CFG_STRING, F(output_dir), NULL, 0, 0, "folder for output.json; without it the status tells"},
     {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
     {"kubeconfig", CFG_STRING, F(kubeconfig), NULL, 0, 0, "file that says how to reach it"},
     {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
@@ -192,8 +193,10 @@ static int write_output(struct run *r, int rc, uint64_t began_ns, struct error *
     struct error e;
     int written = job_make_dir(f->output_dir, 0777, &e);
 
-    if (written == 0)
+    if (written == 0) {
+        (void)chmod(f->output_dir, 0777); /* whatever the umask is: the next step may run as somebody else */
         written = env_uv_write_file(path, str_of(text), 0666, false, &e);
+    }
     if (written < 0)
         log_error(&r->job->log, "output.json could not be written", F_ERR(&e));
     json_decref(o);

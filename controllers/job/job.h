@@ -92,8 +92,8 @@ int job_write_credential(struct job *j, const char *name, struct str bytes, char
 int job_make_dir(const char *path, unsigned mode, struct error *e) NODISCARD; /* with its parents; existing is fine */
 void job_remove(const char *path); /* a file or a whole tree; absent is fine */
 
-/* Lowers our and so the children's CPU and I/O priority as NICE_ADJUSTMENT, IONICE_CLASS and IONICE_CLASS_DATA ask. ERR_INVALID for
- * a value that is no number; a refusal of the kernel is only logged. */
+/* Lowers our and so the children's CPU and I/O priority as NICE_ADJUSTMENT, IONICE_CLASS and IONICE_CLASS_DATA ask.
+ * ERR_INVALID for a value that is no number; a refusal of the kernel is only logged. */
 int job_set_priority(struct job *j, struct error *e) NODISCARD;
 /* No core file, no ptrace, no /proc/<pid>/mem by others of the same uid. */
 void job_harden(void);

@@ -123,7 +123,8 @@ int job_set_priority(struct job *j, struct error *e)
     int rc;
 
     if ((rc = number_of("NICE_ADJUSTMENT", -20, 19, &nice_by, e)) < 0 ||
-        (rc = number_of("IONICE_CLASS", 0, 3, &class, e)) < 0 || (rc = number_of("IONICE_CLASS_DATA", 0, 7, &data, e)) < 0)
+        (rc = number_of("IONICE_CLASS", 0, 3, &class, e)) < 0 ||
+        (rc = number_of("IONICE_CLASS_DATA", 0, 7, &data, e)) < 0)
         return rc;
     if (nice_by > -1000 && setpriority(PRIO_PROCESS, 0, (int)nice_by) < 0)
         log_warn(&j->log, "CPU priority was refused", F_INT("nice", nice_by), F_STR("error", strerror(errno)));

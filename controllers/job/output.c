@@ -1,5 +1,5 @@
-/* output: see output.h. Sizes are given twice: formatted as the reference product does, since dashboards parse that, and
- * as raw numbers beside them. */
+/* output: see output.h. Sizes are given twice: formatted as the reference product does, since dashboards parse that,
+ * and as raw numbers beside them. */
 #include "controllers/job/output.h"
 
 #include "core/base/json.h"

@@ -1,7 +1,7 @@
 /*
  * pipeline: bytes into `restic backup --stdin`. Whoever has the bytes writes them here and decides at their end: commit
- * (restic sees the end and makes its snapshot) or abort (restic is ended first, so that it makes none). An end of restic
- * by itself is told at once, so that nobody waits for a reader that is gone.
+ * (restic sees the end and makes its snapshot) or abort (restic is ended first, so that it makes none). An end of
+ * restic by itself is told at once, so that nobody waits for a reader that is gone.
  *
  * Life: a handle. pipeline_start once; free it after on_end.
  */

@@ -2,10 +2,10 @@
  * receive: see receive.h.
  *
  * A connection is judged by its content (datapath.md 9 #6, #7; datapath-percona.md 2.3). Its bytes are held back until
- * its first chunk names a file: then it is connection 1 (an info file; may come again with Percona), or the data stream,
- * or nothing of ours. A stranger's connection is dropped and changes nothing. A donor whose bytes we cannot read (TLS
- * without our having a certificate, encryption or compression around the stream) would wait for ever: it is dropped too,
- * and the time left for a better one is short.
+ * its first chunk names a file: then it is connection 1 (an info file; may come again with Percona), or the data
+ * stream, or nothing of ours. A stranger's connection is dropped and changes nothing. A donor whose bytes we cannot
+ * read (TLS without our having a certificate, encryption or compression around the stream) would wait for ever: it is
+ * dropped too, and the time left for a better one is short.
  */
 #include "controllers/job/receive.h"
 

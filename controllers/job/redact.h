@@ -1,6 +1,6 @@
 /*
- * redact: known credentials never leave a worker (multitenancy.md 11): each occurrence of a value of 6 bytes or more in a
- * text becomes "[redacted]". The values are also given to the log.
+ * redact: known credentials never leave a worker (multitenancy.md 11): each occurrence of a value of 6 bytes or more
+ * in a text becomes "[redacted]". The values are also given to the log.
  */
 #ifndef STASHD_REDACT_H
 #define STASHD_REDACT_H

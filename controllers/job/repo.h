@@ -21,8 +21,8 @@ int repo_init(struct repo *r, struct job *j, const struct backend_params *p, bac
               struct error *e) NODISCARD;
 void repo_done(struct repo *r);
 
-/* Runs a command; its class in *ret. Retries what restic.md 8 allows (never a backup). The error is filled for each class
- * but RESTIC_OK; returns 0 when restic ran to its end. out (may be NULL): its stdout. */
+/* Runs a command; its class in *ret. Retries what restic.md 8 allows (never a backup). The error is filled for each
+ * class but RESTIC_OK; returns 0 when restic ran to its end. out (may be NULL): its stdout. */
 int repo_run(struct repo *r, const struct restic_command *c, enum restic_class *ret, struct buf *out,
              struct error *e) NODISCARD;
 /* As repo_run, and all but RESTIC_OK is an error. */
@@ -34,8 +34,9 @@ int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
 /* Holder of a lock: is it known to have ended? */
 typedef bool repo_holder_gone(void *ctx, const char *host);
 /*
- * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). Stale ones are
- * removed by restic's own rule; all are removed only when each holder is known to have ended. ERR_TIMEOUT names a holder.
+ * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). Stale ones
+ * are removed by restic's own rule; all are removed only when each holder is known to have ended. ERR_TIMEOUT names a
+ * holder.
  */
 int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
                        struct error *e) NODISCARD;

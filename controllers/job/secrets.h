@@ -1,6 +1,6 @@
 /*
- * secrets: a Secret in our memory: read from the folder where the kubelet mounted it, or from its object, then changed by
- * an AppBinding's secretTransforms.
+ * secrets: a Secret in our memory: read from the folder where the kubelet mounted it, or from its object, then
+ * changed by an AppBinding's secretTransforms.
  */
 #ifndef STASHD_SECRETS_H
 #define STASHD_SECRETS_H
@@ -33,8 +33,8 @@ int secrets_read_dir(struct secrets *s, const char *dir, struct error *e) NODISC
 int secrets_read_object(struct secrets *s, const json_t *object, struct error *e) NODISCARD;
 
 /*
- * The secretTransforms of an AppBinding, in order (worker.md 3.5). more(ctx, n) gives the Secret of the n-th addKeysFrom,
- * counted from 0; NULL: e is filled by it. ERR_INVALID for an entry with no or several members.
+ * The secretTransforms of an AppBinding, in order (worker.md 3.5). more(ctx, n) gives the Secret of the n-th
+ * addKeysFrom, counted from 0; NULL: e is filled by it. ERR_INVALID for an entry with no or several members.
  */
 typedef struct secrets *secrets_more(void *ctx, size_t n, const json_t *secret_ref, struct error *e);
 int secrets_transform(struct secrets *s, const json_t *transforms, secrets_more *more, void *ctx,

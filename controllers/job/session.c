@@ -26,7 +26,8 @@ static json_t *find_condition(const json_t *session, const char *type)
     return NULL;
 }
 
-/* Does our target have to make the repository? An action that we do not know is an error: skipping it would be silent. */
+/* Does our target have to make the repository? An action that we do not know is an error: skipping it would be
+ * silent. */
 static int has_action(const struct session *s, const json_t *session, bool *ret, struct error *e)
 {
     const json_t *entry = status_patch_find_entry(json_at(session, "status.targets"), &s->target, s->ns);

@@ -16,7 +16,8 @@ struct sql {
     char *ca_path, *cert_path, *key_path; /* NULL: none */
 };
 
-/* Finds the client program and writes the TLS files. ERR_NOTFOUND: this image has no client. sql_done in either case. */
+/* Finds the client program and writes the TLS files. ERR_NOTFOUND: this image has no client. sql_done in either case.
+ * */
 int sql_init(struct sql *s, struct job *j, const struct app *app, struct error *e) NODISCARD;
 void sql_done(struct sql *s); /* removes its files */
 

@@ -6,78 +6,35 @@
  *
  * P is payload, S payload with holes (xtrabackup 8), E ends a file and has nothing after its path. The parser walks
  * through the parts of a chunk; parts of fixed size are collected in `head`, the payload only passes.
- *
- * Why no proper prefix of a backup can pass as complete: its last chunk is the only end chunk of the file that the rules
- * ask for as the last one (MariaDB), or one of the set (Percona: a donor that died wrote none of the tail).
  */
-#include "controllers/job/xbstream.h"
+#include "controllers/job/xbstream_parts.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <zlib.h>
 
-#include "core/base/buf.h"
-#include "core/base/map.h"
 #include "core/base/mem.h"
 
 enum {
-    FIX_SIZE = 14,  /* magic, flags, type, path length */
-    SIZES_SIZE = 20, /* length, offset, crc */
-    PATH_MAX_BYTES = 4096,        /* the tools' own limit is 512 */
-    PAYLOAD_MAX = 1 << 30,        /* the tools write 10 MiB, one larger write makes one larger chunk */
-    PAIRS_MAX = 1 << 20,          /* holes of one chunk */
-    FILES_MAX = 4000000,          /* one a table and partition; each costs some 100 bytes here */
-    TEXT_MAX = 64 * 1024,         /* of each small file that is kept; backup-my.cnf has 1 kB */
+    FIX_SIZE = 14,         /* magic, flags, type, path length */
+    SIZES_SIZE = 20,       /* length, offset, crc */
+    PAYLOAD_MAX = 1 << 30, /* the tools write 10 MiB, one larger write makes one larger chunk */
+    PAIRS_MAX = 1 << 20,   /* holes of one chunk */
+    FILES_MAX = 4000000,   /* one a table and partition; each costs some 100 bytes here */
+    TEXT_MAX = 64 * 1024,  /* of each small file that is kept; backup-my.cnf has 1 kB */
     CRC_STEP = 1 << 30,
 };
 
 #define MAGIC "XBSTCK01"
 
-enum part { /* of a chunk; the next bytes belong to it */
-    PART_FIX,
-    PART_PATH,
-    PART_PAIR_COUNT,
-    PART_SIZES,
-    PART_PAIRS,
-    PART_PAYLOAD,
-};
-
-struct file {
-    uint64_t next; /* offset that its next chunk must have */
-    bool ended;
-    int kept; /* place in kept[], or -1 */
-};
-
 /* What is kept of the stream: described for the restore, or needed for the verdict. */
-static const char *const kept_names[] = {
+const char *const xbstream_kept[N_KEPT] = {
     "xtrabackup_info",        "xtrabackup_checkpoints", "xtrabackup_galera_info", "xtrabackup_binlog_info",
     "backup-my.cnf",          "donor_galera_info",      "sst_info",               "mariadb_backup_info",
     "mariadb_backup_checkpoints", "mariadb_backup_galera_info", "mariadb_backup_binlog_info",
     "xtrabackup_tablespaces", "xtrabackup_keys",        "xtrabackup_ist",
 };
-enum { N_KEPT = sizeof(kept_names) / sizeof(*kept_names), N_SUFFIXES = 4 };
-
-static const char *const suffixes[N_SUFFIXES] = {".qp", ".zst", ".lz4", ".xbcrypt"};
-
-struct xbstream {
-    enum part part;
-    size_t need; /* bytes of head that the part takes */
-    struct buf head;
-    uint64_t at, chunk_at; /* bytes so far; where the running chunk began */
-    uint64_t chunks;
-    char type;
-    struct file *file;
-    uint32_t pairs, crc, crc_want;
-    uint64_t left, len_sum, skip_sum, payload, offset; /* of the running chunk */
-    struct map files;
-    uint64_t open_files;
-    struct buf kept[N_KEPT];
-    bool kept_ended[N_KEPT];
-    bool suffix_seen[N_SUFFIXES];
-    char path[PATH_MAX_BYTES + 1];
-    char first[PATH_MAX_BYTES + 1], last[PATH_MAX_BYTES + 1];
-    struct error failed; /* code 0: none */
-};
+const char *const xbstream_suffixes[N_SUFFIXES] = {".qp", ".zst", ".lz4", ".xbcrypt"};
 
 static uint32_t get32(const char *p)
 {
@@ -120,7 +77,7 @@ void xbstream_free(struct xbstream *x)
 }
 
 /* The path for a message: what a terminal would interpret becomes '?'. */
-static const char *printable(struct str path, char out[128])
+const char *xbstream_printable(struct str path, char out[128])
 {
     size_t i = 0;
 
@@ -130,9 +87,7 @@ static const char *printable(struct str path, char out[128])
     return out;
 }
 
-static int refuse(struct xbstream *x, enum err code, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static int refuse(struct xbstream *x, enum err code, const char *fmt, ...)
+int xbstream_refuse(struct xbstream *x, enum err code, const char *fmt, ...)
 {
     va_list ap;
 
@@ -143,8 +98,8 @@ static int refuse(struct xbstream *x, enum err code, const char *fmt, ...)
     return code;
 }
 
-/* The name without its folder and without suffixes of compression and encryption. */
-static struct str base_name(const char *path)
+/* The name without its folder and without xbstream_suffixes of compression and encryption. */
+struct str xbstream_base(const char *path)
 {
     const char *slash = strrchr(path, '/');
     struct str s = str_of(slash ? slash + 1 : path);
@@ -152,8 +107,8 @@ static struct str base_name(const char *path)
     for (bool again = true; again;) {
         again = false;
         for (int i = 0; i < N_SUFFIXES; i++) {
-            if (s.n > strlen(suffixes[i]) && str_ends(s, str_of(suffixes[i]))) {
-                s.n -= strlen(suffixes[i]);
+            if (s.n > strlen(xbstream_suffixes[i]) && str_ends(s, str_of(xbstream_suffixes[i]))) {
+                s.n -= strlen(xbstream_suffixes[i]);
                 again = true;
             }
         }
@@ -163,12 +118,12 @@ static struct str base_name(const char *path)
 
 static int kept_place(const char *path)
 {
-    struct str base = base_name(path);
+    struct str base = xbstream_base(path);
 
     if (strchr(path, '/'))
         return -1; /* the describing files lie at the top: a table may not play one */
     for (int i = 0; i < N_KEPT; i++)
-        if (str_is(base, kept_names[i]))
+        if (str_is(base, xbstream_kept[i]))
             return i;
     return -1;
 }
@@ -202,14 +157,14 @@ static int fix_done(struct xbstream *x)
     /* Bit 0 of the flags lets a reader skip a chunk of a type it does not know; no tool writes such chunks, and what we
      * do not understand we do not call complete. */
     if (x->type != 'P' && x->type != 'E' && x->type != 'S')
-        return refuse(x, ERR_INVALID, "unknown chunk type 0x%02x at byte %llu", (unsigned char)x->type,
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID, "unknown chunk type 0x%02x at byte %llu", (unsigned char)x->type,
+                               (unsigned long long)x->chunk_at);
     if (flags)
-        return refuse(x, ERR_INVALID, "unknown chunk flags 0x%02x at byte %llu", flags,
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID, "unknown chunk flags 0x%02x at byte %llu", flags,
+                               (unsigned long long)x->chunk_at);
     if (n == 0 || n > PATH_MAX_BYTES)
-        return refuse(x, ERR_INVALID, "path length %lu at byte %llu", (unsigned long)n,
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID, "path length %lu at byte %llu", (unsigned long)n,
+                               (unsigned long long)x->chunk_at);
     x->part = PART_PATH;
     x->need = n;
     return 0;
@@ -224,7 +179,7 @@ static struct file *file_open(struct xbstream *x)
     f = mem_zalloc(sizeof(*f));
     f->kept = kept_place(x->path);
     for (int i = 0; i < N_SUFFIXES; i++)
-        if (str_ends(str_of(x->path), str_of(suffixes[i])))
+        if (str_ends(str_of(x->path), str_of(xbstream_suffixes[i])))
             x->suffix_seen[i] = true;
     (void)map_put(&x->files, str_of(x->path), f);
     x->open_files++;
@@ -249,16 +204,18 @@ static int path_done(struct xbstream *x)
     memcpy(x->path, x->head.data, x->head.len);
     x->path[x->head.len] = 0;
     if (!path_is_safe(buf_str(&x->head)))
-        return refuse(x, ERR_INVALID, "unsafe path '%s' at byte %llu", printable(str_of(x->path), name),
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID,
+                               "unsafe path '%s' at byte %llu", xbstream_printable(str_of(x->path), name),
+                               (unsigned long long)x->chunk_at);
     if (!x->first[0])
         memcpy(x->first, x->path, sizeof(x->first));
     if (map_size(&x->files) >= FILES_MAX)
-        return refuse(x, ERR_TOOBIG, "more than %d files", FILES_MAX);
+        return xbstream_refuse(x, ERR_TOOBIG, "more than %d files", FILES_MAX);
     x->file = file_open(x);
     if (x->file->ended)
-        return refuse(x, ERR_INVALID, "a chunk of '%s' after its end, at byte %llu", printable(str_of(x->path), name),
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID,
+                               "a chunk of '%s' after its end, at byte %llu", xbstream_printable(str_of(x->path), name),
+                               (unsigned long long)x->chunk_at);
     if (x->type == 'E') {
         file_end(x);
         return 0;
@@ -273,8 +230,8 @@ static int pair_count_done(struct xbstream *x)
 {
     x->pairs = get32(x->head.data);
     if (x->pairs > PAIRS_MAX)
-        return refuse(x, ERR_INVALID, "%lu holes in one chunk at byte %llu", (unsigned long)x->pairs,
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID, "%lu holes in one chunk at byte %llu", (unsigned long)x->pairs,
+                               (unsigned long long)x->chunk_at);
     x->part = PART_SIZES;
     x->need = SIZES_SIZE;
     return 0;
@@ -287,8 +244,9 @@ static int payload_done(struct xbstream *x)
     /* What the checksum of a sparse chunk covers was only read, never seen (datapath-percona.md 4.1): its framing is
      * judged alone. */
     if (x->type == 'P' && x->crc != x->crc_want)
-        return refuse(x, ERR_INVALID, "wrong checksum in '%s', chunk at byte %llu", printable(str_of(x->path), name),
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID,
+                               "wrong checksum in '%s', chunk at byte %llu", xbstream_printable(str_of(x->path), name),
+                               (unsigned long long)x->chunk_at);
     x->file->next += x->payload + x->skip_sum;
     x->chunks++;
     next_chunk(x);
@@ -312,11 +270,12 @@ static int sizes_done(struct xbstream *x)
     x->crc_want = get32(x->head.data + 16);
     x->len_sum = x->skip_sum = 0;
     if (x->payload > PAYLOAD_MAX)
-        return refuse(x, ERR_INVALID, "payload of %llu bytes at byte %llu", (unsigned long long)x->payload,
-                      (unsigned long long)x->chunk_at);
+        return xbstream_refuse(x, ERR_INVALID, "payload of %llu bytes at byte %llu", (unsigned long long)x->payload,
+                               (unsigned long long)x->chunk_at);
     if (x->offset != x->file->next)
-        return refuse(x, ERR_INVALID, "a gap in '%s': offset %llu, expected %llu", printable(str_of(x->path), name),
-                      (unsigned long long)x->offset, (unsigned long long)x->file->next);
+        return xbstream_refuse(x, ERR_INVALID,
+                               "a gap in '%s': offset %llu, expected %llu", xbstream_printable(str_of(x->path), name),
+                               (unsigned long long)x->offset, (unsigned long long)x->file->next);
     if (x->type == 'S' && x->pairs) {
         x->part = PART_PAIRS;
         x->need = 8;
@@ -334,8 +293,9 @@ static int pair_done(struct xbstream *x)
     if (--x->pairs)
         return 0; /* need stays 8 */
     if (x->len_sum != x->payload)
-        return refuse(x, ERR_INVALID, "the map of a sparse chunk of '%s' has %llu bytes, its payload %llu",
-                      printable(str_of(x->path), name), (unsigned long long)x->len_sum, (unsigned long long)x->payload);
+        return xbstream_refuse(x, ERR_INVALID, "the map of a sparse chunk of '%s' has %llu bytes, its payload %llu",
+                               xbstream_printable(str_of(x->path), name), (unsigned long long)x->len_sum,
+                               (unsigned long long)x->payload);
     return payload_begin(x);
 }
 
@@ -355,7 +315,7 @@ static int head_done(struct xbstream *x)
     case PART_PAYLOAD:
         break;
     }
-    return refuse(x, ERR_BUG, "no such part");
+    return xbstream_refuse(x, ERR_BUG, "no such part");
 }
 
 static size_t feed_payload(struct xbstream *x, const char *p, size_t n, int *rc)
@@ -382,7 +342,7 @@ static size_t feed_head(struct xbstream *x, const char *p, size_t n, int *rc)
     x->at += take;
     /* Each byte of the magic is judged when it comes, so that what is no xbstream is refused early and alike. */
     if (x->part == PART_FIX && memcmp(x->head.data, MAGIC, x->head.len < 8 ? x->head.len : 8) != 0) {
-        *rc = refuse(x, ERR_INVALID, "no xbstream chunk at byte %llu", (unsigned long long)x->chunk_at);
+        *rc = xbstream_refuse(x, ERR_INVALID, "no xbstream chunk at byte %llu", (unsigned long long)x->chunk_at);
     } else if (x->head.len == x->need) {
         *rc = head_done(x);
         buf_clear(&x->head);
@@ -398,117 +358,4 @@ int xbstream_feed(struct xbstream *x, const void *bytes, size_t n, struct error 
     for (size_t used = 0; rc == 0 && n > 0; p += used, n -= used)
         used = x->part == PART_PAYLOAD ? feed_payload(x, p, n, &rc) : feed_head(x, p, n, &rc);
     return rc ? error_set(e, rc, "%s", x->failed.msg) : 0;
-}
-
-static int check_all_ended(struct xbstream *x)
-{
-    char name[128];
-    struct str key;
-    void *value;
-
-    for (size_t it = 0; x->open_files && map_next(&x->files, &it, &key, &value);)
-        if (!((struct file *)value)->ended)
-            return refuse(x, ERR_INVALID, "the stream ends on a chunk boundary, but '%s' (of %llu open files) has no end",
-                          printable(key, name), (unsigned long long)x->open_files);
-    return 0;
-}
-
-int xbstream_end(struct xbstream *x, struct error *e)
-{
-    int rc = x->failed.code;
-
-    if (rc == 0 && x->at == 0)
-        rc = refuse(x, ERR_INVALID, "the stream is empty");
-    if (rc == 0 && (x->part != PART_FIX || x->head.len))
-        rc = refuse(x, ERR_INVALID, "the stream ends inside a chunk, after %llu bytes (the chunk began at %llu)",
-                    (unsigned long long)x->at, (unsigned long long)x->chunk_at);
-    if (rc == 0)
-        rc = check_all_ended(x);
-    return rc ? error_set(e, rc, "%s", x->failed.msg) : 0;
-}
-
-static bool has(const struct xbstream *x, const char *name)
-{
-    for (int i = 0; i < N_KEPT; i++)
-        if (str_same(kept_names[i], name))
-            return x->kept_ended[i];
-    return false;
-}
-
-static int require(struct xbstream *x, const char *name, const char *other)
-{
-    if (has(x, name) || (other && has(x, other)))
-        return 0;
-    return refuse(x, ERR_INVALID, "the stream has no %s: the donor's backup did not finish", name);
-}
-
-static int check_tail(struct xbstream *x, const struct xbstream_options *o)
-{
-    bool mariadb = o->flavour == XBSTREAM_MARIADB;
-    int rc = require(x, "xtrabackup_checkpoints", mariadb ? "mariadb_backup_checkpoints" : NULL);
-
-    if (rc == 0)
-        rc = require(x, "backup-my.cnf", NULL);
-    if (rc == 0)
-        rc = require(x, "xtrabackup_info", mariadb ? "mariadb_backup_info" : NULL);
-    if (rc == 0 && mariadb && o->galera)
-        rc = require(x, "xtrabackup_galera_info", "mariadb_backup_galera_info");
-    if (rc == 0 && o->flavour == XBSTREAM_PERCONA_80)
-        rc = require(x, "xtrabackup_tablespaces", NULL);
-    if (rc == 0 && !mariadb && o->transition_key)
-        rc = require(x, "xtrabackup_keys", NULL);
-    return rc;
-}
-
-int xbstream_complete(struct xbstream *x, const struct xbstream_options *o, struct error *e)
-{
-    int rc = xbstream_end(x, e);
-    struct str last = base_name(x->last);
-    char name[128];
-
-    if (rc == 0 && (rc = check_tail(x, o)) == 0 && o->flavour == XBSTREAM_MARIADB && !str_is(last, "xtrabackup_info") &&
-        !str_is(last, "mariadb_backup_info"))
-        rc = refuse(x, ERR_INVALID, "the stream's last file is '%s', not xtrabackup_info", printable(str_of(x->last), name));
-    return rc ? error_set(e, rc, "%s", x->failed.msg) : 0;
-}
-
-uint64_t xbstream_bytes(const struct xbstream *x)
-{
-    return x->at;
-}
-
-uint64_t xbstream_chunks(const struct xbstream *x)
-{
-    return x->chunks;
-}
-
-uint64_t xbstream_files(const struct xbstream *x)
-{
-    return map_size(&x->files);
-}
-
-struct str xbstream_text(const struct xbstream *x, const char *name)
-{
-    for (int i = 0; i < N_KEPT; i++)
-        if (str_same(kept_names[i], name))
-            return x->kept_ended[i] ? buf_str(&x->kept[i]) : STR_NONE;
-    return STR_NONE;
-}
-
-const char *xbstream_first(const struct xbstream *x)
-{
-    return x->first;
-}
-
-const char *xbstream_last(const struct xbstream *x)
-{
-    return x->last;
-}
-
-bool xbstream_saw_suffix(const struct xbstream *x, const char *suffix)
-{
-    for (int i = 0; i < N_SUFFIXES; i++)
-        if (str_same(suffixes[i], suffix))
-            return x->suffix_seen[i];
-    return false;
 }

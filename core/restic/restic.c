@@ -83,7 +83,7 @@ const char **restic_environment(const struct backend *b, const char *const *extr
         env[k++] = b->vars[i].bytes;
     for (size_t i = 0; i < n; i++)
         env[k++] = extra[i];
-    env[k++] = "RESTIC_PROGRESS_FPS=0.1"; /* status lines every 10 s: as often as we report progress */
+    env[k++] = "RESTIC_PROGRESS_FPS=0.016666"; /* one status line a minute: we count the bytes ourselves */
     env[k] = NULL;
     return env;
 }

@@ -1,6 +1,6 @@
 /*
- * restic: its command lines and its environment. Pure: no process is started here. A command is an argv that is built up
- * by restic_add and closed by restic_argv.
+ * restic: its command lines and its environment. Pure: no process is started here. A command is an argv that is built
+ * up by restic_add and closed by restic_argv.
  */
 #ifndef STASHD_RESTIC_H
 #define STASHD_RESTIC_H
@@ -15,7 +15,8 @@ struct restic_command {
     size_t n, cap;
 };
 
-/* Begins "restic <sub-command>" with restic's global flags for this repository; sub is split at blanks ("cat config"). */
+/* Begins "restic <sub-command>" with restic's global flags for this repository; sub is split at blanks ("cat
+ * config"). */
 void restic_begin(struct restic_command *c, const struct backend *b, const char *sub);
 void restic_add(struct restic_command *c, const char *word);
 /* "--name=value"; nothing when value is NULL or "". */

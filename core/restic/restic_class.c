@@ -2,9 +2,9 @@
  * restic_class: which kind of failure an end of restic was. From 0.17.1 on its exit codes say it; before, every failure
  * is 1 and the stable parts of its texts decide, kept here in one table with the versions they were seen in.
  *
- * "Is there a repository at the following location?" is not in the table: 0.14 prints it after *any* failure to read the
- * config file, a refused connection included. Only the backend's own words for "no such object" mean absence, and an
- * unknown text is never absence: nobody's repository is initialised over because of a network fault.
+ * "Is there a repository at the following location?" is not in the table: 0.14 prints it after *any* failure to read
+ * the config file, a refused connection included. Only the backend's own words for "no such object" mean absence, and
+ * an unknown text is never absence: nobody's repository is initialised over because of a network fault.
  */
 #include "core/restic/restic_json.h"
 

@@ -1,7 +1,7 @@
 /*
- * restic_json: what restic prints, as values: the lines of backup --json, the documents of the other commands, and which
- * kind of failure an end was. Pure: text in, values out. Unknown keys and unknown lines are passed over, since newer
- * versions add some.
+ * restic_json: what restic prints, as values: the lines of backup --json, the documents of the other commands, and
+ * which kind of failure an end was. Pure: text in, values out. Unknown keys and unknown lines are passed over, since
+ * newer versions add some.
  */
 #ifndef STASHD_RESTIC_JSON_H
 #define STASHD_RESTIC_JSON_H

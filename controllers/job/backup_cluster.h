@@ -1,0 +1,40 @@
+/*
+ * backup_cluster: private to backup_cluster.c and backup_cluster_prepare.c: one state transfer.
+ */
+#ifndef STASHD_BACKUP_CLUSTER_H
+#define STASHD_BACKUP_CLUSTER_H
+
+#include "controllers/job/backup.h"
+#include "controllers/job/galera.h"
+#include "controllers/job/words.h"
+
+enum { SECRET_BYTES = 16 };
+
+struct cluster {
+    struct backup *b;
+    struct galera galera;
+    struct receive receive;
+    struct proc garbd;
+    struct timer request, kill;
+    struct job_tail garbd_err;
+    struct words garbd_argv;
+    struct tls_context *tls;
+    const char *method;
+    char address[64], secret[2 * SECRET_BYTES + 1];
+    char selected[128]; /* the donor that the group chose */
+    char trouble[256];  /* what garbd said went wrong */
+    char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
+    uint64_t expected_bytes;
+    bool garbd_runs, receiving, piping;
+    bool complete;  /* the stream has ended and is a whole backup */
+    bool turn_over; /* complete, or all has ended: the sequence goes on */
+};
+
+/* Looks at the cluster, chooses the donor, and makes all that is needed. */
+int backup_cluster_prepare(struct cluster *c, struct error *e) NODISCARD;
+/* The node that is to give its data; the one behind the AppBinding when the cluster chooses. Never NULL. */
+struct galera_node *backup_cluster_donor(struct cluster *c);
+/* Fills garbd_argv; the receiver listens already. */
+void backup_cluster_garbd(struct cluster *c);
+
+#endif
