@@ -24,8 +24,8 @@ void apiserver_free(struct apiserver *a); /* NULL is fine. Waits until its conne
 const char *apiserver_namespace(const struct apiserver *a);
 
 /*
- * c: verb, kind, ns, name, subresource, query, body. *ret (may be NULL): the answer, one reference. ERR_THROTTLED, ERR_NET and
- * ERR_TIMEOUT are tried again with back-off for two minutes; the other codes (client.h) come at once.
+ * c: verb, kind, ns, name, subresource, query, body. *ret (may be NULL): the answer, one reference. ERR_THROTTLED,
+ * ERR_NET and ERR_TIMEOUT are tried again with back-off for two minutes; the other codes (client.h) come at once.
  */
 int apiserver_call(struct apiserver *a, const struct kube_call *c, json_t **ret, struct error *e) NODISCARD;
 int apiserver_get(struct apiserver *a, const struct kind *k, const char *ns, const char *name, json_t **ret,
@@ -35,8 +35,8 @@ extern const struct kind apiserver_secret_kind;
 
 /*
  * Reads an object, lets change make a merge patch from it (one reference; NULL: nothing to do; it may fail with an
- * error), sends it with the read resourceVersion, and begins again on a conflict. subresource "status" or NULL. *ret (may
- * be NULL): the object afterwards.
+ * error), sends it with the read resourceVersion, and begins again on a conflict. subresource "status" or NULL. *ret
+ * (may be NULL): the object afterwards.
  */
 typedef json_t *apiserver_change(void *ctx, const json_t *object, struct error *e);
 int apiserver_patch(struct apiserver *a, const struct kind *k, const char *ns, const char *name,

@@ -53,6 +53,17 @@ static int find_foreign(const struct datadir *d, char out[256], struct error *e)
     return 0;
 }
 
+static int check_empty(const struct datadir *d, struct error *e)
+{
+    char foreign[256];
+    int rc = find_foreign(d, foreign, e);
+
+    if (rc == 0 && *foreign)
+        rc = error_set(e, ERR_INVALID, "the data directory %s is not empty (it holds %s): a restore needs an empty one",
+                       d->path, foreign);
+    return rc;
+}
+
 /* Everything but ours: only after the state file says that all of it came from a restore. */
 static void remove_moved(const struct datadir *d)
 {
@@ -147,17 +158,11 @@ static int recover(struct datadir *d, bool *ret_complete, struct error *e)
 {
     json_t *state = read_state(d);
     bool moving = str_same(json_text(state, "phase"), "moving");
-    char foreign[256];
     int rc = moving ? recover_moving(d, state, ret_complete, e) : 0;
 
     json_decref(state);
-    if (rc < 0 || *ret_complete)
+    if (rc < 0 || *ret_complete || (rc = check_empty(d, e)) < 0)
         return rc;
-    if ((rc = find_foreign(d, foreign, e)) < 0)
-        return rc;
-    if (*foreign)
-        return error_set(e, ERR_INVALID, "the data directory %s is not empty (it holds %s): a restore needs an empty one",
-                         d->path, foreign);
     job_remove(d->stage);
     return 0;
 }
@@ -172,19 +177,12 @@ static int make_own(struct datadir *d, struct error *e)
 static int check_folder(struct datadir *d, struct error *e)
 {
     struct stat st;
-    char foreign[256];
-    int rc;
 
     if (stat(d->path, &st) < 0 || !S_ISDIR(st.st_mode))
         return error_set(e, ERR_INVALID, "there is no data directory %s: no volume is mounted there", d->path);
     if (lstat(d->own, &st) == 0)
         return S_ISDIR(st.st_mode) ? 0 : error_set(e, ERR_INVALID, "%s is no folder", d->own);
-    if ((rc = find_foreign(d, foreign, e)) < 0)
-        return rc;
-    if (*foreign)
-        return error_set(e, ERR_INVALID, "the data directory %s is not empty (it holds %s): a restore needs an empty one",
-                         d->path, foreign);
-    return 0;
+    return check_empty(d, e);
 }
 
 int datadir_open(struct datadir *d, const char *path, const char *attempt, bool *ret_complete, struct error *e)

@@ -1,13 +1,13 @@
 /*
- * datadir: a data directory that is empty, restored, or visibly neither. A restore works in a folder ".stash-restore" of the
- * same volume; only what is whole is moved into place:
+ * datadir: a data directory that is empty, restored, or visibly neither. A restore works in a folder ".stash-restore"
+ * of the same volume; only what is whole is moved into place:
  *
  *   - the last thing to appear is the system tablespace. Until then a folder stands in its place, so that no server can
  *     start on, or initialise, what is there;
  *   - the swap of folder and file is one system call where the file system has it.
  *
- * A state file says how far an attempt came. A later attempt cleans up after one that was interrupted, and finishes one that
- * only lacked its tidying.
+ * A state file says how far an attempt came. A later attempt cleans up after one that was interrupted, and finishes one
+ * that only lacked its tidying.
  */
 #ifndef STASHD_DATADIR_H
 #define STASHD_DATADIR_H
@@ -29,9 +29,9 @@ struct datadir {
 };
 
 /*
- * attempt: a name that is the same for repetitions of one restore. Makes an empty stage. *ret_complete: an earlier attempt
- * of this restore had all in place: nothing is left to do. ERR_INVALID: no such folder, not empty, or half moved by
- * another restore; ERR_CONFLICT: another restore is at work here. datadir_done in either case.
+ * attempt: a name that is the same for repetitions of one restore. Makes an empty stage. *ret_complete: an earlier
+ * attempt of this restore had all in place: nothing is left to do. ERR_INVALID: no such folder, not empty, or half
+ * moved by another restore; ERR_CONFLICT: another restore is at work here. datadir_done in either case.
  */
 int datadir_open(struct datadir *d, const char *path, const char *attempt, bool *ret_complete, struct error *e) NODISCARD;
 /* Moves all of the stage into place; guard: its system tablespace. All of it is on disk when this returns 0. */

@@ -1,10 +1,10 @@
 /*
- * grastate: the position of a restored node: from the file that --prepare has written to the grastate.dat that Galera reads
- * at its start. Pure.
+ * grastate: the position of a restored node: from the file that --prepare has written to the grastate.dat that Galera
+ * reads at its start. Pure.
  *
- * Only the prepared position may go in (datapath.md 4.1): that of the stream itself is some transactions ahead of the data,
- * and a node that joins with it hangs for ever. Without a grastate.dat a node takes a whole state transfer and claims that
- * it is safe to bootstrap from.
+ * Only the prepared position may go in (datapath.md 4.1): that of the stream itself is some transactions ahead of the
+ * data, and a node that joins with it hangs for ever. Without a grastate.dat a node takes a whole state transfer and
+ * claims that it is safe to bootstrap from.
  */
 #ifndef STASHD_GRASTATE_H
 #define STASHD_GRASTATE_H

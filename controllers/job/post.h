@@ -1,6 +1,6 @@
 /*
- * post: one HTTP/1.1 POST, waited for: all that a push of metrics needs. It sends "connection: close" and looks at nothing
- * but the status of the answer and, of a refusal, the start of its text.
+ * post: one HTTP/1.1 POST, waited for: all that a push of metrics needs. It sends "connection: close" and looks at
+ * nothing but the status of the answer and, of a refusal, the start of its text.
  */
 #ifndef STASHD_POST_H
 #define STASHD_POST_H

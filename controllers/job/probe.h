@@ -1,6 +1,6 @@
 /*
- * probe: `stash-job probe-storage-secret`: has the mounted storage Secret what its provider needs? It calls no API server,
- * and of a value it only sees whether it is empty.
+ * probe: `stash-job probe-storage-secret`: has the mounted storage Secret what its provider needs? It calls no API
+ * server, and of a value it only sees whether it is empty.
  */
 #ifndef STASHD_PROBE_H
 #define STASHD_PROBE_H

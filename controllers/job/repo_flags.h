@@ -40,8 +40,9 @@ const char **repo_flags_argv(int argc, const char *const *argv, int *ret_argc);
 int repo_flags_dirs(const struct repo_flags *f, struct job *j, const char *const *envp, struct error *e) NODISCARD;
 
 /*
- * The storage Secret and the repository. api: asked for the Secret when STASH_STORAGE_SECRET_DIR is unset; NULL: not there.
- * key: gets the Secret's values, to be kept as long as the repo. Give both back in either case: repo_done, secrets_done.
+ * The storage Secret and the repository. api: asked for the Secret when STASH_STORAGE_SECRET_DIR is unset; NULL: not
+ * there. key: gets the Secret's values, to be kept as long as the repo. Give both back in either case: repo_done,
+ * secrets_done.
  */
 int repo_flags_open(const struct repo_flags *f, struct job *j, const char *const *envp, struct apiserver *api,
                     struct secrets *key, struct repo *repo, struct error *e) NODISCARD;

@@ -1,6 +1,6 @@
 /*
- * restore_logical: a dump through the database's client, in one session with one server. What the client had done before it
- * failed stays done: the error says so.
+ * restore_logical: a dump through the database's client, in one session with one server. What the client had done
+ * before it failed stays done: the error says so.
  */
 #include "controllers/job/restore_parts.h"
 

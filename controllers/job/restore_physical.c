@@ -1,7 +1,8 @@
 /*
- * restore_physical: a stream of mariadb-backup or xtrabackup into a data directory that a server can start on, as a member of
- * its Galera cluster without a state transfer. Everything happens in the stage (datadir.h): extract and check the stream,
- * decompress, compare versions, prepare, write Galera's position, set owners; then all of it moves into place.
+ * restore_physical: a stream of mariadb-backup or xtrabackup into a data directory that a server can start on, as a
+ * member of its Galera cluster without a state transfer. Everything happens in the stage (datadir.h): extract and check
+ * the stream, decompress, compare versions, prepare, write Galera's position, set owners; then all of it moves into
+ * place.
  */
 #include "controllers/job/restore_parts.h"
 
@@ -147,10 +148,15 @@ static int decompress(struct physical *p, const struct xbstream *x, struct error
 
 static int check_info(struct physical *p, struct error *e)
 {
+    AUTO_FREE char *keys = in_stage(p, "xtrabackup_keys");
     struct restore_info info = {0};
     struct buf text;
     int rc = read_stage(p, "xtrabackup_info", &text, e);
 
+    if (access(keys, F_OK) == 0) {
+        buf_done(&text);
+        return error_set(e, ERR_INVALID, "the backup has encrypted tables, whose transition key is not kept with it");
+    }
     if (rc == ERR_NOTFOUND) { /* MariaDB from 11.1 on */
         buf_done(&text);
         rc = read_stage(p, "mariadb_backup_info", &text, e);

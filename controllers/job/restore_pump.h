@@ -1,7 +1,7 @@
 /*
- * restore_pump: a snapshot's file from restic into a program's standard input, checked as it passes. The program sees the end
- * of its input only when restic ended well and, for a stream of a physical backup, the stream is complete; after any
- * failure both are ended before that.
+ * restore_pump: a snapshot's file from restic into a program's standard input, checked as it passes. The program sees
+ * the end of its input only when restic ended well and, for a stream of a physical backup, the stream is complete;
+ * after any failure both are ended before that.
  */
 #ifndef STASHD_RESTORE_PUMP_H
 #define STASHD_RESTORE_PUMP_H

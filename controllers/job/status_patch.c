@@ -127,6 +127,7 @@ static json_t *merge_entry(const json_t *session, const char *list_path, const s
     }
     merge_list(entry, "stats", json_object_get(reported, "stats"), "hostname");
     merge_list(entry, "conditions", json_object_get(reported, "conditions"), "type");
+    json_object_del(entry, "progress"); /* of a backup that runs: this one has ended */
     return entries;
 }
 

@@ -22,8 +22,8 @@ const json_t *status_patch_find_ref(const json_t *invoker, const struct status_t
 json_t *status_patch_find_entry(const json_t *entries, const struct status_target *t, const char *default_ns);
 
 /*
- * Patches, one reference. ref: as in the invoker; reported: targetStatus of output.json; conditions: of the session, to be
- * merged by type (NULL: none).
+ * Patches, one reference. ref: as in the invoker; reported: targetStatus of output.json; conditions: of the session, to
+ * be merged by type (NULL: none).
  */
 json_t *status_patch_backup(const json_t *session, const struct status_target *t, const json_t *ref,
                             const json_t *reported, const json_t *conditions);

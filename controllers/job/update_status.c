@@ -1,7 +1,7 @@
 /*
- * update_status: see update_status.h. In order: read output.json, read the session and its invoker, after a good backup the
- * post-backup actions, then one write of the session's status, then events and metrics. The operator takes a target for
- * ended when its hosts are in the status, so that write comes after everything that the session's phase depends on.
+ * update_status: see update_status.h. In order: read output.json, read the session and its invoker, after a good backup
+ * the post-backup actions, then one write of the session's status, then events and metrics. The operator takes a target
+ * for ended when its hosts are in the status, so that write comes after everything that the session's phase depends on.
  */
 #include "controllers/job/update_status.h"
 

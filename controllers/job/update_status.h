@@ -1,6 +1,6 @@
 /*
- * update_status: `stash-job update-status`: the last step of a Job: output.json into the session's status, and after the
- * last target of a backup retention, check and size of the repository (worker.md 6).
+ * update_status: `stash-job update-status`: the last step of a Job: output.json into the session's status, and after
+ * the last target of a backup retention, check and size of the repository (worker.md 6).
  */
 #ifndef STASHD_UPDATE_STATUS_H
 #define STASHD_UPDATE_STATUS_H

@@ -1,7 +1,7 @@
 /*
  * update_status_post: after the last target of a backup: retention, check, size. Each action leaves a condition in the
- * session; after a failure the others are left out, but damage that a check found is a result, not a failure: it goes to
- * the Repository.
+ * session; after a failure the others are left out, but damage that a check found is a result, not a failure: it goes
+ * to the Repository.
  */
 #include "controllers/job/update_status_parts.h"
 

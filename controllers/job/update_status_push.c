@@ -1,7 +1,7 @@
 /*
- * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Each metric
- * goes out under its name and under the name that older releases of the reference product used: dashboards know either.
- * Raw numbers of output.json are preferred to the formatted texts beside them.
+ * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Each
+ * metric goes out under its name and under the name that older releases of the reference product used: dashboards know
+ * either. Raw numbers of output.json are preferred to the formatted texts beside them.
  */
 #include <ctype.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * test_restore: which snapshot is taken and what becomes of it, with a real restic repository and small programs in place of
- * the database's. The whole way with a real database: test/galera/test-restore.
+ * test_restore: which snapshot is taken and what becomes of it, with a real restic repository and small programs in
+ * place of the database's. The whole way with a real database: test/galera/test-restore.
  */
 #include "test.h"
 

@@ -207,7 +207,7 @@ static void add_backup(struct here *w)
         "{status: {phase: Running, conditions: [{type: BackendRepositoryInitialized, status: 'True',"
         " reason: BackendRepositoryFound, message: m, lastTransitionTime: '2026-03-01T02:00:00Z'}],"
         " targets: [{ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: demo},"
-        " totalHosts: 1, phase: Running, postBackupActions: [ApplyRetentionPolicy, VerifyRepositoryIntegrity,"
+        " totalHosts: 1, phase: Running, progress: {bytes: 5}, postBackupActions: [ApplyRetentionPolicy, VerifyRepositoryIntegrity,"
         " SendRepositoryMetrics]}]}}");
     assert_int_equal(job_make_dir(secrets, 0755, &e), 0);
     write_file(w, "secret/RESTIC_PASSWORD", "pw");
@@ -285,6 +285,7 @@ static void a_good_backup_is_published_with_retention_check_and_size(void **stat
     assert_string_equal(json_text(s, "status.targets.0.stats.0.snapshots.0.totalSize"), "2.000 KiB");
     assert_int_equal(json_array_size(json_at(s, "status.targets")), 1);
     assert_int_equal(json_int(s, "status.targets.0.totalHosts", 0), 1);
+    assert_null(json_at(s, "status.targets.0.progress"));
     assert_string_equal(condition(s, "RetentionPolicyApplied"), "True");
     assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "True");
     assert_string_equal(condition(s, "RepositoryMetricsPushed"), "True");
