@@ -4,11 +4,13 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 bin=$(realpath -m "${E2E_BIN:-$(dirname "${1:-$here/build/dev}")/release}")
 dir=$(mktemp -d)
+chmod 711 "$dir" # the database servers, which are not root, have folders in it
 export KUBECONFIG=$dir/cluster/kubeconfig
 export E2E_PART=$dir
 checks=0
 
 pids() { grep -lzxF -- "E2E_PART=$dir" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | grep -vx -e $$ -e "$BASHPID" || :; }
+# A test that has more to clean up defines extra_finish.
 finish() {
   local code=$? p
   trap - EXIT
@@ -22,6 +24,7 @@ finish() {
       timeout 10 kubectl -n stash get pod stashd -o 'jsonpath={.status.containerStatuses}' 2>/dev/null || :
     fi
   fi
+  ! declare -F extra_finish >/dev/null || extra_finish || :
   [ ! -d "$dir/galera" ] || BASE=$dir/galera "$here/test/galera/cluster" wipe >/dev/null 2>&1 || :
   for p in $(pids); do kill -TERM "$p" 2>/dev/null || :; done
   for _ in $(seq 50); do [ -n "$(pids)" ] || break; read -rt 0.1 <> <(:) || :; done
