@@ -272,34 +272,51 @@ static struct watch *watch_new(struct request *q, struct selector *labels, struc
     return w;
 }
 
+struct start { /* from where a watch is asked to start */
+    uint64_t rv;
+    bool initial, never_initial; /* sendInitialEvents true, false */
+};
+
+/* 0, or the refusal. */
+static int start_read(struct request *q, struct start *s)
+{
+    char rv[32], initial[8], match[32];
+    uint64_t now = store_rv(q->m->store);
+
+    *s = (struct start){0};
+    request_query(q, "resourceVersion", rv, sizeof(rv));
+    request_query(q, "resourceVersionMatch", match, sizeof(match));
+    request_query(q, "sendInitialEvents", initial, sizeof(initial));
+    s->initial = strcmp(initial, "true") == 0;
+    s->never_initial = strcmp(initial, "false") == 0;
+    if (s->initial && strcmp(match, "NotOlderThan") != 0)
+        return request_fail(q, 422, "Invalid",
+                            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents "
+                            "requires setting resourceVersionMatch to NotOlderThan");
+    if (*rv && str_to_u64(str_of(rv), &s->rv) < 0)
+        return request_fail(q, 400, "BadRequest", "Invalid value: \"%s\": resourceVersion: must be a number", rv);
+    if (s->rv <= now)
+        return 0;
+    q->retry_after_s = 1;
+    request_fail(q, 504, "Timeout", "Too large resource version: %" PRIu64 ", current: %" PRIu64, s->rv, now);
+    request_cause(q, "ResourceVersionTooLarge", "Too large resource version", NULL);
+    return 504;
+}
+
 int watch_start(struct request *q)
 {
     struct selector *labels, *fields;
-    char rv_text[32], initial_text[8], match[32];
-    bool initial;
-    uint64_t rv = 0, now = store_rv(q->m->store);
+    struct start s;
     struct watch *w;
     int status;
 
     if (!q->serve)
         return request_fail(q, 400, "BadRequest", "a watch needs a connection");
-    request_query(q, "resourceVersion", rv_text, sizeof(rv_text));
-    request_query(q, "resourceVersionMatch", match, sizeof(match));
-    initial = strcmp(request_query(q, "sendInitialEvents", initial_text, sizeof(initial_text)), "true") == 0;
-    if (initial && strcmp(match, "NotOlderThan") != 0)
-        return request_fail(q, 422, "Invalid",
-                            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents "
-                            "requires setting resourceVersionMatch to NotOlderThan");
-    if (*rv_text && str_to_u64(str_of(rv_text), &rv) < 0)
-        return request_fail(q, 400, "BadRequest", "Invalid value: \"%s\": resourceVersion: must be a number", rv_text);
-    if (rv > now) {
-        q->retry_after_s = 1;
-        request_fail(q, 504, "Timeout", "Too large resource version: %" PRIu64 ", current: %" PRIu64, rv, now);
-        request_cause(q, "ResourceVersionTooLarge", "Too large resource version", NULL);
-        return 504;
-    }
-    if (!initial && rv && rv < store_compacted(q->m->store)) {
-        expired(q, rv);
+    status = start_read(q, &s);
+    if (status)
+        return status;
+    if (!s.initial && s.rv && s.rv < store_compacted(q->m->store)) {
+        expired(q, s.rv);
         return refuse_in_stream(q);
     }
     status = read_selectors(q, &labels, &fields);
@@ -309,11 +326,11 @@ int watch_start(struct request *q)
     serve_head(q);
     w = watch_new(q, labels, fields);
     /* No resourceVersion, or 0: what is there comes first as ADDED, so that a bare watch misses nothing. */
-    if (initial || (!rv && strcmp(initial_text, "false") != 0))
+    if (s.initial || (!s.rv && !s.never_initial))
         send_present(w);
-    else if (rv)
-        send_history(w, rv);
-    if (initial && w->bookmarks)
+    else if (s.rv)
+        send_history(w, s.rv);
+    if (s.initial && w->bookmarks)
         bookmark_send(w, true);
     return 200;
 }

@@ -138,13 +138,31 @@ static int place_replace(json_t *parent, const char *word, json_t *value_take)
     return json_array_set_new(parent, (size_t)i, value_take);
 }
 
+static bool move(json_t *root, const char *from, const char *path)
+{
+    char last[512], from_last[512];
+    json_t *from_parent = pointer_parent(root, from, from_last, sizeof(from_last)), *parent;
+    json_t *value = from_parent ? json_incref(child_of(from_parent, from_last)) : NULL;
+    size_t n = strlen(from);
+    bool into_itself = strncmp(path, from, n) == 0 && path[n] == '/';
+
+    if (!value || into_itself || place_remove(from_parent, from_last) < 0) {
+        json_decref(value);
+        return false;
+    }
+    parent = pointer_parent(root, path, last, sizeof(last));
+    if (parent)
+        return place_add(parent, last, value) == 0;
+    json_decref(value);
+    return false;
+}
+
 /* One operation; false when it can't be done. */
 static bool operate(json_t **root, const json_t *o)
 {
     const char *op = json_text(o, "op"), *path = json_text(o, "path"), *from = json_text(o, "from");
-    json_t *value = json_object_get(o, "value"), *source = pointer_get(*root, from), *parent;
-    char last[512], from_last[512];
-    bool moves = strcmp(op, "move") == 0, copies = strcmp(op, "copy") == 0;
+    json_t *value = json_object_get(o, "value"), *parent;
+    char last[512];
 
     if (!json_is_string(json_object_get(o, "path")))
         return false;
@@ -153,37 +171,23 @@ static bool operate(json_t **root, const json_t *o)
 
         return there && value && json_equal(there, value);
     }
-    if (moves || copies)
-        value = source;
+    if (strcmp(op, "move") == 0 && *path)
+        return move(*root, from, path);
+    if (strcmp(op, "copy") == 0 || strcmp(op, "move") == 0)
+        value = pointer_get(*root, from);
     if (!value && strcmp(op, "remove") != 0)
         return false;
     if (!*path) { /* the whole document */
         json_t *whole = json_deep_copy(value);
 
-        if (!whole)
-            return false;
-        json_decref(*root);
-        *root = whole;
-        return true;
-    }
-    if (moves) {
-        json_t *from_parent = pointer_parent(*root, from, from_last, sizeof(from_last));
-        bool done;
-
-        if (strncmp(path, from, strlen(from)) == 0 && path[strlen(from)] == '/')
-            return false; /* into itself */
-        json_incref(value);
-        done = from_parent && place_remove(from_parent, from_last) == 0;
-        parent = pointer_parent(*root, path, last, sizeof(last));
-        if (done && parent)
-            return place_add(parent, last, value) == 0;
-        json_decref(value);
-        return false;
+        json_decref(whole ? *root : NULL);
+        *root = whole ? whole : *root;
+        return whole != NULL;
     }
     parent = pointer_parent(*root, path, last, sizeof(last));
     if (!parent)
         return false;
-    if (copies || strcmp(op, "add") == 0)
+    if (strcmp(op, "copy") == 0 || strcmp(op, "add") == 0)
         return place_add(parent, last, json_deep_copy(value)) == 0;
     if (strcmp(op, "replace") == 0)
         return place_replace(parent, last, json_deep_copy(value)) == 0;

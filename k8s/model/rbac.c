@@ -8,6 +8,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/selector.h"
 
 #define RBAC_GROUP "rbac.authorization.k8s.io"
 
@@ -206,13 +207,31 @@ json_t *rbac_rules(struct model *m, const struct user *u, const char *ns)
     return rules;
 }
 
+/* A list or watch of one name (fieldSelector metadata.name=x) counts as asking for that name: resourceNames may fit. */
+static bool allows_one(struct request *q, struct access a)
+{
+    struct selector *fields = NULL;
+    char text[1024];
+    bool allowed = false;
+
+    if (!q->r || *q->name || strcmp(q->verb, "create") == 0)
+        return false;
+    request_query(q, "fieldSelector", text, sizeof(text));
+    if (selector_parse_fields(&fields, q->r, text, NULL) == 0 && selector_name(fields)) {
+        a.name = selector_name(fields);
+        allowed = rbac_allows(q->m, q->user, &a, NULL, 0);
+    }
+    selector_free(fields);
+    return allowed;
+}
+
 int rbac_check(struct request *q)
 {
     struct access a = {.verb = q->verb, .is_resource = q->is_resource, .group = q->group, .resource = q->plural,
                        .sub = q->sub, .ns = q->ns, .name = q->name, .path = q->path};
     char what[256], where[300];
 
-    if (rbac_allows(q->m, q->user, &a, NULL, 0))
+    if (rbac_allows(q->m, q->user, &a, NULL, 0) || (q->is_resource && allows_one(q, a)))
         return 0;
     if (!q->is_resource)
         return request_fail(q, 403, "Forbidden", "forbidden: User \"%s\" cannot %s path \"%s\"", q->user->name, q->verb,

@@ -6,37 +6,14 @@
 
 #include <stdio.h>
 
-#include "core/base/base64.h"
 #include "core/base/json.h"
-#include "core/base/mem.h"
-#include "k8s/model/builtin.h"
-#include "k8s/model/crd.h"
+#include "k8s/model/check.h"
 #include "k8s/model/meta.h"
 #include "k8s/model/patch.h"
 #include "k8s/model/rbac.h"
-#include "k8s/model/schema.h"
-#include "k8s/model/typed.h"
 #include "k8s/model/verbs.h"
 
 /* ---- shape of what was sent ---- */
-
-/* Typed kinds have no nulls: a null is an absent field. */
-static void drop_nulls(json_t *value)
-{
-    const char *key;
-    json_t *item;
-    void *next;
-    size_t i;
-
-    json_object_foreach_safe(value, next, key, item) {
-        if (json_is_null(item))
-            json_object_del(value, key);
-        else
-            drop_nulls(item);
-    }
-    json_array_foreach(value, i, item)
-        drop_nulls(item);
-}
 
 /* Checks apiVersion, kind, name and namespace of a body against the path, and fills in what may be left out. */
 static int check_envelope(struct request *q, json_t *object)
@@ -59,7 +36,7 @@ static int check_envelope(struct request *q, json_t *object)
         meta = json_object();
         json_object_set_new(object, "metadata", meta);
     }
-    drop_nulls(meta);
+    check_drop_nulls(meta);
     if (*q->name && *name && strcmp(name, q->name) != 0)
         return request_fail(q, 400, "BadRequest",
                             "the name of the object (%s) does not match the name on the URL (%s)", name, q->name);
@@ -69,115 +46,7 @@ static int check_envelope(struct request *q, json_t *object)
     return 0;
 }
 
-/* ---- Secrets ---- */
-
-/* stringData is write-only: folded into data. */
-static void fold_string_data(json_t *secret)
-{
-    json_t *data = json_object_get(secret, "data"), *value;
-    const char *key;
-
-    if (!json_object_get(secret, "stringData"))
-        return;
-    if (!json_is_object(data)) {
-        data = json_object();
-        json_object_set_new(secret, "data", data);
-    }
-    json_object_foreach(json_object_get(secret, "stringData"), key, value) {
-        struct buf out;
-
-        buf_init(&out, 4 * 1024 * 1024);
-        base64_encode(&out, json_str(value));
-        json_object_set_new(data, key, json_stringn(out.data, out.len));
-        buf_done(&out);
-    }
-    json_object_del(secret, "stringData");
-}
-
 /* ---- the pipeline ---- */
-
-/* Unknown fields of a custom kind, by the query's fieldValidation: Strict refuses, Warn (the default) tells. */
-static int tell_unknown(struct request *q, const json_t *dropped)
-{
-    char mode[16];
-    const json_t *path;
-    size_t i;
-    struct buf text;
-    int status = 0;
-
-    request_query(q, "fieldValidation", mode, sizeof(mode));
-    if (!json_array_size(dropped) || strcmp(mode, "Ignore") == 0)
-        return 0;
-    buf_init(&text, 8192);
-    json_array_foreach(dropped, i, path) {
-        if (strcmp(mode, "Strict") != 0)
-            request_warn(q, "unknown field \"%s\"", json_string_value(path));
-        buf_printf(&text, "%sunknown field \"%s\"", i ? ", " : "", json_string_value(path));
-    }
-    if (strcmp(mode, "Strict") == 0)
-        status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: strict decoding "
-                                                    "error: %s",
-                              q->r->kind, q->r->version, q->r->kind, text.data);
-    buf_done(&text);
-    return status;
-}
-
-/* What decoding into a Go struct does; before defaults and checks, which rely on types. */
-static int check_typed(struct request *q, json_t *object)
-{
-    json_t *dropped = json_array();
-    struct error e;
-    int status = 0;
-
-    drop_nulls(object);
-    if (typed_check(q->r->kind, object, dropped, &e) < 0)
-        status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", q->r->kind,
-                              q->r->version, q->r->kind, e.msg);
-    if (!status)
-        status = tell_unknown(q, dropped);
-    json_decref(dropped);
-    return status;
-}
-
-static int check_custom(struct request *q, json_t *object, const json_t *old, json_t *causes)
-{
-    json_t *dropped = json_array();
-    int status;
-
-    schema_prune(q->r->schema, object, dropped);
-    status = tell_unknown(q, dropped);
-    json_decref(dropped);
-    if (status)
-        return status;
-    schema_default(q->r->schema, object);
-    schema_validate(q->r->schema, object, old, causes);
-    return 0;
-}
-
-/* Defaults and checks of the kind. 0, or the refusal. */
-static int check_kind(struct request *q, json_t *object, const json_t *old)
-{
-    json_t *causes = json_array();
-    int status = 0;
-
-    meta_validate(q->r, object, old, causes);
-    if (q->r->builtin) {
-        if (strcmp(q->r->kind, "Secret") == 0)
-            fold_string_data(object);
-        if (crd_is(q->r))
-            crd_default(object);
-        builtin_default(q->r, object, old);
-        builtin_validate(q->r, object, old, causes);
-        if (crd_is(q->r))
-            crd_validate(object, old, causes);
-    } else if (q->r->schema) {
-        status = check_custom(q, object, old, causes);
-    }
-    if (!status && json_array_size(causes))
-        return request_invalid(q, json_text(object, "metadata.name"), causes);
-    json_decref(causes);
-    return status;
-}
 
 /* A namespaced object's home must be there and staying. */
 static int check_namespace(struct request *q)

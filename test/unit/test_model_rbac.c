@@ -67,6 +67,9 @@ static void rules_say_what_is_allowed(void **state)
         {"GET", PUBLIC "/configmaps/one", 404}, /* allowed, but not there */
         {"GET", PUBLIC "/configmaps/two", 403},
         {"GET", PUBLIC "/configmaps", 403},
+        {"GET", PUBLIC "/configmaps?fieldSelector=metadata.name%3Done", 200}, /* list is allowed by that name */
+        {"GET", PUBLIC "/configmaps?fieldSelector=metadata.name%3Dtwo", 403},
+        {"GET", PUBLIC "/configmaps?fieldSelector=metadata.name!%3Done", 403},
         {"PATCH", PUBLIC "/pods/x/status", 404},
         {"PATCH", PUBLIC "/pods/x", 403},
         {"GET", "/api/v1/namespaces/default/pods", 403},
@@ -79,7 +82,7 @@ static void rules_say_what_is_allowed(void **state)
 
     grant(t, "ann",
           "[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]},"
-          "{\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"resourceNames\":[\"one\"],\"verbs\":[\"get\"]},"
+          "{\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"resourceNames\":[\"one\"],\"verbs\":[\"get\",\"list\"]},"
           "{\"apiGroups\":[\"\"],\"resources\":[\"pods/status\"],\"verbs\":[\"*\"]}]");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int got = ask(t, "CN=ann", "content-type: application/merge-patch+json", rows[i].method, rows[i].path,
