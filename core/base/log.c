@@ -33,11 +33,49 @@ static void put_json_text(struct buf *b, struct str s, size_t max)
     buf_putc(b, '"');
 }
 
-static void put_value(struct buf *b, const struct log_field *f)
+/* The longest known credential that begins at p; 0: none. Short ones (< 6 bytes) would tear ordinary words apart. */
+static size_t credential_at(const struct log *sink, const char *p, size_t left)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < sink->n_secrets; i++) {
+        struct str s = sink->secrets[i];
+
+        if (s.n >= 6 && s.n > longest && s.n <= left && memcmp(p, s.p, s.n) == 0)
+            longest = s.n;
+    }
+    return longest;
+}
+
+/* A text without credentials: before it is escaped, which would hide one with a quote in it, and before it is cut, which
+ * would leave the half of one. */
+static void put_text(struct buf *b, const struct log *sink, struct str s, size_t max)
+{
+    struct buf plain;
+
+    if (!sink->n_secrets) {
+        put_json_text(b, s, max);
+        return;
+    }
+    buf_init(&plain, LIMIT_LINE);
+    for (size_t i = 0; i < s.n && plain.len <= max;) {
+        size_t n = credential_at(sink, s.p + i, s.n - i);
+
+        if (n)
+            buf_puts(&plain, "[redacted]");
+        else
+            buf_putc(&plain, s.p[i]);
+        i += n ? n : 1;
+    }
+    put_json_text(b, buf_str(&plain), max);
+    buf_done(&plain);
+}
+
+static void put_value(struct buf *b, const struct log *sink, const struct log_field *f)
 {
     switch (f->type) {
     case LOG_F_STR:
-        put_json_text(b, f->u.s, TEXT_MAX);
+        put_text(b, sink, f->u.s, TEXT_MAX);
         break;
     case LOG_F_INT:
         buf_printf(b, "%lld", (long long)f->u.i);
@@ -46,28 +84,28 @@ static void put_value(struct buf *b, const struct log_field *f)
         buf_puts(b, f->u.b ? "true" : "false");
         break;
     case LOG_F_ERR:
-        put_json_text(b, str_of(f->u.e->msg), ERROR_TEXT_MAX);
+        put_text(b, sink, str_of(f->u.e->msg), ERROR_TEXT_MAX);
         break;
     }
 }
 
-static void put_fields(struct buf *b, bool plain, const struct log_field *fields, size_t n)
+static void put_fields(struct buf *b, const struct log *sink, const struct log_field *fields, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        if (plain)
+        if (sink->plain)
             buf_printf(b, " %s=", fields[i].key);
         else
             buf_printf(b, ",\"%s\":", fields[i].key);
-        put_value(b, &fields[i]);
+        put_value(b, sink, &fields[i]);
     }
 }
 
-static void put_parents(struct buf *b, bool plain, const struct log *l)
+static void put_parents(struct buf *b, const struct log *sink, const struct log *l)
 {
     if (!l)
         return;
-    put_parents(b, plain, l->parent);
-    put_fields(b, plain, l->fields, l->n_fields);
+    put_parents(b, sink, l->parent);
+    put_fields(b, sink, l->fields, l->n_fields);
 }
 
 static void put_head(struct buf *b, const struct log *sink, enum log_level level, const char *msg)
@@ -88,29 +126,6 @@ static void put_head(struct buf *b, const struct log *sink, enum log_level level
     put_json_text(b, str_of(msg), TEXT_MAX);
 }
 
-/* Replaces each occurrence of a known credential. Short ones (< 6 bytes) would tear ordinary words apart. */
-static void redact(struct buf *b, const struct log *sink)
-{
-    for (size_t i = 0; i < sink->n_secrets; i++) {
-        struct str secret = sink->secrets[i];
-        char *at;
-
-        if (secret.n < 6)
-            continue;
-        while ((at = memmem(b->data, b->len, secret.p, secret.n))) {
-            struct buf out;
-            size_t before = (size_t)(at - b->data);
-
-            buf_init(&out, b->max);
-            buf_add(&out, b->data, before);
-            buf_puts(&out, "[redacted]");
-            buf_add(&out, at + secret.n, b->len - before - secret.n);
-            buf_done(b);
-            *b = out;
-        }
-    }
-}
-
 void log_write(const struct log *l, enum log_level level, const char *msg, const struct log_field *fields, size_t n)
 {
     const struct log *sink = l;
@@ -122,10 +137,9 @@ void log_write(const struct log *l, enum log_level level, const char *msg, const
         return;
     buf_init(&line, LIMIT_LINE);
     put_head(&line, sink, level, msg);
-    put_parents(&line, sink->plain, l);
-    put_fields(&line, sink->plain, fields, n);
+    put_parents(&line, sink, l);
+    put_fields(&line, sink, fields, n);
     buf_puts(&line, sink->plain ? "" : "}");
-    redact(&line, sink);
     buf_putc(&line, '\n');
     if (sink->write)
         sink->write(sink->ctx, buf_str(&line));

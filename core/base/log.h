@@ -44,7 +44,7 @@ struct log {
     void (*write)(void *ctx, struct str line); /* a whole line with '\n'; NULL: stderr */
     void *ctx;
     bool plain; /* for a person at a terminal: "15:04:05 level msg key=value" instead of JSON */
-    /* Known credentials: any occurrence in a line becomes [redacted] (multitenancy.md 11). Borrowed. */
+    /* Known credentials: any occurrence in a text becomes [redacted] (multitenancy.md 11). Borrowed. */
     const struct str *secrets;
     size_t n_secrets;
     const struct log *parent; /* NULL, or a log whose fields and sink are used too */

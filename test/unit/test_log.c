@@ -51,6 +51,31 @@ static void known_credentials_never_reach_the_line(void **state)
     buf_done(&out);
 }
 
+static void a_credential_with_a_quote_or_at_the_cut_does_not_reach_the_line_either(void **state)
+{
+    struct buf out, text;
+    const struct str secrets[] = {STR("pa\"ss\\word"), STR("0123456789abcdef"), STR("redacted")};
+    struct log l = {.write = keep, .ctx = &out, .secrets = secrets, .n_secrets = 3};
+
+    (void)state;
+    buf_init(&out, 4096);
+    buf_init(&text, 4096);
+    log_error(&l, "failed", F_STR("line", "with pa\"ss\\word in it"));
+    assert_null(strstr(out.data, "ss\\"));
+    assert_non_null(strstr(out.data, "with [redacted] in it"));
+    buf_clear(&out);
+    for (int i = 0; i < 250; i++)
+        buf_putc(&text, '.');
+    buf_puts(&text, "0123456789abcdef");
+    log_error(&l, "failed", F_VIEW("line", buf_str(&text)));
+    assert_null(strstr(out.data, "0123"));
+    buf_clear(&out);
+    log_error(&l, "failed", F_STR("line", "it was redacted")); /* a password that is a part of the mark */
+    assert_non_null(strstr(out.data, "it was [redacted]"));
+    buf_done(&text);
+    buf_done(&out);
+}
+
 static void queries_are_decoded_and_paths_refuse_bad_escapes(void **state)
 {
     struct buf out;
@@ -81,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_is_one_json_object_with_the_parents_fields),
         cmocka_unit_test(known_credentials_never_reach_the_line),
+        cmocka_unit_test(a_credential_with_a_quote_or_at_the_cut_does_not_reach_the_line_either),
         cmocka_unit_test(queries_are_decoded_and_paths_refuse_bad_escapes),
     };
 
