@@ -138,7 +138,7 @@ struct run {
 
 static void run_stop(struct run *r)
 {
-    r->job->env->ops->proc_kill(r->job->env, &r->proc, SIGTERM);
+    r->job->env->ops->proc_kill(r->job->env, &r->proc, r->command->stop_signal ? r->command->stop_signal : SIGTERM);
     if (!timer_is_set(&r->kill))
         timer_set_in(r->job->env, &r->kill, KILL_AFTER_MS);
 }

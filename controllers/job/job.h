@@ -57,6 +57,7 @@ struct job_command {
     struct str input;    /* for its stdin; STR_NONE: none */
     size_t out_max;      /* of its stdout is kept; more is an error */
     uint32_t timeout_ms; /* 0: none. Then TERM, KILL 10 s later */
+    int stop_signal;     /* in place of TERM, also when a SIGTERM came to us; 0: TERM */
     bool quiet;          /* its stderr is not logged */
     void (*on_line)(void *ctx, struct str line); /* stdout by lines instead of keeping it; NULL */
     void *ctx;

@@ -111,7 +111,8 @@ static int run_once(struct repo *r, const struct restic_command *c, enum restic_
                     struct error *e)
 {
     struct job_command command = {
-        .argv = restic_argv(c), .envp = r->envp, .out_max = out ? out->max : OUT_MAX, .quiet = true};
+        .argv = restic_argv(c), .envp = r->envp, .out_max = out ? out->max : OUT_MAX, .quiet = true,
+        .stop_signal = REPO_STOP_SIGNAL};
     struct job_result result;
     char text[400];
     int rc = job_run(r->job, &command, &result, e);
@@ -224,6 +225,22 @@ int repo_snapshots(struct repo *r, const char *host, const char *path, bool late
     return rc;
 }
 
+int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
+                     int64_t since_s, char id[65], struct error *e)
+{
+    struct restic_snapshots list;
+    int rc = repo_snapshots(r, host, path, false, &list, e);
+
+    id[0] = 0;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < list.n; i++)
+        if (list.items[i].time_s >= since_s && str_same(restic_tag(&list.items[i], tag), value))
+            (void)snprintf(id, 65, "%s", list.items[i].id);
+    restic_snapshots_done(&list);
+    return 0;
+}
+
 /* Of "restic ls --json": one node a line; the file is the only one. */
 static void take_size(void *ctx, struct str line)
 {
@@ -248,7 +265,8 @@ static uint64_t size_of(struct repo *r, const char *id)
     restic_add(&c, "--no-lock");
     restic_add(&c, id);
     command = (struct job_command){
-        .argv = restic_argv(&c), .envp = r->envp, .timeout_ms = 60000, .on_line = take_size, .ctx = &size};
+        .argv = restic_argv(&c), .envp = r->envp, .timeout_ms = 60000, .on_line = take_size, .ctx = &size,
+        .stop_signal = REPO_STOP_SIGNAL};
     if (job_run_ok(r->job, &command, &result, &e) < 0)
         size = 0;
     job_result_done(&result);

@@ -4,6 +4,8 @@
 #ifndef STASHD_REPO_H
 #define STASHD_REPO_H
 
+#include <signal.h>
+
 #include "controllers/job/job.h"
 #include "core/restic/restic.h"
 
@@ -20,6 +22,9 @@ struct repo {
 int repo_init(struct repo *r, struct job *j, const struct backend_params *p, backend_key *key, void *ctx,
               struct error *e) NODISCARD;
 void repo_done(struct repo *r);
+
+/* A signal that restic takes to remove its lock before it ends: versions before 0.17 know no TERM. */
+#define REPO_STOP_SIGNAL SIGINT
 
 /* Runs a command; its class in *ret. Retries what restic.md 8 allows (never a backup). The error is filled for each
  * class but RESTIC_OK; returns 0 when restic ran to its end. out (may be NULL): its stdout. */
@@ -44,6 +49,10 @@ int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_go
 /* Snapshots of a host and path (each NULL: any), oldest first. latest: only the newest of them. */
 int repo_snapshots(struct repo *r, const char *host, const char *path, bool latest, struct restic_snapshots *out,
                    struct error *e) NODISCARD;
+/* The newest snapshot of a host and path that carries the tag "<name>=<value>" and was made at since_s or later, into
+ * id; "": there is none. */
+int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
+                     int64_t since_s, char id[65], struct error *e) NODISCARD;
 /* Size of the newest snapshot's file; 0: unknown. For percentages only: failures are no errors. */
 uint64_t repo_last_size(struct repo *r, const char *host, const char *path);
 /* Removes one snapshot (its data goes with the next prune). */

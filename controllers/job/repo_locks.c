@@ -61,7 +61,7 @@ static int list_locks(struct repo *r, struct lock_list *l, struct error *e)
     return rc;
 }
 
-/* False: it is gone or not readable, so it hinders nobody. restic tries a vanished file again for long: the limit. */
+/* False: it is gone or not readable, so it hinders nobody (and nobody knows who holds it). restic tries a vanished file again for long: the limit. */
 static bool show_lock(struct repo *r, const char *id, struct restic_lock *out)
 {
     struct restic_command c;
@@ -74,7 +74,7 @@ static bool show_lock(struct repo *r, const char *id, struct restic_lock *out)
     restic_add(&c, id);
     restic_add(&c, "--no-lock");
     command = (struct job_command){.argv = restic_argv(&c), .envp = r->envp, .out_max = 65536, .timeout_ms = 20000,
-                                   .quiet = true};
+                                   .quiet = true, .stop_signal = REPO_STOP_SIGNAL};
     ok = job_run_ok(r->job, &command, &result, &e) == 0 && restic_parse_lock(buf_str(&result.out), out, &e) == 0;
     job_result_done(&result);
     restic_done(&c);
@@ -94,10 +94,12 @@ static int look_at_locks(struct repo *r, bool all, repo_holder_gone *gone, void 
     struct restic_lock lock;
     int rc = list_locks(r, l, e);
 
-    *h = (struct hinder){.all_gone = gone != NULL && l->n > 0};
+    *h = (struct hinder){.all_gone = gone != NULL && l->n > 0 && l->n < LOCKS_MAX};
     for (size_t i = 0; rc == 0 && i < l->n; i++) {
-        if (!show_lock(r, l->ids[i], &lock))
+        if (!show_lock(r, l->ids[i], &lock)) {
+            h->all_gone = false; /* it may be somebody's who works */
             continue;
+        }
         if (h->all_gone && !gone(ctx, lock.host))
             h->all_gone = false;
         if (!all && !lock.exclusive)

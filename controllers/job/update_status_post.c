@@ -160,7 +160,8 @@ static int check_once(struct post *p, bool lock, enum restic_check *ret, bool *r
         restic_add_retry_lock(&c, p->repo.version, p->repo.retry_lock_s);
     else
         restic_add(&c, "--no-lock");
-    command = (struct job_command){.argv = restic_argv(&c), .envp = p->repo.envp, .out_max = OUT_MAX};
+    command = (struct job_command){.argv = restic_argv(&c), .envp = p->repo.envp, .out_max = OUT_MAX,
+                                   .stop_signal = REPO_STOP_SIGNAL};
     rc = job_run(p->u->job, &command, &r, e);
     if (rc == 0) {
         *ret = r.sig ? RESTIC_CHECK_FAILED
