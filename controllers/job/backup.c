@@ -110,6 +110,20 @@ int backup_start_pipeline(struct backup *b, const char *method, uint64_t expecte
     return pipeline_start(&b->pipeline, e);
 }
 
+/* restic was told that its input is good, then ended without a word: it may have made the snapshot all the same. */
+static void find_unseen_snapshot(struct backup *b)
+{
+    AUTO_FREE char *path = mem_printf("/%s", b->result->path);
+    const char *session = b->params->session;
+    struct error e;
+
+    if (!b->pipeline.committed || b->pipeline.summary.snapshot_id[0] || !session || !*session)
+        return;
+    if (repo_find_tagged(b->repo, b->params->hostname, path, "stash.session", session, b->began_s,
+                         b->pipeline.summary.snapshot_id, &e) < 0)
+        log_warn(&b->job->log, "whether a snapshot was made could not be seen", F_ERR(&e));
+}
+
 /* A snapshot that restic made although the backup failed: it must not become somebody's "latest". */
 static void forget_bad_snapshot(struct backup *b, struct error *e)
 {
@@ -130,9 +144,10 @@ static void clean_up(struct backup *b, struct error *e)
     bool canceled = b->job->canceled;
 
     b->job->canceled = false;
-    forget_bad_snapshot(b, e);
-    if (b->pipeline.lock_stayed)
+    if (b->pipeline.lock_stayed) /* first: it would be in the way of forgetting */
         repo_unlock_stale(b->repo);
+    find_unseen_snapshot(b);
+    forget_bad_snapshot(b, e);
     b->job->canceled = canceled;
 }
 
@@ -140,7 +155,8 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
                struct backup_result *out, struct error *e)
 {
     bool cluster = *app->group;
-    struct backup b = {.job = j, .repo = repo, .app = app, .params = p, .result = out};
+    struct backup b = {.job = j, .repo = repo, .app = app, .params = p, .result = out,
+                       .began_s = env_wall_ms(j->env) / 1000};
     int rc = sql_init(&b.sql, j, app, e);
 
     *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE};

@@ -63,6 +63,7 @@ struct backup {
     struct job_op op;
     void *mode;         /* struct of the mode: for callbacks */
     struct error error; /* the first failure; code 0: none */
+    int64_t began_s;    /* Unix time */
     struct pipeline_progress progress; /* to be told */
     bool progress_due, wake;
 };

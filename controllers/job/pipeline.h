@@ -35,6 +35,7 @@ struct pipeline {
     struct restic_summary summary;
     uint64_t bytes;   /* written so far */
     bool lock_stayed; /* restic was killed: it could not remove its lock */
+    bool committed;   /* it was told of the end of its input */
 
     /* private */
     struct proc proc;
@@ -43,7 +44,7 @@ struct pipeline {
     struct restic_line line;
     struct error why;
     uint64_t bytes_at_tick;
-    bool running, held, committed, aborting, summary_seen;
+    bool running, held, aborting, summary_seen;
 };
 
 int pipeline_start(struct pipeline *p, struct error *e) NODISCARD;

@@ -320,6 +320,18 @@ static void a_snapshot_of_a_failed_backup_is_removed_again(void **state)
     assert_failed(w, run(w, NULL), "was made and has been removed again: restic backup ended with status 1: Fatal: late");
 }
 
+/* restic was killed after it had made its snapshot, before it could say so. */
+static void a_snapshot_that_nobody_told_of_is_removed_too(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *script =
+        mem_printf("#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then restic \"$@\" >/dev/null; kill -9 $$; fi\nexec restic \"$@\"\n",
+                   w->old_path);
+
+    write_file(w, "bin/restic", script, 0755);
+    assert_failed(w, run(w, NULL), "was made and has been removed again: restic was killed by signal 9");
+}
+
 static void on_poll(struct timer *t)
 {
     struct here *w = t->data;
@@ -388,6 +400,7 @@ int main(void)
         T(what_the_first_target_could_not_do_fails_the_others),
         T(an_unknown_action_is_no_success),
         T(a_snapshot_of_a_failed_backup_is_removed_again),
+        T(a_snapshot_that_nobody_told_of_is_removed_too),
         T(a_sigterm_ends_it_soon_without_a_snapshot),
         T(what_is_missing_on_the_command_line_is_said),
         T(progress_goes_into_the_target),
