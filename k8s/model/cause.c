@@ -103,6 +103,9 @@ void cause_unsupported(json_t *causes, const struct place *at, const json_t *val
 }
 
 static void add_detail(json_t *causes, const char *reason, const struct place *at, struct buf *text, const char *fmt,
+                       va_list ap) PRINTF_LIKE(5, 0);
+
+static void add_detail(json_t *causes, const char *reason, const struct place *at, struct buf *text, const char *fmt,
                        va_list ap)
 {
     char detail[2048];
