@@ -7,7 +7,10 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "k8s/model/openapi.h"
+#include "k8s/model/openapi_proto.h"
 #include "k8s/model/verbs.h"
+
+enum { OPENAPI_MAX = 32 * 1024 * 1024 };
 
 #define SERVED_AS_MAJOR "1"
 #define SERVED_AS_MINOR "32"
@@ -293,19 +296,22 @@ static int done_or_not_found(struct request *q, json_t *answer_take)
     return answer_take ? done(q, answer_take) : not_found(q);
 }
 
-/*
- * kubectl asks for /openapi/v2 in protobuf only, and only about kinds that aren't served. A document without definitions
- * tells it so: {swagger: "2.0", info: {title, version}, paths: {}}.
- */
+/* kubectl asks for it in protobuf: before 1.27 for all it knows of kinds, since then about kinds that aren't served. */
 static int serve_openapi_v2(struct request *q)
 {
-    static const char empty[] = "\n\0032.0\022\025\n\nKubernetes\022\007v1.32.0B\000";
     struct str accept = q->serve ? http_header_find(q->serve->headers, q->serve->n_headers, "accept") : STR_NONE;
+    json_t *document = openapi_v2(q->m->resources), *text;
+    struct buf out;
 
     if (!accept.n || !memmem(accept.p, accept.n, "protobuf", 8) || memmem(accept.p, accept.n, "json", 4))
-        return done(q, openapi_v2(q->m->resources));
+        return done(q, document);
+    buf_init(&out, OPENAPI_MAX);
+    openapi_proto_write(&out, document);
+    json_decref(document);
+    text = json_stringn_nocheck(out.data, out.len);
+    buf_done(&out);
     q->answer_type = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
-    return done(q, json_stringn_nocheck(empty, sizeof(empty) - 1));
+    return done(q, text);
 }
 
 /* /apis/<group>, /apis/<group>/<version> */
