@@ -21,6 +21,7 @@ finish() {
       echo "--- pods and the operator's log"
       timeout 10 kubectl get pods -A 2>&1 || :
       timeout 10 kubectl -n stash logs stashd 2>/dev/null | tail -n 25 || :
+      timeout 10 kubectl -n demo get backupsession,restoresession,job 2>/dev/null || :
       timeout 10 kubectl -n stash get pod stashd -o 'jsonpath={.status.containerStatuses}' 2>/dev/null || :
     fi
   fi
