@@ -165,6 +165,11 @@ static int set_flag(const struct config_spec *spec, int argc, const char *const 
     return 0;
 }
 
+static int set_help(const struct config_spec *spec, void *out, struct error *e)
+{
+    return set_value(find_item(spec, str_of("help")), out, "true", e);
+}
+
 int config_parse(const struct config_spec *spec, int argc, const char *const *argv, const char *const *envp,
                  void *out, struct config_list *ret_args, bool *given, struct error *e)
 {
@@ -179,6 +184,10 @@ int config_parse(const struct config_spec *spec, int argc, const char *const *ar
             only_words = true;
         else if (!only_words && strncmp(argv[i], "--", 2) == 0)
             rc = set_flag(spec, argc, argv, &i, out, given, e);
+        else if (!only_words && strcmp(argv[i], "-h") == 0 && find_item(spec, str_of("help")))
+            rc = set_help(spec, out, e);
+        else if (!only_words && argv[i][0] == '-' && argv[i][1])
+            rc = error_set(e, ERR_INVALID, "unknown flag %s; see %s --help", argv[i], spec->program);
         else if (ret_args)
             list_add(&args, argv[i]);
         else

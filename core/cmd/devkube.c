@@ -2,6 +2,7 @@
  * devkube: a small Kubernetes for one machine: our model of its API server over HTTP/2 and TLS, with a kubelet that runs
  * pods as sandboxed processes. For development, tests and the quickstart.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -33,7 +34,7 @@ static const struct config_item items[] = {
     {"state",     CFG_STRING, offsetof(struct settings, state),     NULL,        0, 0,     "folder that holds the whole cluster (required)"                        },
     {"address",   CFG_STRING, offsetof(struct settings, address),   "127.0.0.1", 0, 0,     "address to serve on"                                                    },
     {"port",      CFG_UINT,   offsetof(struct settings, port),      "6443",      0, 65535, "port to serve on; 0: any free one"                                      },
-    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest    "},
+    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest"},
     {"pods",      CFG_BOOL,   offsetof(struct settings, pods),      "true",      0, 0,     "run pods; false: only serve the API"                                    },
     {"log-level", CFG_STRING, offsetof(struct settings, log_level), "info",      0, 0,     "debug, info, warn or error"                                             },
     {"log-json",  CFG_BOOL,   offsetof(struct settings, log_json),  NULL,        0, 0,     "log JSON lines also on a terminal"                                      },
@@ -58,6 +59,41 @@ static const struct config_spec spec = {
     .n_items = sizeof(items) / sizeof(items[0]),
 };
 
+static const char *const levels[] = {"debug", "info", "warn", "error"};
+enum { N_LEVELS = sizeof(levels) / sizeof(*levels) };
+
+/* Each image has to be a program that is there: a pod would only say later, and less plainly, that it is not. */
+static int check_image(const char *image, struct error *e)
+{
+    const char *program = strchr(image, '=');
+
+    if (!program || program == image || program[1] != '/')
+        return error_set(e, ERR_INVALID, "--image=%s: PATTERN=/PATH/PROGRAM is wanted, such as stash*=/usr/bin/stash-job",
+                         image);
+    if (access(program + 1, X_OK) < 0)
+        return error_set(e, ERR_INVALID, "--image=%s: %s", image, strerror(errno));
+    return 0;
+}
+
+static int check_settings(const struct settings *s, struct error *e)
+{
+    struct in6_addr address;
+    size_t level = 0;
+    int rc = 0;
+
+    while (level < N_LEVELS && strcmp(s->log_level, levels[level]) != 0)
+        level++;
+    if (!s->state || !s->state[0])
+        return error_set(e, ERR_INVALID, "--state is missing: name the folder that holds the cluster");
+    if (level == N_LEVELS)
+        return error_set(e, ERR_INVALID, "--log-level=%s: debug, info, warn or error", s->log_level);
+    if (inet_pton(AF_INET, s->address, &address) != 1 && inet_pton(AF_INET6, s->address, &address) != 1)
+        return error_set(e, ERR_INVALID, "--address=%s: an IP address is wanted", s->address);
+    for (size_t i = 0; rc == 0 && i < s->images.n; i++)
+        rc = check_image(s->images.items[i], e);
+    return rc;
+}
+
 struct devkube {
     struct settings settings;
     struct env *env;
@@ -79,8 +115,6 @@ static int lock_state(struct devkube *d, struct error *e)
 {
     char path[PATH_MAX + 8];
 
-    if (!d->settings.state || !d->settings.state[0])
-        return error_set(e, ERR_INVALID, "--state is missing: name the folder that holds the cluster");
     if (mkdir(d->settings.state, 0711) < 0 && errno != EEXIST)
         return error_set(e, ERR_DENIED, "folder %s: %s", d->settings.state, strerror(errno));
     if (!realpath(d->settings.state, d->state))
@@ -234,7 +268,8 @@ static void on_signal(void *ctx, int sig)
     if (d->stopping)
         return;
     d->stopping = true;
-    log_info(&d->log, "stopping", F_INT("signal", sig));
+    if (sig)
+        log_info(&d->log, "stopping", F_INT("signal", sig));
     if (d->kubelet)
         kubelet_stop(d->kubelet, kubelet_stopped, d);
     else
@@ -277,10 +312,10 @@ static int run(struct devkube *d)
 
 int main(int argc, char **argv)
 {
-    static const char *const levels[] = {"debug", "info", "warn", "error"};
     const struct rlimit no_core = {0, 0};
     struct devkube d = {0};
     struct error e = {0};
+    bool only_tells;
 
     mem_install((unsigned)getpid());
     (void)umask(022);
@@ -289,12 +324,13 @@ int main(int argc, char **argv)
         (void)fprintf(stderr, "devkube: %s\n", e.msg);
         return 2;
     }
-    d.log.min = LOG_INFO;
-    d.log.plain = isatty(STDERR_FILENO) && !d.settings.log_json;
-    for (unsigned i = 0; i < 4; i++)
-        if (strcmp(d.settings.log_level, levels[i]) == 0)
-            d.log.min = (enum log_level)i;
-    if (d.settings.help || d.settings.version) {
+    only_tells = d.settings.help || d.settings.version;
+    if (!only_tells && check_settings(&d.settings, &e) < 0) {
+        (void)fprintf(stderr, "devkube: %s\n", e.msg);
+        config_done(&spec, &d.settings);
+        return 2;
+    }
+    if (only_tells) {
         if (d.settings.help)
             config_help(&spec, stdout);
         else
@@ -302,5 +338,9 @@ int main(int argc, char **argv)
         config_done(&spec, &d.settings);
         return 0;
     }
+    d.log.plain = isatty(STDERR_FILENO) && !d.settings.log_json;
+    for (unsigned i = 0; i < N_LEVELS; i++)
+        if (strcmp(d.settings.log_level, levels[i]) == 0)
+            d.log.min = (enum log_level)i;
     return run(&d);
 }

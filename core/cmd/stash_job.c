@@ -65,7 +65,7 @@ int main(int argc, char **argv)
 
     job_harden();
     mem_install((unsigned)getpid());
-    if (str_same(name, "--help") || str_same(name, "help")) {
+    if (str_same(name, "--help") || str_same(name, "-h") || str_same(name, "help")) {
         print_help(stdout);
         return 0;
     }
@@ -76,6 +76,9 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (str_same(name, commands[i].name))
             return run(&commands[i], argc - 1, (const char *const *)argv + 1, (const char *const *)environ);
-    print_help(stderr);
+    if (*name)
+        (void)fprintf(stderr, "stash-job: unknown command \"%s\"; see stash-job --help\n", name);
+    else
+        print_help(stderr);
     return 2;
 }

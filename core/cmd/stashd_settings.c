@@ -77,6 +77,9 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
         return error_set(e, ERR_INVALID, "--pushgateway-mode=%s: embedded, external or none", s->pushgateway_mode);
     if (!is_one_of(s->push_auth, auths))
         return error_set(e, ERR_INVALID, "--push-auth=%s: token or open", s->push_auth);
+    if (s->pushgateway_url[0] && strncmp(s->pushgateway_url, "http://", 7) != 0 &&
+        strncmp(s->pushgateway_url, "https://", 8) != 0)
+        return error_set(e, ERR_INVALID, "--pushgateway-url=%s: http:// or https:// is wanted", s->pushgateway_url);
     if (strcmp(s->trigger, "operator") != 0)
         return error_set(e, ERR_INVALID, "--trigger=%s: only operator is built in", s->trigger);
     if (s->namespaces.n > 1)

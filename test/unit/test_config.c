@@ -62,6 +62,8 @@ static void wrong_input_stops_with_the_flag_and_the_reason(void **state)
         {"--wait-for=2h",   "is not from 1 to 3600"           },
         {"--nmae=x",        "unknown flag --nmae"             },
         {"--name",          "needs a value"                   },
+        {"-v",              "unknown flag -v"                 },
+        {"-h",              "unknown flag -h"                 }, /* this table has no help */
         {"word",            "unexpected word"                 },
     };
 
@@ -74,6 +76,17 @@ static void wrong_input_stops_with_the_flag_and_the_reason(void **state)
         if (!strstr(e.msg, cases[i][1]))
             fail_msg("%s: \"%s\" lacks \"%s\"", cases[i][0], e.msg, cases[i][1]);
     }
+}
+
+static void a_short_h_asks_for_help(void **state)
+{
+    static const struct config_item help_item = {"help", CFG_BOOL, 0, NULL, 0, 0, "this text"};
+    const struct config_spec with_help = {.program = "prog", .items = &help_item, .n_items = 1};
+    bool help = false;
+
+    (void)state;
+    assert_int_equal(config_parse(&with_help, 2, ARGS("-h"), NULL, &help, NULL, NULL, NULL), 0);
+    assert_true(help);
 }
 
 static void words_and_lists_are_given_back_without_leaks(void **state)
@@ -96,6 +109,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flags_beat_the_environment_which_beats_defaults),
         cmocka_unit_test(wrong_input_stops_with_the_flag_and_the_reason),
+        cmocka_unit_test(a_short_h_asks_for_help),
         cmocka_unit_test(words_and_lists_are_given_back_without_leaks),
     };
 
