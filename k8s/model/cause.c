@@ -22,14 +22,35 @@ void cause_place(const struct place *at, struct buf *out)
         buf_printf(out, "%s%s", out->len > 0 ? "." : "", at->name);
 }
 
+json_t *cause_string(const char *text)
+{
+    json_t *string = json_string(text);
+    char *plain;
+
+    if (string)
+        return string;
+    plain = mem_strdup(text);
+    for (char *c = plain; *c; c++)
+        if (*c & 0x80)
+            *c = '?';
+    string = json_string(plain);
+    mem_free(plain);
+    return string;
+}
+
+void cause_add(json_t *causes, const char *reason, const char *field, const char *message)
+{
+    json_array_append_new(causes, json_pack("{s:s, s:o, s:o}", "reason", reason, "message", cause_string(message),
+                                            "field", cause_string(field)));
+}
+
 static void add(json_t *causes, const char *reason, const struct place *at, const struct buf *message)
 {
     struct buf field;
 
     buf_init(&field, TEXT_MAX);
     cause_place(at, &field);
-    json_array_append_new(causes, json_pack("{s:s, s:s, s:s}", "reason", reason, "message", message->data, "field",
-                                            field.len > 0 ? field.data : "<nil>"));
+    cause_add(causes, reason, field.len > 0 ? field.data : "<nil>", message->data);
     buf_done(&field);
 }
 

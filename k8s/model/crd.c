@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/schema.h"
 #include "k8s/model/verbs.h"
 
@@ -70,11 +71,6 @@ void crd_default(json_t *crd)
     json_array_append_new(list, json_string(CLEANUP));
 }
 
-static void cause(json_t *causes, const char *reason, const char *field, const char *message)
-{
-    json_array_append_new(causes, json_pack("{s:s, s:s, s:s}", "reason", reason, "message", message, "field", field));
-}
-
 static void validate_versions(const json_t *crd, json_t *causes)
 {
     const json_t *versions = json_at(crd, "spec.versions"), *version;
@@ -82,7 +78,7 @@ static void validate_versions(const json_t *crd, json_t *causes)
     char field[96], text[700];
 
     if (!json_array_size(versions))
-        cause(causes, "FieldValueRequired", "spec.versions", "Required value: must have at least one version");
+        cause_add(causes, "FieldValueRequired", "spec.versions", "Required value: must have at least one version");
     json_array_foreach(versions, i, version) {
         const json_t *schema = json_at(version, "schema.openAPIV3Schema");
         struct error e = {.msg = ""};
@@ -91,19 +87,19 @@ static void validate_versions(const json_t *crd, json_t *causes)
         storage += json_flag(version, "storage", false);
         (void)snprintf(field, sizeof(field), "spec.versions[%zu].schema.openAPIV3Schema", i);
         if (!schema) {
-            cause(causes, "FieldValueRequired", field, "Required value: schemas are required");
+            cause_add(causes, "FieldValueRequired", field, "Required value: schemas are required");
             continue;
         }
         s = schema_compile(schema, &e);
         if (!s) {
             (void)snprintf(text, sizeof(text), "Invalid value: %s", e.msg);
-            cause(causes, "FieldValueInvalid", field, text);
+            cause_add(causes, "FieldValueInvalid", field, text);
         }
         schema_free(s);
     }
     if (json_array_size(versions) && storage != 1)
-        cause(causes, "FieldValueInvalid", "spec.versions",
-              "Invalid value: must have exactly one version marked as storage version");
+        cause_add(causes, "FieldValueInvalid", "spec.versions",
+                  "Invalid value: must have exactly one version marked as storage version");
 }
 
 void crd_validate(const json_t *crd, const json_t *old, json_t *ret_causes)
@@ -114,17 +110,17 @@ void crd_validate(const json_t *crd, const json_t *old, json_t *ret_causes)
 
     for (size_t i = 0; i < 4; i++)
         if (!*json_text(crd, needed[i]))
-            cause(ret_causes, "FieldValueRequired", needed[i], "Required value");
+            cause_add(ret_causes, "FieldValueRequired", needed[i], "Required value");
     (void)snprintf(wanted, sizeof(wanted), "%s.%s", json_text(crd, "spec.names.plural"), json_text(crd, "spec.group"));
     if (*json_text(crd, "spec.group") && strcmp(wanted, name) != 0) {
         (void)snprintf(text, sizeof(text), "Invalid value: \"%s\": must be spec.names.plural+\".\"+spec.group", name);
-        cause(ret_causes, "FieldValueInvalid", "metadata.name", text);
+        cause_add(ret_causes, "FieldValueInvalid", "metadata.name", text);
     }
     if (*scope && strcmp(scope, "Namespaced") != 0 && strcmp(scope, "Cluster") != 0)
-        cause(ret_causes, "FieldValueNotSupported", "spec.scope",
-              "Unsupported value: supported values: \"Cluster\", \"Namespaced\"");
+        cause_add(ret_causes, "FieldValueNotSupported", "spec.scope",
+                  "Unsupported value: supported values: \"Cluster\", \"Namespaced\"");
     if (old && strcmp(scope, json_text(old, "spec.scope")) != 0)
-        cause(ret_causes, "FieldValueInvalid", "spec.scope", "Invalid value: field is immutable");
+        cause_add(ret_causes, "FieldValueInvalid", "spec.scope", "Invalid value: field is immutable");
     validate_versions(crd, ret_causes);
 }
 

@@ -6,6 +6,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/cause.h"
 
 /* ---- what the server sets ---- */
 
@@ -119,7 +120,7 @@ static void add(json_t *causes, const char *reason, const char *field, const cha
     va_start(args, fmt);
     (void)vsnprintf(message, sizeof(message), fmt, args);
     va_end(args);
-    json_array_append_new(causes, json_pack("{s:s, s:s, s:s}", "reason", reason, "message", message, "field", field));
+    cause_add(causes, reason, field, message);
 }
 
 /* The name part of a label's key or value: at most 63 of letters, digits, '-', '_', '.', alphanumeric at both ends. */

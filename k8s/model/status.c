@@ -7,29 +7,13 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/request.h"
 
 const char *request_what(const struct request *q, char out[256])
 {
     (void)snprintf(out, 256, "%s%s%s", q->plural, *q->group ? "." : "", q->group);
     return out;
-}
-
-/* A message may hold what a client sent, or be cut within a character: JSON takes only UTF-8. */
-static json_t *message_text(const char *message)
-{
-    json_t *text = json_string(message);
-    char *plain;
-
-    if (text)
-        return text;
-    plain = mem_strdup(message);
-    for (char *c = plain; *c; c++)
-        if (*c & 0x80)
-            *c = '?';
-    text = json_string(plain);
-    mem_free(plain);
-    return text;
 }
 
 void request_drop_answer(struct request *q)
@@ -55,7 +39,7 @@ static int refuse(struct request *q, int code, const char *reason, const char *m
     }
     request_drop_answer(q);
     q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
-                          "status", "Failure", "message", message_text(message), "reason", reason, "details", details,
+                          "status", "Failure", "message", cause_string(message), "reason", reason, "details", details,
                           "code", code);
     return code;
 }
@@ -90,7 +74,8 @@ void request_cause(struct request *q, const char *reason, const char *message, c
         causes = json_array();
         json_object_set_new(details, "causes", causes);
     }
-    json_array_append_new(causes, json_pack("{s:s, s:s, s:s*}", "reason", reason, "message", message, "field", field));
+    json_array_append_new(causes, json_pack("{s:s, s:o, s:s*}", "reason", reason, "message", cause_string(message), "field",
+                                            field));
 }
 
 /* 'BackupSession.stash.appscode.com "x" is invalid: [spec.a: Required value, spec.b: Invalid value: 1: …]' */

@@ -60,6 +60,24 @@ static void created_object_has_what_the_server_sets(void **state)
     assert_refused(t, "POST", MAPS, "{\"kind\":\"Secret\",\"metadata\":{\"name\":\"b\"}}", 400, "BadRequest");
 }
 
+/* Messages are cut; a cut within a character must not lose the refusal with its text. */
+static void violation_with_a_long_text_is_refused(void **state)
+{
+    char body[8192] = "{\"metadata\":{\"name\":\"a\",\"labels\":{\"k\":\"";
+    size_t n = strlen(body);
+
+    for (int pad = 0; pad < 2; pad++) {
+        size_t at = n;
+
+        for (int i = 0; i < pad; i++)
+            body[at++] = 'x';
+        for (int i = 0; i < 1500; i++, at += 2)
+            memcpy(body + at, "\303\251", 2);
+        (void)snprintf(body + at, sizeof(body) - at, "\"}}}");
+        assert_refused(*state, "POST", MAPS, body, 422, "Invalid");
+    }
+}
+
 static void generated_names_differ(void **state)
 {
     struct test_model *t = *state;
@@ -267,6 +285,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         T(created_object_has_what_the_server_sets),
+        T(violation_with_a_long_text_is_refused),
         T(generated_names_differ),
         T(update_needs_the_latest_version),
         T(write_without_change_keeps_the_version),
