@@ -14,7 +14,7 @@ void backup_defaults(struct backup_params *p)
         .request_ms = 300000,
         .synced_s = 120,
         /* 8.0's donors give up after 120 s without progress and call it success: we stop well before. */
-        .limits = {.first_ms = 100000, .gap_ms = 60000, .idle_ms = 120000},
+        .limits = {.first_ms = 100000, .gap_ms = 60000, .idle_ms = 120000, .unreadable_ms = 15000},
         .stall_ms = 60000,
         .lock_wait_s = 600,
         .progress_ms = 10000,

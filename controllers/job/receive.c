@@ -19,7 +19,6 @@ enum {
     HOLD_MAX = 1024 * 1024,   /* what comes at once with the first chunk header of the data */
     CONNS_MAX = 16,           /* at once; a donor has one */
     STRANGER_LIMIT_MS = 30000, /* for a connection to say what it is; 5.7's donors send at once */
-    UNREADABLE_LIMIT_MS = 15000,
     PLAIN_CHUNK = 64 * 1024,
 };
 
@@ -115,8 +114,11 @@ static void unreadable(struct receive_conn *c, const char *what)
 
     (void)snprintf(r->seen, sizeof(r->seen), "it came from %s with %s", tcp_remote(c->tcp), what);
     log_warn(&r->job->log, "connection can't be read", F_STR("remote", tcp_remote(c->tcp)), F_STR("what", what));
-    if (r->expecting && !r->source)
-        timer_set_in(r->job->env, &r->limit, UNREADABLE_LIMIT_MS);
+    /* Once: somebody who comes again and again must not put the end off for ever. */
+    if (r->expecting && !r->source && !r->hurried) {
+        r->hurried = true;
+        timer_set_in(r->job->env, &r->limit, r->limits.unreadable_ms);
+    }
     conn_drop(c);
 }
 
