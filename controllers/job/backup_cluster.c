@@ -69,6 +69,8 @@ static void on_garbd_line(struct proc *p, struct str line)
     sst_parse_log(line, &log);
     switch (log.type) {
     case SST_LOG_SELECTED:
+        if (log.joiner[0] && !str_same(log.joiner, c->garbd_name))
+            break; /* somebody else's */
         timer_clear(env_of(c), &c->request);
         (void)snprintf(c->selected, sizeof(c->selected), "%s", log.donor);
         log_info(&c->b->job->log, "donor selected", F_STR("donor", c->selected));
@@ -128,6 +130,26 @@ static void on_info(struct receive *r, const struct sst_info *info)
              F_STR("server", info->server_version));
 }
 
+/* The donor by the name that the group chose; NULL: we have no address of it. */
+static struct galera_node *selected_node(struct cluster *c)
+{
+    for (size_t i = c->galera.n; i-- > 0;)
+        if (c->galera.nodes[i].host[0] && str_same(c->galera.nodes[i].name, c->selected))
+            return &c->galera.nodes[i];
+    return c->galera.n == 1 && str_same(c->galera.nodes[0].name, c->selected) ? &c->galera.nodes[0] : NULL;
+}
+
+/* For the snapshot's tags. In a rolling upgrade the donor's version need not be that of the node we asked first. */
+static void note_donor(struct cluster *c)
+{
+    struct backup_result *r = c->b->result;
+    const struct galera_node *donor = selected_node(c);
+
+    (void)snprintf(r->donor, sizeof(r->donor), "%s", c->selected);
+    if (donor && donor->version[0])
+        (void)snprintf(r->version, sizeof(r->version), "%s", donor->version);
+}
+
 static bool on_data_begin(struct receive *r, struct error *e)
 {
     struct cluster *c = r->data;
@@ -138,7 +160,7 @@ static bool on_data_begin(struct receive *r, struct error *e)
                         "and without it the backup could not be restored");
         return false;
     }
-    (void)snprintf(c->b->result->donor, sizeof(c->b->result->donor), "%s", c->selected);
+    note_donor(c);
     if (backup_start_pipeline(c->b, c->method, c->expected_bytes, e) < 0)
         return false;
     c->piping = true;
@@ -256,25 +278,21 @@ static int start_garbd(struct cluster *c, struct error *e)
     return rc;
 }
 
-/* The donor by the name that the group chose; NULL: we have no address of it. */
-static struct galera_node *selected_node(struct cluster *c)
-{
-    for (size_t i = c->galera.n; i-- > 0;)
-        if (c->galera.nodes[i].host[0] && str_same(c->galera.nodes[i].name, c->selected))
-            return &c->galera.nodes[i];
-    return c->galera.n == 1 && str_same(c->galera.nodes[0].name, c->selected) ? &c->galera.nodes[0] : NULL;
-}
-
 /* The stream is complete; restic waits. The last condition, and the word to restic. */
 static void confirm(struct cluster *c)
 {
     struct galera_node *donor = selected_node(c);
     struct error e;
+    int rc = 0;
 
     receive_stop(&c->receive);
     if (!donor)
         log_warn(&c->b->job->log, "donor's state can't be asked", F_STR("donor", c->selected));
-    else if (galera_wait_synced(donor, &c->b->sql, c->b->params->synced_s, &e) < 0)
+    else
+        rc = galera_wait_synced(donor, &c->b->sql, c->b->params->synced_s, &e);
+    if (rc == ERR_NOTFOUND) /* a Service that never led to it: nothing is known against the stream */
+        log_warn(&c->b->job->log, "donor's state can't be asked", F_STR("donor", c->selected), F_ERR(&e));
+    else if (rc < 0)
         fail(c, &e);
     if (!c->b->error.code)
         pipeline_commit(&c->b->pipeline);

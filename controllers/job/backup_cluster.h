@@ -21,7 +21,8 @@ struct cluster {
     struct tls_context *tls;
     const char *method;
     char address[64], secret[2 * SECRET_BYTES + 1];
-    char selected[128]; /* the donor that the group chose */
+    char garbd_name[32]; /* in the group */
+    char selected[128]; /* the donor that the group chose for us */
     char trouble[256];  /* what garbd said went wrong */
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;

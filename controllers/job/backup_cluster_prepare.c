@@ -139,7 +139,8 @@ void backup_cluster_garbd(struct cluster *c)
     words_add(w, "--group");
     words_add(w, c->b->app->group);
     words_add(w, "--name");
-    words_addf(w, "stash-%08x", (unsigned)env_random(c->b->job->env));
+    (void)snprintf(c->garbd_name, sizeof(c->garbd_name), "stash-%08x", (unsigned)env_random(c->b->job->env));
+    words_add(w, c->garbd_name);
     if (c->galera.donor >= 0) {
         words_add(w, "--donor");
         words_add(w, backup_cluster_donor(c)->name);

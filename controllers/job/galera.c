@@ -195,16 +195,23 @@ int galera_wait_synced(struct galera_node *n, struct sql *s, uint64_t wait_s, st
 {
     uint64_t end = env_now_ns(s->job->env) + wait_s * 1000000000u;
     char name[sizeof(n->name)];
+    bool other, seen = false; /* seen: the donor itself has answered */
     int rc;
 
     memcpy(name, n->name, sizeof(name));
     for (;;) {
         rc = ask_node(n, s, e);
-        if (rc == 0 && !str_same(n->name, name))
+        other = rc == 0 && !str_same(n->name, name);
+        if (other && n->host[0])
             return error_set(e, ERR_NET, "donor %s is gone: %s answers at its address", name, n->name);
+        if (other)
+            rc = error_set(e, ERR_NOTFOUND, "only other nodes answered, %s the last", n->name);
+        seen |= rc == 0;
         if (rc == 0)
             rc = galera_check_node(n, e);
         if (rc == 0 || rc == ERR_CANCELED)
+            return rc;
+        if (env_now_ns(s->job->env) >= end && other && !seen)
             return rc;
         if (env_now_ns(s->job->env) >= end)
             return error_wrap(e, ERR_TIMEOUT, "the donor was not Synced again within %llu s",

@@ -40,7 +40,8 @@ bool galera_next_address(struct str *rest, char host[256], uint16_t *port);
 /* Asks the node behind the AppBinding until it is a synced part of a primary component, at most wait_s, then the other
  * members that it names. */
 int galera_look(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
-/* Waits until that node is Synced again. ERR_TIMEOUT with its last state; ERR_NET: it no longer answers. */
+/* Waits until that node is Synced again. ERR_TIMEOUT with its last state; ERR_NET: it no longer answers.
+ * ERR_NOTFOUND: its address is a Service, and only other nodes answered there. */
 int galera_wait_synced(struct galera_node *n, struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
 /* How many user tables are in engines that Galera does not replicate: their rows may be missing on a donor. */
 int galera_count_unreplicated(struct sql *s, int64_t *ret, struct error *e) NODISCARD;

@@ -42,18 +42,27 @@ static const char *find(struct str line, const char *part)
     return line.n ? memmem(line.p, line.n, part, strlen(part)) : NULL;
 }
 
-/* "… Selected 1.0 (n2)(SYNCED) as donor." */
+/* What stands in the first brackets between p and end. */
+static bool in_brackets(const char *p, const char *end, char out[128])
+{
+    const char *open = memchr(p, '(', (size_t)(end - p));
+    const char *close = open ? memchr(open, ')', (size_t)(end - open)) : NULL;
+
+    if (!close || close - open > 128)
+        return false;
+    (void)snprintf(out, 128, "%.*s", (int)(close - open) - 1, open + 1);
+    return true;
+}
+
+/* "Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor." */
 static bool parse_selected(struct str line, struct sst_log *out)
 {
-    const char *p = find(line, "Selected "), *end = line.p + line.n, *open, *close;
+    const char *p = find(line, "Selected "), *member = find(line, "Member "), *end = line.p + line.n;
 
-    if (!p || !find(line, "as donor"))
+    if (!p || !find(line, "as donor") || !in_brackets(p, end, out->donor))
         return false;
-    open = memchr(p, '(', (size_t)(end - p));
-    close = open ? memchr(open, ')', (size_t)(end - open)) : NULL;
-    if (!close || (size_t)(close - open) > sizeof(out->donor))
-        return false;
-    (void)snprintf(out->donor, sizeof(out->donor), "%.*s", (int)(close - open) - 1, open + 1);
+    if (member && member < p)
+        (void)in_brackets(member, p, out->joiner);
     return true;
 }
 

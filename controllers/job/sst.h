@@ -34,6 +34,7 @@ enum sst_log_type {
 };
 struct sst_log {
     enum sst_log_type type;
+    char joiner[128]; /* who asked: each member logs the requests of all; "": not told */
     char donor[128];
     char text[256];
 };

@@ -66,6 +66,9 @@ static void the_log_of_garbd_is_understood(void **state)
                   &l);
     assert_int_equal(l.type, SST_LOG_SELECTED);
     assert_string_equal(l.donor, "n2");
+    assert_string_equal(l.joiner, "garb");
+    sst_parse_log(STR("Selected 1.0 (n2)(SYNCED) as donor."), &l);
+    assert_string_equal(l.joiner, "");
     sst_parse_log(STR("WARN: it is impossible to select State Transfer donor: Resource temporarily unavailable"), &l);
     assert_int_equal(l.type, SST_LOG_BUSY);
     sst_parse_log(STR("FATAL: State transfer request failed: -113 (No route to host)"), &l);
@@ -361,7 +364,7 @@ static void world_listen(struct world *w, const char *secret)
                                   .secret = secret,
                                   .tls = w->server,
                                   .complete = {.flavour = XBSTREAM_MARIADB, .galera = true},
-                                  .limits = {.first_ms = 20000, .gap_ms = 20000, .idle_ms = 20000},
+                                  .limits = {.first_ms = 20000, .gap_ms = 20000, .idle_ms = 20000, .unreadable_ms = 15000},
                                   .on_info = on_info,
                                   .on_data_begin = on_data_begin,
                                   .on_data = on_data,
@@ -544,6 +547,56 @@ static void limits_end_the_wait_and_name_what_was_seen(void **state)
     world_end(&w);
 }
 
+/* A donor that encrypts comes once; who comes again and again must not keep us waiting for ever. */
+static void unreadable_connections_do_not_put_the_end_off(void **state)
+{
+    struct world w;
+    struct error e;
+
+    (void)state;
+    world_start(&w);
+    world_listen(&w, NULL);
+    w.receive.limits.unreadable_ms = 300;
+    for (int i = 0; i < 500 && !w.error.code; i++) {
+        send_text(&w, "Salted__12345678");
+        assert_int_equal(job_sleep(&w.job, 10, &e), 0);
+    }
+    assert_int_equal(w.error.code, ERR_TIMEOUT);
+    world_end(&w);
+}
+
+/* A Service leads to any node: that another one answers says nothing against the donor. */
+static void a_donor_behind_a_service_may_hide(void **state)
+{
+    struct galera_node n = node("n1", "Synced", 0);
+    struct app app = {.host = mem_strdup("db"), .server_name = mem_strdup("")};
+    char dir[] = "/tmp/test-sst-XXXXXX";
+    AUTO_FREE char *old = mem_strdup(getenv("PATH")), *path = NULL, *script = NULL;
+    struct world w;
+    struct sql s;
+
+    (void)state;
+    world_start(&w);
+    assert_non_null(mkdtemp(dir));
+    path = mem_printf("%s:%s", dir, old);
+    script = mem_printf("%s/mariadb", dir);
+    assert_int_equal(setenv("PATH", path, 1), 0);
+    assert_int_equal(env_uv_write_file(script, STR("#!/bin/sh\nprintf 'wsrep_node_name\\tn2\\n'\n"), 0755, false, &w.error), 0);
+    assert_int_equal(sql_init(&s, &w.job, &app, &w.error), 0);
+    assert_int_equal(galera_wait_synced(&n, &s, 0, &w.error), ERR_NOTFOUND);
+    n = node("n1", "Synced", 0);
+    (void)snprintf(n.host, sizeof(n.host), "10.0.0.1"); /* its own address */
+    assert_int_equal(galera_wait_synced(&n, &s, 0, &w.error), ERR_NET);
+    sql_done(&s);
+    assert_int_equal(setenv("PATH", old, 1), 0);
+    job_remove(dir);
+    w.closed = true;
+    app_done(&app);
+    buf_done(&w.got);
+    job_done(&w.job);
+    env_uv_free(w.env);
+}
+
 /* A donor of Percona 8.0: sst_info first, more than once; its stream has a tail of its own and no galera position. */
 static void percona_comes_with_sst_info(void **state)
 {
@@ -656,6 +709,8 @@ int main(void)
         T(data_before_the_first_connection_is_refused),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
+        T(unreadable_connections_do_not_put_the_end_off),
+        T(a_donor_behind_a_service_may_hide),
         T(percona_comes_with_sst_info),
         T(an_encrypted_percona_must_send_its_keys),
         T(a_donor_with_tls_is_served),
