@@ -7,6 +7,7 @@
  */
 #include "controllers/backupconfiguration.h"
 
+#include "controllers/access.h"
 #include "controllers/condition.h"
 #include "controllers/repository.h"
 #include "core/base/json.h"
@@ -20,7 +21,7 @@ static const char *const phases[] = {"", "NotReady", "Invalid", "Ready", "Deleti
 static const char upstream_finalizer[] = STASH_GROUP;
 static const char app_group[] = "appcatalog.appscode.com/";
 
-enum presence { ABSENT, PRESENT, NOT_CHECKED };
+enum presence { ABSENT, PRESENT, NOT_CHECKED, DENIED };
 
 struct view {
     const struct kobj *self;
@@ -30,6 +31,7 @@ struct view {
     enum presence target;
     bool target_is_claim;
     const char *target_text; /* "AppBinding demo/db" */
+    const char *denied;      /* why it may not be looked at */
     const char *problems;    /* joined by "; "; "" */
     enum phase phase;        /* that it should be in */
     json_t *conditions;      /* as they should be */
@@ -84,7 +86,9 @@ static bool is_at_rest(const struct world *w, const struct kobj *self)
         if (!condition_record_is(kobj_get(self, "status.conditions"), types[i], "True"))
             return false;
     }
-    if (app && (!ns[0] || strcmp(ns, self->ns) == 0) && !find_app(w, self->ns, name))
+    if (app && ns[0] && strcmp(ns, self->ns) != 0) /* elsewhere: whether it may be read is asked each time */
+        return false;
+    if (app && !find_app(w, self->ns, name))
         return false;
     return repository_at_rest(w, self) &&
            cache_find(world_cache(w), kind_get(KIND_TASK), NULL,
@@ -101,15 +105,19 @@ static void look_at_target(struct world *w, struct view *v)
 
     v->target_text = arena_printf(world_arena(w), "%s %s/%s", kind, own ? v->self->ns : ns, name);
     v->target = NOT_CHECKED;
-    if (own && is_app(json_text(ref, "apiVersion"), kind)) {
-        v->target = find_app(w, v->self->ns, name) ? PRESENT : ABSENT;
+    if (is_app(json_text(ref, "apiVersion"), kind)) {
+        ns = own ? v->self->ns : ns;
+        if (!access_may_get_app(w, v->self->ns, json_at(v->doc, "spec"), ns, name, &v->denied))
+            v->target = DENIED;
+        else
+            v->target = find_app(w, ns, name) ? PRESENT : ABSENT;
     } else if (own && strcmp(kind, "PersistentVolumeClaim") == 0) {
         v->target_is_claim = true;
         v->target = world_doc(w, kind_get(KIND_PVC), v->self->ns, name) ? PRESENT : ABSENT;
     }
 }
 
-/* Of the objects that others write. Nothing to say while the AppBinding that should name the Task is absent. */
+/* Of the objects that others write. Nothing to say while the AppBinding that should name the Task can't be seen. */
 static void check_task(struct world *w, const struct view *v, struct buf *out)
 {
     const json_t *ref = json_at(v->doc, "spec.target.ref");
@@ -117,7 +125,7 @@ static void check_task(struct world *w, const struct view *v, struct buf *out)
     bool app = is_app(json_text(ref, "apiVersion"), json_text(ref, "kind"));
     const char *own = json_text(v->doc, "spec.task.name");
 
-    if (app && !own[0] && v->target == ABSENT)
+    if (app && !own[0] && (v->target == ABSENT || v->target == DENIED))
         return;
     name = task_name(w, own, app, ns[0] ? ns : v->self->ns, json_text(ref, "name"));
     if (name[0] && cache_find(world_cache(w), kind_get(KIND_TASK), NULL, name))
@@ -157,7 +165,10 @@ static void set_target_condition(struct view *v, int64_t now_s)
 {
     bool found = v->target != ABSENT;
 
-    if (!json_at(v->doc, "spec.target.ref.name"))
+    if (v->target == DENIED)
+        condition_set(v->conditions, now_s, "BackupTargetFound", "Unknown", "UnableToCheckTargetAvailability", "%s",
+                      v->denied);
+    else if (!json_at(v->doc, "spec.target.ref.name"))
         condition_set(v->conditions, now_s, "BackupTargetFound", "True", "TargetAvailable", "no target is needed");
     else
         condition_set(v->conditions, now_s, "BackupTargetFound", found ? "True" : "False",
@@ -277,6 +288,8 @@ static void write_status(const void *view, struct world *w, struct plan *p)
         plan_event(p, "Warning", "Target Not Found", "%s", condition_message(v->conditions, "BackupTargetFound"));
     if (v->target == ABSENT && v->target_is_claim) /* claims of users are not watched (multitenancy.md 6) */
         plan_wake_at(p, world_now_s(w) + CLAIM_RETRY_S);
+    if (v->target == DENIED)
+        plan_wake_at(p, world_now_s(w) + ACCESS_RETRY_S);
 }
 
 static bool repository_missing(const void *view)
@@ -297,7 +310,7 @@ static bool secret_missing(const void *view)
 {
     const struct view *v = view;
 
-    return v->phase == NOT_READY && v->target != ABSENT;
+    return v->phase == NOT_READY && v->target != ABSENT && v->target != DENIED;
 }
 
 static bool target_missing(const void *view)

@@ -1,6 +1,7 @@
 /* backupsession_observe: what a pass over a BackupSession looks at, phase by phase. It reads, it decides nothing. */
 #include <stdlib.h>
 
+#include "controllers/access.h"
 #include "controllers/backupsession.h"
 #include "controllers/condition.h"
 #include "controllers/repository.h"
@@ -54,15 +55,15 @@ static const char *why_skip(struct world *w, const struct backupsession_view *v)
 
 static const char *look_at_app(struct world *w, struct backupsession_view *v)
 {
+    const char *why;
+
     if (!target_is_app(&v->ref))
         return NULL;
+    if (!access_may_get_app(w, v->self->ns, v->in.unit, v->ref.ns, v->ref.name, &why))
+        return why; /* withdrawn since the invoker became ready */
     v->in.app = world_doc(w, kind_get(KIND_APPBINDING), v->ref.ns, v->ref.name);
     if (!v->in.app)
         return arena_printf(world_arena(w), "AppBinding %s/%s not found", v->ref.ns, v->ref.name);
-    if (strcmp(v->ref.ns, v->self->ns) != 0 && !*json_text(v->in.unit, "runtimeSettings.pod.serviceAccountName"))
-        return arena_printf(world_arena(w), "AppBinding %s/%s is in another namespace: runtimeSettings.pod."
-                                            "serviceAccountName must name an account that may read it", v->ref.ns,
-                            v->ref.name);
     return NULL;
 }
 

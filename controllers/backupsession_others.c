@@ -4,6 +4,7 @@
  */
 #include "controllers/backupsession.h"
 
+#include "controllers/condition.h"
 #include "core/base/json.h"
 
 static bool is_final(const struct kobj *s)
@@ -89,11 +90,19 @@ struct rivals {
     void *ctx;
 };
 
+/* One of another namespace counts once it was found that it may read the target: else anybody could hold it up. */
+static bool may_hold(const struct kobj *invoker, const struct target_ref *ref)
+{
+    return strcmp(invoker->ns, ref->ns) == 0 ||
+           condition_record_is(kobj_get(invoker, "status.conditions"), "BackupTargetFound", "True");
+}
+
 static bool each_rival_session(void *ctx, const struct kobj *invoker)
 {
     const struct rivals *r = ctx;
 
-    if (has_target(invoker, r->ref) && (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
+    if (has_target(invoker, r->ref) && may_hold(invoker, r->ref) &&
+        (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
         each_of(r->cache, invoker->ns, invoker->name, r->fn, r->ctx);
     return true;
 }

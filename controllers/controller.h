@@ -51,6 +51,10 @@ const struct cache *world_cache(const struct world *w);
 struct arena *world_arena(struct world *w);
 /* Whole document, borrowed for the pass; NULL: absent, or not read yet (then world_waiting is true). */
 const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, const char *name);
+/* May that ServiceAccount do verb with the object? Asked of the API server as a document is read: false while
+ * world_waiting. */
+bool world_may(struct world *w, const char *account_ns, const char *account, const char *verb, const struct kind *k,
+               const char *ns, const char *name);
 bool world_waiting(const struct world *w);
 
 /*

@@ -165,8 +165,8 @@ static void fetch(struct pass *p, struct world_doc *d)
 
     c->pass = p;
     c->doc = d;
-    c->call = (struct kube_call){.verb = KUBE_GET, .kind = d->kind, .ns = d->ns, .name = d->name,
-                                 .on_done = fetch_done, .data = c};
+    c->call = (struct kube_call){.verb = d->body ? KUBE_CREATE : KUBE_GET, .kind = d->kind, .ns = d->ns,
+                                 .name = d->name, .body = d->body, .on_done = fetch_done, .data = c};
     p->fetching++;
     list_init(&c->link);
     engine_send(p->engine, c);

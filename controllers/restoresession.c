@@ -1,6 +1,7 @@
 /* restoresession: see restoresession.h. The table, and what its rows do. */
 #include "controllers/restoresession.h"
 
+#include "controllers/access.h"
 #include "controllers/condition.h"
 #include "controllers/identity.h"
 #include "core/base/json.h"
@@ -79,6 +80,8 @@ static void wait_for_others(const void *view, struct world *w, struct plan *p)
         plan_event(p, "Warning", "Target Not Found", "%s", v->target_text);
     if (v->is_target_absent && strcmp(v->ref.kind, "PersistentVolumeClaim") == 0)
         plan_wake_at(p, v->now_s + CLAIM_RETRY_S); /* claims of users are not watched */
+    if (v->is_target_denied)
+        plan_wake_at(p, v->now_s + ACCESS_RETRY_S);
 }
 
 static bool is_invalid(const void *view)

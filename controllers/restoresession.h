@@ -46,7 +46,7 @@ struct restoresession_view {
 
     struct repository_state repository;
     const char *problems;       /* joined by "; "; "" */
-    bool is_target_absent;
+    bool is_target_absent, is_target_denied; /* denied: it may not be looked at; counts as absent */
     const char *target_text;    /* "AppBinding demo/db" */
 
     struct restoresession_host *hosts;

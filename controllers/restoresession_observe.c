@@ -1,4 +1,5 @@
 /* restoresession_observe: what a pass over a RestoreSession looks at. It reads, it decides nothing. */
+#include "controllers/access.h"
 #include "controllers/restoresession.h"
 
 #include "controllers/condition.h"
@@ -25,17 +26,18 @@ static bool has_finalizer(const json_t *doc)
 
 /* ---- what it refers to ---- */
 
-/* Only kinds that the operator knows, and only in the session's own namespace: else it would tell a tenant what
- * there is elsewhere (multitenancy.md 3.3). */
+/* Only kinds that the operator knows, and only where the tenant may look: else it would tell him what there is elsewhere
+ * (multitenancy.md 3.2, 3.3). */
 static void look_at_target(struct world *w, struct restoresession_view *v)
 {
     bool is_own = strcmp(v->ref.ns, v->self->ns) == 0, is_app = target_is_app(&v->ref);
     bool is_claim = strcmp(v->ref.kind, "PersistentVolumeClaim") == 0;
     const struct kind *k = kind_get(is_app ? KIND_APPBINDING : KIND_PVC);
     const json_t *doc = NULL;
-    const char *state = "not checked";
+    const char *state = "not checked", *why = "";
 
-    if (is_app || (is_own && is_claim)) {
+    v->is_target_denied = is_app && !access_may_get_app(w, v->self->ns, v->in.unit, v->ref.ns, v->ref.name, &why);
+    if (!v->is_target_denied && (is_app || (is_own && is_claim))) {
         doc = *v->ref.name ? world_doc(w, k, v->ref.ns, v->ref.name) : NULL;
         state = doc ? "exists" : "does not exist";
     }
@@ -43,10 +45,12 @@ static void look_at_target(struct world *w, struct restoresession_view *v)
         v->in.app = doc;
     v->is_target_absent = !doc && (is_app || (is_own && is_claim));
     if (target_has_templates(json_at(v->in.unit, "target"))) { /* the database may come after its volumes */
-        v->is_target_absent = false;
+        v->is_target_absent = v->is_target_denied = false;
         state = "is not needed: the data goes into claims of its own";
     }
-    v->target_text = arena_printf(world_arena(w), "%s %s/%s %s", v->ref.kind, v->ref.ns, v->ref.name, state);
+    v->target_text = v->is_target_denied
+                         ? why
+                         : arena_printf(world_arena(w), "%s %s/%s %s", v->ref.kind, v->ref.ns, v->ref.name, state);
 }
 
 static const json_t *look_at_task(struct world *w, struct restoresession_view *v, struct buf *out)

@@ -55,7 +55,10 @@ void restoresession_set_found_conditions(const struct restoresession_view *v)
     else
         restoresession_set_condition(v, "ValidationPassed", "True", "ResourceValidationPassed",
                                      "the specification is valid");
-    if (*v->ref.name)
+    if (v->is_target_denied)
+        restoresession_set_condition(v, "RestoreTargetFound", "Unknown", "UnableToCheckTargetAvailability",
+                                     v->target_text);
+    else if (*v->ref.name)
         restoresession_set_condition(v, "RestoreTargetFound", v->is_target_absent ? "False" : "True",
                                      v->is_target_absent ? "TargetNotAvailable" : "TargetAvailable", v->target_text);
     else

@@ -1,6 +1,8 @@
 /* world: see world.h and controller.h. */
 #include "controllers/world.h"
 
+#include "core/base/json.h"
+
 void world_init(struct world *w, const struct operator_settings *s, const struct cache *c, struct arena *a,
                 int64_t now_ms, int64_t asked_ms)
 {
@@ -66,13 +68,11 @@ const json_t *world_peek(const struct world *w, const struct kind *k, const char
     return d ? d->object : NULL;
 }
 
-const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, const char *name)
+/* The entry of a document or review, new or known; w is told when its answer is not there yet. */
+static struct world_doc *ask(struct world *w, const struct kind *k, const char *ns, const char *name)
 {
-    struct world_doc *d;
+    struct world_doc *d = find(w, k, ns, name);
 
-    if (!k->namespaced)
-        ns = NULL;
-    d = find(w, k, ns, name);
     if (!d) {
         d = arena_alloc(w->arena, sizeof(*d));
         d->kind = k;
@@ -83,7 +83,36 @@ const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, c
     }
     if (!d->known)
         w->waiting = true;
-    return d->object;
+    return d;
+}
+
+const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, const char *name)
+{
+    return ask(w, k, k->namespaced ? ns : NULL, name)->object;
+}
+
+/* Made only here, never kept or watched: not in the table of kinds. */
+static const struct kind access_review = {.id = N_KINDS,
+                                          .group = "authorization.k8s.io",
+                                          .version = "v1",
+                                          .name = "SubjectAccessReview",
+                                          .plural = "subjectaccessreviews"};
+
+bool world_may(struct world *w, const char *account_ns, const char *account, const char *verb, const struct kind *k,
+               const char *ns, const char *name)
+{
+    const char *user = arena_printf(w->arena, "system:serviceaccount:%s:%s", account_ns, account);
+    struct world_doc *d =
+        ask(w, &access_review, NULL, arena_printf(w->arena, "%s %s %s %s/%s", user, verb, k->plural, ns, name));
+
+    if (!d->body)
+        d->body = arena_json(
+            w->arena,
+            json_pack("{s:{s:s, s:[s, s, s], s:{s:s, s:s, s:s, s:s, s:s}}}", "spec", "user", user, "groups",
+                      "system:serviceaccounts", arena_printf(w->arena, "system:serviceaccounts:%s", account_ns),
+                      "system:authenticated", "resourceAttributes", "verb", verb, "group", k->group, "resource", k->plural,
+                      "namespace", ns, "name", name));
+    return json_flag(d->object, "status.allowed", false);
 }
 
 struct world_doc *world_wanted(struct world *w)

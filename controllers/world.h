@@ -14,6 +14,7 @@ struct world_doc {
     struct list link;
     const struct kind *kind;
     const char *ns, *name; /* ns NULL: cluster-scoped */
+    const json_t *body;    /* a review: it is made, not read, and the answer is the object; NULL: a document */
     bool known;            /* fetched: object, or NULL when there is none */
     const json_t *object;
 };

@@ -24,6 +24,7 @@ struct test_world {
     int64_t now_ms;                    /* 2026-03-01T02:00:00Z at the start */
     int64_t asked_ms;                  /* 0: as now_ms */
     struct cache *cache;
+    bool accounts_may; /* the answer to world_may */
     struct list refusals;
     /* Of the last pass. */
     struct arena arena;

@@ -54,6 +54,31 @@ static void expect(struct test_world *w, const char *type, const char *is, const
     assert_string_equal(condition_reason(json_at(status(w), "conditions"), type), reason);
 }
 
+/* What a tenant hears of another namespace is what his account could see. */
+static void a_foreign_appbinding_is_seen_with_the_accounts_eyes(void **state)
+{
+    static const char far[] = "{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, metadata: {name: pxc,"
+                              " namespace: prod}}";
+    static const char denied[] = "ServiceAccount demo/reader may not get AppBinding prod/pxc";
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, ", runtimeSettings: {pod: {serviceAccountName: reader}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {target: {ref: {namespace: prod}}}}");
+    (void)test_world_step(w, bc, "demo", "db");
+    expect(w, "BackupTargetFound", "Unknown", "UnableToCheckTargetAvailability");
+    assert_string_equal(message(w, "BackupTargetFound"), denied);
+    assert_string_equal(json_text(status(w), "phase"), "NotReady");
+    test_world_add(w, far); /* the same words, now that it exists */
+    assert_string_equal(test_world_step(w, bc, "demo", "db"), "wake 5m0s\n");
+    assert_string_equal(message(w, "BackupTargetFound"), denied);
+    w->accounts_may = true;
+    (void)test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Ready");
+    test_world_del(w, KIND_APPBINDING, "prod", "pxc");
+    (void)test_world_step(w, bc, "demo", "db");
+    expect(w, "BackupTargetFound", "False", "TargetNotAvailable");
+}
+
 static void a_complete_one_becomes_ready_and_rests(void **state)
 {
     struct test_world *w = *state;
@@ -281,6 +306,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
+        T(a_foreign_appbinding_is_seen_with_the_accounts_eyes),
         T(a_complete_one_becomes_ready_and_rests),
         T(without_repository_it_is_not_ready_until_it_comes),
         T(a_repository_on_its_way_out_is_not_found),

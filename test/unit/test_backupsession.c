@@ -246,7 +246,8 @@ static void another_invokers_session_holds_the_target(void **state)
     assert_string_equal(step(w, "s"), "Accepted");
     test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
                       "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
-                      "name: db, namespace: demo}}}}\n---\n"
+                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
+                      "x}]}}\n---\n"
                       "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
                       "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
     assert_string_equal(step(w, "s"), "WaitingForOtherSession");
@@ -254,6 +255,22 @@ static void another_invokers_session_holds_the_target(void **state)
     assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/WaitingForOtherSession");
     assert_string_equal(message(w, "s", TARGET, "BackupExecutorEnsured"), "BackupSession ops/o has the same target");
     test_world_patch(w, KIND_BACKUPSESSION, "ops", "o", "{status: {phase: Succeeded}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* Who may not read the AppBinding can name it as target, but not hold it. */
+static void a_stranger_of_another_namespace_holds_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+                      "namespace: evil}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: Unknown, reason: "
+                      "x}]}}\n---\n"
+                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: evil},"
+                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
 }
 
@@ -277,7 +294,8 @@ static void the_end_of_a_session_wakes_its_rivals(void **state)
     add_session(w, "s", "{}");
     test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
                       "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
-                      "name: db, namespace: demo}}}}\n---\n"
+                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
+                      "x}]}}\n---\n"
                       "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
                       "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Succeeded}}");
     backupsession_wake_rivals(w->cache, cache_find(w->cache, kind_get(KIND_BACKUPSESSION), "ops", "o"), note, &k);
@@ -645,6 +663,7 @@ int main(void)
         T(a_running_sibling_skips_a_session_without_labels),
         T(of_two_of_one_second_one_goes_on),
         T(another_invokers_session_holds_the_target),
+        T(a_stranger_of_another_namespace_holds_nothing),
         T(the_end_of_a_session_wakes_its_rivals),
         T(a_missing_task_fails_at_once_and_says_so),
         T(a_full_quota_is_waited_for),

@@ -492,6 +492,32 @@ static void documents_are_fetched_at_once_and_status_has_their_version(void **st
     assert_string_equal(b->results, "Acted=ok ");
 }
 
+static void ask_and_tell(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    if (world_may(w, "demo", "reader", "get", kind_get(KIND_APPBINDING), "prod", "db"))
+        plan_patch(p, self->kind, self->ns, self->name, NULL, NULL, json_pack("{s:{}}", "spec"));
+}
+
+static void a_right_is_asked_of_the_api_server(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = ask_and_tell;
+    put_repository(b, "a", 1);
+    expect(b, "POST /apis/authorization.k8s.io/v1/subjectaccessreviews {");
+    assert_non_null(strstr(request(b), "\"user\":\"system:serviceaccount:demo:reader\""));
+    answer(b, 201, "{\"status\": {\"allowed\": true}}");
+    expect(b, "PATCH " REPOSITORIES "/a");
+    answer(b, 200, "{}");
+    put_repository(b, "a", 2);
+    expect(b, "POST /apis/authorization");
+    answer(b, 201, "{\"status\": {\"allowed\": false}}");
+    assert_string_equal(request(b), "");
+    assert_string_equal(b->results, "Acted=ok Acted=ok ");
+}
+
 static void a_conflict_comes_back_soon(void **state)
 {
     struct bench *b = *state;
@@ -658,6 +684,7 @@ int main(void)
         T(a_full_quota_is_tried_again_after_a_while_and_then_forgotten),
         T(one_that_ignores_its_refusal_is_slowed_down),
         T(documents_are_fetched_at_once_and_status_has_their_version),
+        T(a_right_is_asked_of_the_api_server),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
         T(a_delete_has_its_uid_and_absence_is_success),

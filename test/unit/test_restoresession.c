@@ -74,6 +74,22 @@ static void says(struct test_world *w, const char *type, const char *message)
     assert_string_equal(json_text(condition(w, type), "message"), message);
 }
 
+/* ---- other namespaces ---- */
+
+static void a_foreign_appbinding_that_the_account_may_not_read_is_not_looked_at(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, runtimeSettings: {pod: {serviceAccountName: reader}},"
+           " target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: prod}}}");
+    assert_string_equal(step(w), "TargetMissing");
+    is(w, "RestoreTargetFound", "Unknown/UnableToCheckTargetAvailability");
+    says(w, "RestoreTargetFound", "ServiceAccount demo/reader may not get AppBinding prod/db");
+    w->accounts_may = true;
+    assert_string_equal(step(w), "TargetMissing");
+    is(w, "RestoreTargetFound", "False/TargetNotAvailable");
+}
+
 /* ---- good ways ---- */
 
 static void a_restore_into_a_database_is_one_job(void **state)
@@ -395,6 +411,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
+        T(a_foreign_appbinding_that_the_account_may_not_read_is_not_looked_at),
         T(a_restore_into_a_database_is_one_job),
         T(a_cluster_gets_a_claim_and_a_job_for_each_ordinal),
         T(a_crash_in_the_middle_goes_on_with_what_is_there),
