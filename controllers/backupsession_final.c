@@ -1,12 +1,20 @@
 /* backupsession_final: what is left to do once a session's phase is final: history, and the retry of a failed one. */
 #include "controllers/backupsession.h"
 
+#include "controllers/session_metrics.h"
 #include "controllers/sessionspec.h"
 #include "core/base/json.h"
 
 #define RETRY_OF STASH_GROUP "/retry-of"
 
-/* MetricsPushed comes last of all: scripts wait for it. The operator serves its metrics itself: nothing is pushed. */
+static int64_t duration_s(const json_t *session)
+{
+    int64_t ns = 0;
+
+    return str_parse_duration_ns(str_of(json_text(session, "status.sessionDuration")), &ns, NULL) < 0 ? 0 : ns / 1000000000;
+}
+
+/* MetricsPushed comes last of all: scripts wait for it. It never changes the outcome. */
 void backupsession_clean_history(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
@@ -27,8 +35,12 @@ void backupsession_clean_history(const void *view, struct world *w, struct plan 
     backupsession_set_condition(v, "BackupHistoryCleaned", "True", "SuccessfullyCleanedBackupHistory",
                   arena_printf(world_arena(w), "%zu of %zu sessions removed", n, v->n_history));
     if (strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
-        backupsession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
+        backupsession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics",
+                                    v->invoker ? "the session's metrics are on the operator's page" : "its invoker is gone");
     plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
+    if (v->invoker && strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
+        session_metrics_plan(w, p, v->doc, v->invoker, strcmp(json_text(v->doc, "status.phase"), "Succeeded") == 0,
+                             duration_s(v->doc));
     if (drops_self)
         plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
 }

@@ -105,6 +105,7 @@ static const char *effect_verb(const struct effect *e)
         return "delete";
     case EFFECT_EVENT:
     case EFFECT_COUNT:
+    case EFFECT_PUSH:
     case EFFECT_WAKE:
         break;
     }
@@ -261,6 +262,10 @@ static bool run_here(struct pass *p, const struct effect *f)
     case EFFECT_COUNT:
         if (p->engine->o.on_count)
             p->engine->o.on_count(p->engine->o.ctx, f->family, f->label, f->by);
+        return true;
+    case EFFECT_PUSH:
+        if (p->engine->o.on_push)
+            p->engine->o.on_push(p->engine->o.ctx, f->family, f->label, f->message);
         return true;
     case EFFECT_WAKE:
         wake_other(p, f);

@@ -77,6 +77,14 @@ static void counted(void *ctx, const char *family, const char *label, double by)
     operator_metrics_count(&op->metrics, family, label, by);
 }
 
+static void pushed(void *ctx, const char *job, const char *target, const char *text)
+{
+    struct operator *op = ctx;
+
+    if (op->o.on_push)
+        op->o.on_push(op->o.ctx, job, target, text);
+}
+
 static void active(void *ctx, bool is_active)
 {
     struct operator *op = ctx;
@@ -196,6 +204,7 @@ struct operator *operator_new(const struct operator_options *o)
                                                      .drain_ms = o->drain_ms,
                                                      .on_pass = pass_done,
                                                      .on_count = counted,
+                                                     .on_push = pushed,
                                                      .on_active = active,
                                                      .ctx = op});
     return op;

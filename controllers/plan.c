@@ -122,6 +122,15 @@ void plan_count(struct plan *p, const char *family, const char *label, double by
     e->by = by;
 }
 
+void plan_push(struct plan *p, const char *job, const char *target, const char *text)
+{
+    struct effect *e = add(p, EFFECT_PUSH, NULL, NULL, NULL);
+
+    e->family = keep(p, job);
+    e->label = keep(p, target);
+    e->message = keep(p, text);
+}
+
 void plan_wake_at(struct plan *p, int64_t unix_s)
 {
     if (unix_s < p->wake_at_s)

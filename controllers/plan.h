@@ -16,6 +16,7 @@ enum effect_type {
     EFFECT_DELETE,
     EFFECT_EVENT,
     EFFECT_COUNT,
+    EFFECT_PUSH, /* family: the job, label: the target or NULL, message: the text */
     EFFECT_WAKE, /* another key */
 };
 

@@ -97,6 +97,9 @@ static void put_effect(struct buf *out, const struct effect *e)
     case EFFECT_COUNT:
         buf_printf(out, "count %s{%s} %g", e->family, e->label ? e->label : "", e->by);
         break;
+    case EFFECT_PUSH:
+        buf_printf(out, "push %s%s%s", e->family, e->label ? "/" : "", e->label ? e->label : "");
+        break;
     case EFFECT_WAKE:
         buf_puts(out, "wake ");
         put_name(out, e);

@@ -49,7 +49,7 @@ static void end_unstarted(const void *view, struct world *w, struct plan *p)
     (void)w;
     restoresession_set_found_conditions(v);
     restoresession_set_deadline_exceeded(v, ": never started");
-    restoresession_finish(v, p, RESTORESESSION_FAILED);
+    restoresession_finish(v, w, p, RESTORESESSION_FAILED);
     restoresession_tell_deadline(v, p, ": never started");
 }
 
@@ -117,11 +117,11 @@ static bool is_target_missing(const void *view)
     return v->is_target_absent;
 }
 
-static void fail_executor(const struct restoresession_view *v, struct plan *p, const char *reason, const char *message)
+static void fail_executor(const struct restoresession_view *v, struct world *w, struct plan *p, const char *reason, const char *message)
 {
     restoresession_set_found_conditions(v);
     restoresession_set_condition(v, EXECUTOR, "False", reason, message);
-    restoresession_finish(v, p, RESTORESESSION_FAILED);
+    restoresession_finish(v, w, p, RESTORESESSION_FAILED);
     plan_event(p, "Warning", "Restore Job Failed", "%s", message);
 }
 
@@ -136,7 +136,7 @@ static void give_up_job(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
-    fail_executor(v, p, "FailedToEnsureRestoreExecutor",
+    fail_executor(v, w, p, "FailedToEnsureRestoreExecutor",
                   arena_printf(world_arena(w), "failed to make the restore Job. Reason: %s", v->impossible));
 }
 
@@ -154,7 +154,7 @@ static void give_up_claim(const void *view, struct world *w, struct plan *p)
     const char *claim = v->conflict ? arena_printf(world_arena(w), "PersistentVolumeClaim \"%s\"", v->conflict)
                                     : v->refused;
 
-    fail_executor(v, p, REASON_NAME_CONFLICT,
+    fail_executor(v, w, p, REASON_NAME_CONFLICT,
                   arena_printf(world_arena(w), "%s exists and was not created by this RestoreSession", claim));
 }
 
@@ -170,7 +170,7 @@ static void give_up_refused(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
-    fail_executor(v, p, *v->refusal->reason ? v->refusal->reason : "FailedToEnsureRestoreExecutor",
+    fail_executor(v, w, p, *v->refusal->reason ? v->refusal->reason : "FailedToEnsureRestoreExecutor",
                   arena_printf(world_arena(w), "%s was refused. Reason: %s", v->refused, v->refusal->message));
 }
 
@@ -284,7 +284,7 @@ static void end_late(const void *view, struct world *w, struct plan *p)
     (void)w;
     if (is_new)
         restoresession_set_deadline_exceeded(v, "");
-    restoresession_finish(v, p, RESTORESESSION_FAILED);
+    restoresession_finish(v, w, p, RESTORESESSION_FAILED);
     if (is_new)
         restoresession_tell_deadline(v, p, "");
 }
@@ -298,8 +298,7 @@ static bool has_unknown(const void *view)
 
 static void end_unknown(const void *view, struct world *w, struct plan *p)
 {
-    (void)w;
-    restoresession_finish(view, p, RESTORESESSION_UNKNOWN);
+    restoresession_finish(view, w, p, RESTORESESSION_UNKNOWN);
 }
 
 static bool has_failed(const void *view)
@@ -311,8 +310,7 @@ static bool has_failed(const void *view)
 
 static void end_failed(const void *view, struct world *w, struct plan *p)
 {
-    (void)w;
-    restoresession_finish(view, p, RESTORESESSION_FAILED);
+    restoresession_finish(view, w, p, RESTORESESSION_FAILED);
 }
 
 static bool is_done(const void *view)
@@ -324,8 +322,7 @@ static bool is_done(const void *view)
 
 static void end_good(const void *view, struct world *w, struct plan *p)
 {
-    (void)w;
-    restoresession_finish(view, p, RESTORESESSION_SUCCEEDED);
+    restoresession_finish(view, w, p, RESTORESESSION_SUCCEEDED);
 }
 
 static bool is_open(const struct restoresession_host *h)

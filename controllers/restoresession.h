@@ -73,7 +73,8 @@ void restoresession_tell_deadline(const struct restoresession_view *v, struct pl
 /* A host's result that its worker could not report. */
 void restoresession_put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why);
 void restoresession_write_status(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase);
-void restoresession_finish(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase);
+void restoresession_finish(const struct restoresession_view *v, struct world *w, struct plan *p,
+                           enum restoresession_phase phase);
 
 /* ---- what a pass looks at ---- */
 

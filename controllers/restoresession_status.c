@@ -5,6 +5,7 @@
 #include "controllers/restoresession.h"
 
 #include "controllers/condition.h"
+#include "controllers/session_metrics.h"
 #include "core/base/json.h"
 
 const char *const restoresession_phases[] = {"",       "Pending", "Running", "Succeeded",
@@ -34,17 +35,20 @@ void restoresession_write_status(const struct restoresession_view *v, struct pla
     plan_status(p, status);
 }
 
-/* MetricsPushed comes with the final phase: the operator serves its metrics itself, nothing is pushed. */
-void restoresession_finish(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase)
+/* MetricsPushed comes with the final phase. */
+void restoresession_finish(const struct restoresession_view *v, struct world *w, struct plan *p,
+                           enum restoresession_phase phase)
 {
     int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
     json_t *status;
     char text[32];
 
-    restoresession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics", "nothing to push");
+    restoresession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics",
+                                 "the session's metrics are on the operator's page");
     restoresession_write_status(v, p, phase);
     status = json_pack("{s:s}", "sessionDuration", str_format_duration(age * 1000000000, text));
     plan_status(p, status);
+    session_metrics_plan(w, p, v->doc, v->doc, phase == RESTORESESSION_SUCCEEDED, age);
 }
 
 void restoresession_set_found_conditions(const struct restoresession_view *v)

@@ -276,6 +276,21 @@ static void delete_group(struct push *p, struct http_serve *s, const struct rout
     http_reply(s, 202, NULL, STR_NONE);
 }
 
+int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms, struct error *e)
+{
+    const struct text_label labels[] = {{STR("job"), str_of(job)}, {STR("target"), str_of(target ? target : "")}};
+    struct push_group *g = push_parse(p, labels, target ? 2 : 1, body, e);
+    int rc = g ? 0 : (int)e->code;
+
+    if (!g)
+        return rc;
+    g->pushed_ms = now_ms;
+    rc = push_commit(p, g, false, e);
+    if (rc < 0)
+        push_group_free(g);
+    return rc;
+}
+
 static bool is_route(struct str path)
 {
     size_t n = sizeof(PREFIX) - 1;

@@ -24,6 +24,9 @@ void push_free(struct push *p);
 
 /* True: the path is one of ours and the request was answered. */
 bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms);
+/* The same from inside, as a POST to /metrics/job/<job>[/target/<target>]; target NULL: none. 0, or ERR_INVALID,
+ * ERR_CONFLICT, ERR_TOOBIG, ERR_THROTTLED with the reason; then nothing changed. */
+int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms, struct error *e) NODISCARD;
 /* True when this request changes something and so may need a token. */
 bool push_is_write(const struct http_serve *s);
 

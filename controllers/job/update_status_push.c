@@ -1,7 +1,5 @@
 /*
- * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Each
- * metric goes out under its name and under the name that older releases of the reference product used: dashboards know
- * either. Raw numbers of output.json are preferred to the formatted texts beside them.
+ * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Raw numbers of output.json are preferred to the formatted texts beside them.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -12,45 +10,13 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "metrics/lines.h"
 
 enum { BODY_MAX = 1024 * 1024, TIMEOUT_MS = 5000, TRIES = 3, PAUSE_MS = 1000 };
 
 static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
-/* ---- lines ---- */
-
-struct lines {
-    struct buf labels, *out;
-};
-
-static void put_value(struct buf *out, const char *value)
-{
-    for (; *value; value++) {
-        if (*value == '\\' || *value == '"')
-            buf_putc(out, '\\');
-        if (*value == '\n')
-            buf_puts(out, "\\n");
-        else
-            buf_putc(out, *value);
-    }
-}
-
-static void put_label(struct lines *l, const char *name, const char *value)
-{
-    if (!*value)
-        return; /* an empty label is none */
-    buf_printf(&l->labels, "%s%s=\"", l->labels.len ? "," : "", name);
-    put_value(&l->labels, value);
-    buf_putc(&l->labels, '"');
-}
-
-static void put_metric(struct lines *l, const char *name, const char *legacy, double value)
-{
-    const char *names[] = {name, legacy};
-
-    for (int i = 0; i < 2; i++)
-        buf_printf(l->out, "# TYPE %s gauge\n%s{%s} %.17g\n", names[i], names[i], l->labels.data, value);
-}
+/* ---- labels ---- */
 
 static bool is_label_name(struct str s)
 {
@@ -73,7 +39,7 @@ static void put_user_labels(struct lines *l, const struct config_list *items)
                 continue;
             key = mem_strndup(name.p, name.n);
             value = mem_strndup(item.p, item.n);
-            put_label(l, key, value);
+            lines_label(l, key, value);
         }
     }
 }
@@ -81,38 +47,16 @@ static void put_user_labels(struct lines *l, const struct config_list *items)
 static void put_session_labels(struct lines *l, const struct update *u, const char *ns)
 {
     put_user_labels(l, &u->flags->labels);
-    put_label(l, "invoker_kind", json_text(u->invoker, "kind"));
-    put_label(l, "invoker_name", json_text(u->invoker, "metadata.name"));
-    put_label(l, "namespace", ns);
-    put_label(l, "driver", "Restic");
-    put_label(l, "repository", json_text(u->invoker, "spec.repository.name"));
+    lines_label(l, "invoker_kind", json_text(u->invoker, "kind"));
+    lines_label(l, "invoker_name", json_text(u->invoker, "metadata.name"));
+    lines_label(l, "namespace", ns);
+    lines_label(l, "driver", "Restic");
+    lines_label(l, "repository", json_text(u->invoker, "spec.repository.name"));
 }
 
-/* kind and group: of the AppBinding's type ("kubedb.com/perconaxtradb"); without the object they are left out. */
 static void put_target_labels(struct lines *l, const struct update *u, const json_t *app)
 {
-    struct str group = str_of(json_text(app, "spec.type")), kind = group, version;
-    const char *slash = group.n ? strrchr(group.p, '/') : NULL;
-    AUTO_FREE char *own = NULL;
-
-    if (!str_same(u->target.kind, "AppBinding")) {
-        put_label(l, "kind", u->target.kind);
-    } else if (app) {
-        if (slash) {
-            kind = str_of(slash + 1);
-            group.n = (size_t)(slash - group.p);
-        } else {
-            kind = kind.n ? kind : STR("appbindings");
-            group = str_of(json_text(app, "apiVersion"));
-            group = str_cut(&group, '/', &version) ? version : STR_NONE;
-        }
-        own = mem_strndup(kind.p, kind.n);
-        put_label(l, "kind", own);
-        mem_free(own);
-        own = mem_strndup(group.n ? group.p : "", group.n);
-        put_label(l, "group", own);
-    }
-    put_label(l, "name", u->target.name);
+    lines_target(l, u->target.kind, u->target.name, app ? json_text(app, "spec.type") : NULL, json_text(app, "apiVersion"));
 }
 
 /* ---- values ---- */
@@ -177,56 +121,57 @@ static double duration_of(const json_t *host)
     return (double)ns / 1e9;
 }
 
+#define BACKUP(tail, help) {"stash_appscode_com_backupsession_host_" tail, "stash_backup_host_" tail, help}
+#define RESTORE(tail, help) {"stash_appscode_com_restoresession_host_" tail, "stash_restore_host_" tail, help}
+#define REPOSITORY(tail, help) {"stash_appscode_com_repository_" tail, "stash_repository_" tail, help}
+
 static void put_backup(struct lines *l, const json_t *host)
 {
     const json_t *s = json_object_get(host, "snapshots");
     bool good = str_same(json_text(host, "phase"), "Succeeded");
     const struct {
-        const char *tail;
+        struct lines_metric metric;
         double value;
     } rows[] = {
-        {"backup_success", good},
-        {"backup_duration_seconds", duration_of(host)},
-        {"data_size_bytes", sum_sizes(s, "totalSizeBytes", "totalSize")},
-        {"data_uploaded_bytes", sum_sizes(s, "uploadedBytes", "uploaded")},
-        {"data_processing_time_seconds", sum_times(s)},
-        {"files_total", sum_counts(s, "fileStats.totalFiles")},
-        {"files_new", sum_counts(s, "fileStats.newFiles")},
-        {"files_modified", sum_counts(s, "fileStats.modifiedFiles")},
-        {"files_unmodified", sum_counts(s, "fileStats.unmodifiedFiles")},
+        {BACKUP("backup_success", "1 when the host's last backup succeeded."), good},
+        {BACKUP("backup_duration_seconds", "How long the host's backup took."), duration_of(host)},
+        {BACKUP("data_size_bytes", "Size of the host's data."), sum_sizes(s, "totalSizeBytes", "totalSize")},
+        {BACKUP("data_uploaded_bytes", "Bytes that were new to the repository."), sum_sizes(s, "uploadedBytes", "uploaded")},
+        {BACKUP("data_processing_time_seconds", "How long restic worked."), sum_times(s)},
+        {BACKUP("files_total", "Files of the snapshot."), sum_counts(s, "fileStats.totalFiles")},
+        {BACKUP("files_new", "Files that were new."), sum_counts(s, "fileStats.newFiles")},
+        {BACKUP("files_modified", "Files that had changed."), sum_counts(s, "fileStats.modifiedFiles")},
+        {BACKUP("files_unmodified", "Files that had not changed."), sum_counts(s, "fileStats.unmodifiedFiles")},
     };
 
-    for (size_t i = 0; i < (good ? sizeof(rows) / sizeof(rows[0]) : 1); i++) {
-        AUTO_FREE char *name = mem_printf("stash_appscode_com_backupsession_host_%s", rows[i].tail);
-        AUTO_FREE char *legacy = mem_printf("stash_backup_host_%s", rows[i].tail);
-
-        put_metric(l, name, legacy, rows[i].value);
-    }
+    for (size_t i = 0; i < (good ? sizeof(rows) / sizeof(rows[0]) : 1); i++)
+        lines_gauge(l, &rows[i].metric, rows[i].value);
 }
 
 static void put_restore(struct lines *l, const json_t *host)
 {
+    static const struct lines_metric success = RESTORE("restore_success", "1 when the host's last restore succeeded."),
+                                     duration = RESTORE("restore_duration_seconds", "How long the host's restore took.");
     bool good = str_same(json_text(host, "phase"), "Succeeded");
 
-    put_metric(l, "stash_appscode_com_restoresession_host_restore_success", "stash_restore_host_restore_success", good);
+    lines_gauge(l, &success, good);
     if (good)
-        put_metric(l, "stash_appscode_com_restoresession_host_restore_duration_seconds",
-                   "stash_restore_host_restore_duration_seconds", duration_of(host));
+        lines_gauge(l, &duration, duration_of(host));
 }
 
 static void put_host(const struct update *u, const json_t *app, const json_t *host, struct buf *out)
 {
-    struct lines l = {.out = out};
+    struct lines l;
 
-    buf_init(&l.labels, 64 * 1024);
+    lines_init(&l, out);
     put_session_labels(&l, u, json_text(u->invoker, "metadata.namespace"));
     put_target_labels(&l, u, app);
-    put_label(&l, "hostname", json_text(host, "hostname"));
+    lines_label(&l, "hostname", json_text(host, "hostname"));
     if (u->session == u->invoker)
         put_restore(&l, host);
     else
         put_backup(&l, host);
-    buf_done(&l.labels);
+    lines_done(&l);
 }
 
 void update_status_text_hosts(const struct update *u, const json_t *app, struct buf *out)
@@ -241,25 +186,28 @@ void update_status_text_hosts(const struct update *u, const json_t *app, struct 
 void update_status_text_repository(const struct update *u, const char *repository, const char *repository_ns,
                                    struct buf *out)
 {
+    static const struct lines_metric
+        integrity = REPOSITORY("integrity", "1 when the last check found the repository sound."),
+        size = REPOSITORY("size_bytes", "Size of the repository."),
+        count = REPOSITORY("snapshot_count", "Snapshots that are kept."),
+        cleaned = REPOSITORY("snapshot_cleaned", "Snapshots that the last retention removed.");
     const struct status_repository *r = &u->repository;
-    struct lines l = {.out = out};
+    struct lines l;
 
-    buf_init(&l.labels, 64 * 1024);
+    lines_init(&l, out);
     put_session_labels(&l, u, repository_ns);
-    put_label(&l, "name", repository);
-    put_label(&l, "backend", u->flags->repo.provider ? u->flags->repo.provider : "");
-    put_label(&l, "bucket", u->flags->repo.bucket ? u->flags->repo.bucket : "");
-    put_label(&l, "prefix", u->flags->repo.path ? u->flags->repo.path : "");
-    put_metric(&l, "stash_appscode_com_repository_integrity", "stash_repository_integrity", r->integrity == 1);
+    lines_label(&l, "name", repository);
+    lines_label(&l, "backend", u->flags->repo.provider ? u->flags->repo.provider : "");
+    lines_label(&l, "bucket", u->flags->repo.bucket ? u->flags->repo.bucket : "");
+    lines_label(&l, "prefix", u->flags->repo.path ? u->flags->repo.path : "");
+    lines_gauge(&l, &integrity, r->integrity == 1);
     if (r->size_bytes >= 0)
-        put_metric(&l, "stash_appscode_com_repository_size_bytes", "stash_repository_size_bytes", (double)r->size_bytes);
+        lines_gauge(&l, &size, (double)r->size_bytes);
     if (r->snapshots >= 0)
-        put_metric(&l, "stash_appscode_com_repository_snapshot_count", "stash_repository_snapshot_count",
-                   (double)r->snapshots);
+        lines_gauge(&l, &count, (double)r->snapshots);
     if (r->removed >= 0)
-        put_metric(&l, "stash_appscode_com_repository_snapshot_cleaned", "stash_repository_snapshot_cleaned",
-                   (double)r->removed);
-    buf_done(&l.labels);
+        lines_gauge(&l, &cleaned, (double)r->removed);
+    lines_done(&l);
 }
 
 /* ---- sending ---- */

@@ -124,15 +124,14 @@ static void disconnect(struct program *p)
 
 static int start_web(struct program *p, struct error *e)
 {
-    p->pages = (struct stashd_web){.env = p->env, .registry = p->registry, .operator = p->operator};
+    p->pages = (struct stashd_web){.env = p->env, .registry = p->registry, .operator = p->operator,
+                                   .started_ms = env_wall_ms(p->env)};
     if (!p->settings.metrics_enabled)
         return 0;
-    if (strcmp(p->settings.pushgateway_mode, "embedded") == 0) {
-        stashd_push_init(&p->push, &p->connection.kube, strcmp(p->settings.push_auth, "open") == 0,
-                         env_random(p->env));
-        p->has_push = true;
-        p->pages.push = &p->push;
-    }
+    stashd_push_init(&p->push, &p->connection.kube, strcmp(p->settings.push_auth, "open") == 0, env_random(p->env));
+    p->has_push = true;
+    p->pages.push = &p->push;
+    p->pages.takes_pushes = strcmp(p->settings.pushgateway_mode, "embedded") == 0;
     p->web = web_start(&(struct web_options){.env = p->env,
                                              .address = p->settings.metrics_address,
                                              .port = (uint16_t)p->settings.metrics_port,
@@ -152,6 +151,15 @@ static void invoker_gone(void *ctx, const struct kobj *invoker)
 
     if (p->has_push)
         stashd_push_forget(&p->push, invoker);
+}
+
+static void session_ended(void *ctx, const char *job, const char *target, const char *text)
+{
+    struct program *p = ctx;
+    struct error e;
+
+    if (p->has_push && push_put(p->push.push, job, target, str_of(text), env_wall_ms(p->env), &e) < 0)
+        log_warn(&p->log, "metrics of a session were not taken", F_STR("job", job), F_ERR(&e));
 }
 
 static void make_operator(struct program *p)
@@ -176,6 +184,7 @@ static void make_operator(struct program *p)
                                                                                              : NULL,
                                                           .identity = s->leader_elect ? p->identity : NULL,
                                                           .on_invoker_gone = invoker_gone,
+                                                          .on_push = session_ended,
                                                           .ctx = p});
 }
 

@@ -1,8 +1,11 @@
 /* stashd_web: see stashd_web.h. */
 #include "core/cmd/stashd_web.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "metrics/text.h"
 
 enum { PAGE_MAX = 64 * 1024 * 1024 };
 
@@ -10,11 +13,25 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 
 static void add_gauge(struct buf *out, const char *name, const char *type, const char *help, double value)
 {
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %.17g\n", name, help, name, type, name, value);
+    char text[32];
+
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type, name, text_format_value(value, text));
+}
+
+static double count_files(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    double n = -3; /* ".", ".." and this folder itself */
+
+    while (d && readdir(d))
+        n++;
+    if (d)
+        (void)closedir(d);
+    return n > 0 ? n : 0;
 }
 
 /* The usual process_* series, from /proc/self. */
-static void add_process(struct buf *out)
+static void add_process(struct buf *out, double started_s)
 {
     FILE *f = fopen("/proc/self/stat", "re");
     unsigned long long user = 0, system = 0, virtual_bytes = 0;
@@ -34,6 +51,8 @@ static void add_process(struct buf *out)
     add_gauge(out, "process_resident_memory_bytes", "gauge", "Resident memory.",
               (double)resident * (double)sysconf(_SC_PAGESIZE));
     add_gauge(out, "process_virtual_memory_bytes", "gauge", "Address space.", (double)virtual_bytes);
+    add_gauge(out, "process_open_fds", "gauge", "Open file descriptors.", count_files());
+    add_gauge(out, "process_start_time_seconds", "gauge", "When the process started, in Unix seconds.", started_s);
 }
 
 static void serve_metrics(struct stashd_web *w, struct http_serve *s)
@@ -43,7 +62,7 @@ static void serve_metrics(struct stashd_web *w, struct http_serve *s)
     buf_init(&own, PAGE_MAX);
     buf_init(&page, PAGE_MAX);
     registry_write(w->registry, &own);
-    add_process(&own);
+    add_process(&own, (double)w->started_ms / 1000);
     if (w->push)
         push_write(w->push->push, buf_str(&own), &page);
     else
@@ -68,6 +87,6 @@ void stashd_web_serve(void *ctx, struct http_serve *s)
         http_reply(s, 200, text_plain, STR("ok\n"));
     else if (is_get && str_is(s->path, "/readyz"))
         http_reply(s, ready ? 200 : 503, text_plain, ready ? STR("ok\n") : STR("caches are not complete\n"));
-    else if (!w->push || !stashd_push_serve(w->push, s))
+    else if (!w->takes_pushes || !stashd_push_serve(w->push, s))
         http_reply(s, 404, text_plain, STR("not found\n"));
 }

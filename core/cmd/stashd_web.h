@@ -10,7 +10,9 @@ struct stashd_web {
     struct env *env;
     struct registry *registry;
     struct operator *operator;
-    struct stashd_push *push; /* the Pushgateway interface; NULL: not served here */
+    struct stashd_push *push; /* pushed metrics, also the operator's own; NULL: none */
+    int64_t started_ms;       /* Unix time */
+    bool takes_pushes;        /* the Pushgateway interface is served here */
 };
 
 /* An http_handler; ctx is the struct. */

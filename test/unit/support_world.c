@@ -40,6 +40,7 @@ int test_world_setup(void **state)
     list_init(&w->refusals);
     arena_init(&w->arena);
     buf_init(&w->out, OUT_MAX);
+    buf_init(&w->pushed, OUT_MAX);
     test_world_at(w, "2026-03-01T02:00:00Z");
     *state = w;
     return 0;
@@ -54,6 +55,7 @@ int test_world_teardown(void **state)
 
     arena_done(&w->arena);
     buf_done(&w->out);
+    buf_done(&w->pushed);
     refusals_free(&w->refusals);
     cache_free(w->cache);
     while (map_next(&w->docs, &it, &key, &doc))
@@ -261,6 +263,9 @@ static void carry_out(struct test_world *w, const struct effect *e)
         break;
     case EFFECT_DELETE:
         test_world_del(w, e->kind->id, e->ns, e->name);
+        break;
+    case EFFECT_PUSH:
+        buf_printf(&w->pushed, "push %s%s%s\n%s", e->family, e->label ? "/" : "", e->label ? e->label : "", e->message);
         break;
     case EFFECT_EVENT:
     case EFFECT_COUNT:

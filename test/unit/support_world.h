@@ -31,6 +31,7 @@ struct test_world {
     struct world world;
     struct plan plan;
     const struct rule *rule; /* NULL: at rest */
+    struct buf pushed;       /* of all passes carried out: "push <job>[/<target>]" and the text of each push */
     /* private */
     struct map docs;
     uint64_t rv;

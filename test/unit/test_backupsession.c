@@ -149,6 +149,59 @@ static void a_good_report_ends_it(void **state)
     assert_string_equal(text(w, "s", "status.phase"), "Succeeded");
 }
 
+/* Labels between the name and the value. */
+static void pushed(struct test_world *w, const char *name, const char *value)
+{
+    AUTO_FREE char *start = mem_printf("\n%s{", name);
+    const char *line = strstr(w->pushed.data, start), *end = line ? strstr(line, "} ") : NULL;
+
+    if (!value) {
+        assert_null(line);
+        return;
+    }
+    assert_non_null(end);
+    assert_true(str_starts(str_of(end + 2), str_of(value)) && end[2 + strlen(value)] == '\n');
+}
+
+static void a_good_end_is_pushed_with_its_figures(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_at(w, "2026-03-01T02:01:29Z");
+    report(w, "s", GOOD);
+    assert_string_equal(step(w, "s"), "BackupSucceeded");
+    assert_string_equal(w->pushed.data, ""); /* after the write that it tells of */
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterSuccess");
+    pushed(w, "stash_appscode_com_backupsession_success", "1");
+    pushed(w, "stash_appscode_com_backupsession_duration_seconds", "89");
+    pushed(w, "stash_appscode_com_backupsession_target_count_total", "1");
+    pushed(w, "stash_backup_last_success_time_seconds", "1.772330489e+09");
+    pushed(w, "stash_appscode_com_backupsession_target_success", "1");
+    pushed(w, "stash_backup_target_host_count_total", "1");
+    assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db\n"));
+    assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db/appbinding-db\n"));
+    assert_non_null(strstr(w->pushed.data, "{invoker_kind=\"BackupConfiguration\",invoker_name=\"db\",namespace=\"demo\","
+                                           "driver=\"Restic\",repository=\"repo\"} 1\n"));
+    assert_non_null(strstr(w->pushed.data, "repository=\"repo\",kind=\"perconaxtradb\",group=\"kubedb.com\",name=\"db\"} 1\n"));
+}
+
+static void a_bad_end_pushes_only_that_it_was_bad(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    report(w, "s", BAD);
+    assert_string_equal(step(w, "s"), "BackupFailed");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
+    pushed(w, "stash_appscode_com_backupsession_success", "0");
+    pushed(w, "stash_appscode_com_backupsession_target_success", "0");
+    pushed(w, "stash_appscode_com_backupsession_duration_seconds", NULL);
+    pushed(w, "stash_appscode_com_backupsession_last_success_time_seconds", NULL);
+}
+
 static void a_bad_report_fails_it(void **state)
 {
     struct test_world *w = *state;
@@ -656,6 +709,8 @@ int main(void)
         T(actions_and_hash_are_written_before_the_job),
         T(the_job_is_made_and_then_counted),
         T(a_good_report_ends_it),
+        T(a_good_end_is_pushed_with_its_figures),
+        T(a_bad_end_pushes_only_that_it_was_bad),
         T(a_bad_report_fails_it),
         T(failed_retention_fails_it_but_metrics_do_not),
         T(a_job_from_before_a_crash_is_found),

@@ -114,6 +114,23 @@ static void put_replaces_a_group_and_post_only_equal_names(void **state)
     assert_string_equal(page(w), "");
 }
 
+static void the_operators_own_groups_are_kept_like_pushed_ones(void **state)
+{
+    struct world *w = *state;
+    struct error e = {0};
+
+    assert_int_equal(push_put(w->push, "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"), 1772330400500, &e), 0);
+    assert_int_equal(push_put(w->push, "a", "app-db", STR("y 2\n"), 1772330400500, &e), 0);
+    assert_int_equal(push(w, "POST", "/metrics/job/a", "z 4\n"), 200); /* a Job's push beside it */
+    assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
+    assert_page(w, "y{instance=\"\",job=\"a\",target=\"app-db\"} 2\n", true);
+    assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
+    assert_int_equal(push_put(w->push, "b", NULL, STR("# TYPE x counter\nx 2\n"), 1772330400500, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.msg, "x is a gauge"));
+    push_drop_job(w->push, "a");
+    assert_string_equal(page(w), "");
+}
+
 static void grouping_labels_win_and_come_decoded(void **state)
 {
     struct world *w = *state;
@@ -267,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(put_replaces_a_group_and_post_only_equal_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_operators_own_groups_are_kept_like_pushed_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(grouping_labels_win_and_come_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_inconsistent_push_changes_nothing_but_the_failure_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pushed_series_join_the_operators_own_families, set_up, tear_down),
