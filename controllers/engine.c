@@ -117,8 +117,12 @@ void engine_send(struct engine *e, struct engine_call *c)
 
 static void feed_starved(struct engine *e)
 {
-    while (!list_empty(&e->starved) && take_token(e))
-        start_call(e, LIST_ENTRY(list_pop(&e->starved), struct engine_call, link));
+    while (!list_empty(&e->starved) && take_token(e)) {
+        struct engine_call *c = LIST_ENTRY(e->starved.next, struct engine_call, link);
+
+        list_del(&c->link);
+        start_call(e, c);
+    }
 }
 
 void engine_throttled(struct engine *e, uint32_t retry_after_ms)

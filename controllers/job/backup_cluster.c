@@ -350,5 +350,6 @@ int backup_cluster(struct backup *b, struct error *e)
     job_tail_done(&c->garbd_err);
     mem_wipe(c->secret, sizeof(c->secret));
     mem_free(c);
+    b->mode = NULL;
     return rc;
 }

@@ -275,5 +275,6 @@ int backup_dump(struct backup *b, struct error *e)
     mem_free(d.option_file);
     words_done(&d.argv);
     job_tail_done(&d.err);
+    b->mode = NULL;
     return rc;
 }
