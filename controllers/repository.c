@@ -33,7 +33,7 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     v->self = self;
     v->now_s = world_now_s(w);
     v->doc = world_doc(w, self->kind, self->ns, self->name);
-    repository_job_look(w, self->ns, job, &v->job);
+    repository_job_look(w, self, job, &v->job);
     if (world_waiting(w) || !v->doc)
         return PHASE_REST;
     v->conditions = json_at(v->doc, "status.conditions");
@@ -159,6 +159,7 @@ static const struct rule rules[] = {
     {DELETING, repository_wipe_no_finalizer,       NULL,                                DELETING, "FinalizerGone"       },
     {DELETING, repository_wipe_data_stays,         repository_wipe_release,             DELETING, "DataStays"           },
     {DELETING, repository_wipe_namespace_goes,     repository_wipe_release,             DELETING, "NamespaceTerminating"},
+    {DELETING, repository_wipe_of_another,         repository_wipe_drop_job,            DELETING, "JobOfAnother"        },
     {DELETING, repository_wipe_succeeded,          repository_wipe_release,             DELETING, "WipedOut"            },
     {DELETING, repository_wipe_failed,             repository_wipe_report_failed,       DELETING, "WipeOutFailed"       },
     {DELETING, repository_wipe_runs,               NULL,                                DELETING, "WipeOutRunning"      },

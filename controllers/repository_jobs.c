@@ -5,8 +5,11 @@
  */
 #include "controllers/repository_jobs.h"
 
+#include "controllers/podspec.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+
+#define UID_ANNOTATION STASH_GROUP "/repository-uid"
 
 static const char secret_dir[] = "/stash-secrets/storage";
 
@@ -48,16 +51,21 @@ static void read_failure(struct world *w, struct repository_job *ret)
         ret->message = json_text(state, "message");
 }
 
-void repository_job_look(struct world *w, const char *ns, const char *name, struct repository_job *ret)
+void repository_job_look(struct world *w, const struct kobj *repository, const char *name, struct repository_job *ret)
 {
-    const struct kobj *job = cache_find(world_cache(w), kind_get(KIND_JOB), ns, name);
+    const struct kobj *job = cache_find(world_cache(w), kind_get(KIND_JOB), repository->ns, name);
     const json_t *doc, *c;
     size_t i;
 
     *ret = (struct repository_job){.record = job, .message = "", .exit_code = -1};
     if (!job)
         return;
-    doc = world_doc(w, job->kind, ns, name);
+    doc = world_doc(w, job->kind, job->ns, name);
+    ret->of_another = doc && strcmp(json_meta(doc, "annotations", UID_ANNOTATION), repository->uid) != 0;
+    if (ret->of_another) {
+        ret->generation = -1;
+        return;
+    }
     if (str_to_i64(str_of(json_meta(doc, "annotations", STASH_GROUP "/generation")), &ret->generation) < 0)
         ret->generation = 0; /* not made by us: of no generation */
     json_array_foreach (json_at(doc, "status.conditions"), i, c) {
@@ -114,9 +122,9 @@ static json_t *job_of(struct world *w, const struct kobj *repository, const json
                              "runAsUser", 65535, "fsGroup", 65535, "volumes", "name", "stash-storage-secret", "secret",
                              "secretName", secret, "optional", 1, "defaultMode", 0440, "containers", container_take);
 
-    return json_pack("{s:{s:s, s:o, s:{s:s}}, s:{s:i, s:i, s:I, s:{s:{s:o}, s:o}}}", "metadata", "name",
+    return json_pack("{s:{s:s, s:o, s:{s:s, s:s}}, s:{s:i, s:i, s:I, s:{s:{s:o}, s:o}}}", "metadata", "name",
                      repository_job_name(world_arena(w), what, repository->name), "labels", labels_of(repository),
-                     "annotations", STASH_GROUP "/generation", generation, "spec", "backoffLimit", 0,
+                     "annotations", STASH_GROUP "/generation", generation, UID_ANNOTATION, repository->uid, "spec", "backoffLimit", 0,
                      "activeDeadlineSeconds", deadline_s, "ttlSecondsAfterFinished",
                      (json_int_t)world_settings(w)->job_ttl_s, "template", "metadata", "labels",
                      labels_of(repository), "spec", spec);
@@ -151,13 +159,46 @@ json_t *repository_probe_job(struct world *w, const struct kobj *repository, con
     return job;
 }
 
+/* restic wants a folder to write to, and a local backend its volume; the Job of a whole prune some memory. */
+static void give_room(struct world *w, json_t *job, const json_t *local)
+{
+    json_t *pod = json_at(job, "spec.template.spec"), *container = json_at(pod, "containers.0");
+    json_t *volumes = json_object_get(pod, "volumes"), *mounts = json_object_get(container, "volumeMounts"), *volume;
+
+    json_object_set_new(json_at(container, "resources.limits"), "memory", json_string("1Gi"));
+    json_array_append_new(volumes, json_pack("{s:s, s:{}}", "name", "stash-tmp-dir", "emptyDir"));
+    json_array_append_new(mounts, json_pack("{s:s, s:s}", "name", "stash-tmp-dir", "mountPath", PODSPEC_TMP_DIR));
+    json_array_append_new(volumes, json_pack("{s:s, s:{s:s, s:s}}", "name", "stash-credentials", "emptyDir", "medium",
+                                             "Memory", "sizeLimit", "16Mi"));
+    json_array_append_new(mounts, json_pack("{s:s, s:s}", "name", "stash-credentials", "mountPath",
+                                            PODSPEC_CREDENTIALS_DIR));
+    json_array_append_new(json_object_get(container, "env"), json_pack("{s:s, s:s}", "name", "STASH_CREDENTIALS_DIR",
+                                                                       "value", PODSPEC_CREDENTIALS_DIR));
+    if (!json_is_object(local) || (json_at(local, "hostPath") && !world_settings(w)->allow_hostpath_backend))
+        return; /* the program says that nothing is mounted there */
+    volume = json_deep_copy(local);
+    json_object_del(volume, "mountPath");
+    json_object_del(volume, "subPath");
+    json_object_set_new(volume, "name", json_string("stash-local"));
+    json_array_append_new(volumes, volume);
+    volume = json_pack("{s:s, s:s}", "name", "stash-local", "mountPath", json_text(local, "mountPath"));
+    if (*json_text(local, "subPath"))
+        json_object_set_new(volume, "subPath", json_string(json_text(local, "subPath")));
+    json_array_append_new(mounts, volume);
+}
+
 /* Without an owner: foreground deletion of the Repository would remove the Job that its finalizer waits for. */
 json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc)
 {
     AUTO_FREE char *backend = json_compact(json_at(doc, "spec.backend"));
-    json_t *args = json_array();
+    const char *secret = json_text(doc, "spec.backend.storageSecretName");
+    json_t *args = json_array(), *job;
 
     json_array_append_new(args, json_string("wipe-repository"));
     json_array_append_new(args, json_sprintf("--backend=%s", backend ? backend : "{}"));
-    return job_of(w, repository, doc, "wipe", 86400, container(w, "wipe", args));
+    json_array_append_new(args, json_sprintf("--storage-secret-name=%s", secret));
+    json_array_append_new(args, json_sprintf("--storage-secret-namespace=%s", repository->ns));
+    job = job_of(w, repository, doc, "wipe", 86400, container(w, "wipe", args));
+    give_room(w, job, json_at(doc, "spec.backend.local"));
+    return job;
 }

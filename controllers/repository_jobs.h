@@ -12,6 +12,7 @@ enum { REPOSITORY_PROBE_MISSING = 4 };
 
 struct repository_job {
     const struct kobj *record; /* NULL: there is none */
+    bool of_another; /* made for an earlier Repository of that name, or by somebody else: it says nothing of this one */
     bool finished, succeeded, failed;
     int64_t generation; /* of the Repository that it was made for */
     int64_t finished_s; /* Unix seconds */
@@ -19,8 +20,8 @@ struct repository_job {
     const char *message; /* failed: its termination message, else the Job's; never NULL */
 };
 
-/* Asks for the documents of a finished Job and its pod. */
-void repository_job_look(struct world *w, const char *ns, const char *name, struct repository_job *ret);
+/* The Job of that name in the Repository's namespace. Asks for its document, and for its pod's if it failed. */
+void repository_job_look(struct world *w, const struct kobj *repository, const char *name, struct repository_job *ret);
 
 /* One reference each. */
 json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc);

@@ -60,6 +60,8 @@ void repository_secret_probe(const void *view, struct world *w, struct plan *p);
 bool repository_wipe_no_finalizer(const void *view);
 bool repository_wipe_data_stays(const void *view);
 bool repository_wipe_namespace_goes(const void *view);
+bool repository_wipe_of_another(const void *view);
+void repository_wipe_drop_job(const void *view, struct world *w, struct plan *p);
 bool repository_wipe_succeeded(const void *view);
 void repository_wipe_release(const void *view, struct world *w, struct plan *p);
 bool repository_wipe_failed(const void *view);

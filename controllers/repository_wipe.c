@@ -29,6 +29,20 @@ bool repository_wipe_namespace_goes(const void *view)
     return v->namespace_goes;
 }
 
+bool repository_wipe_of_another(const void *view)
+{
+    const struct repository_view *v = view;
+
+    return v->job.of_another;
+}
+
+/* Its end wakes us; then our own is made. */
+void repository_wipe_drop_job(const void *view, struct world *w, struct plan *p)
+{
+    (void)w;
+    repository_drop_job(view, p);
+}
+
 bool repository_wipe_succeeded(const void *view)
 {
     const struct repository_view *v = view;

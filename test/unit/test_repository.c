@@ -262,6 +262,43 @@ static void a_wipe_runs_is_retried_and_then_lets_go(void **state)
     assert_string_equal(step(w, "2026-03-01T02:01:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
 }
 
+/* A wipe Job stays for an hour: it must not count for the next Repository of that name. */
+static void the_wipe_of_a_namesake_says_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: "
+                     "true}}");
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-wipe-repo", "Complete", "2026-03-01T02:00:10Z", 0, "");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{metadata: {uid: uid-second}}");
+    assert_string_equal(step(w, "2026-03-01T02:01:00Z"), "delete Job demo/stash-wipe-repo Background\n");
+    assert_non_null(strstr(step(w, "2026-03-01T02:01:01Z"), "create Job demo/stash-wipe-repo"));
+}
+
+static void a_wipe_has_what_restic_needs(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: true, "
+                     "backend: {s3: null, local: {mountPath: /repo, subPath: a, persistentVolumeClaim: {claimName: c}}}}}");
+    step(w, "2026-03-01T02:00:00Z");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-wipe-repo");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "wipe-repository");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.2"), "--storage-secret-name=storage");
+    assert_string_equal(json_text(job, "spec.template.spec.volumes.3.persistentVolumeClaim.claimName"), "c");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.volumeMounts.3.subPath"), "a");
+    test_world_del(w, KIND_JOB, "demo", "stash-wipe-repo"); /* the node's files only where the platform allows it */
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {local: {persistentVolumeClaim: null, hostPath: "
+                                                         "{path: /etc}}}}}");
+    step(w, "2026-03-01T02:00:01Z");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-wipe-repo");
+    assert_int_equal(json_array_size(json_at(job, "spec.template.spec.volumes")), 3);
+}
+
 static void a_namespace_that_goes_is_not_held_up(void **state)
 {
     struct test_world *w = *state;
@@ -289,6 +326,8 @@ int main(void)
         T(the_finalizer_is_there_only_with_wipeout),
         T(deletion_without_wipeout_lets_go_at_once),
         T(a_wipe_runs_is_retried_and_then_lets_go),
+        T(the_wipe_of_a_namesake_says_nothing),
+        T(a_wipe_has_what_restic_needs),
         T(a_namespace_that_goes_is_not_held_up),
     };
 
