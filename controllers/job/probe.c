@@ -49,11 +49,12 @@ int probe_check(struct secrets *s, const char *provider, const char *ns, const c
 }
 
 /* No file of that name outside of a pod: then stderr alone has it. */
-static void write_last_words(const char *line)
+void probe_last_words(const char *line)
 {
     int fd = open(termination_log, O_WRONLY | O_TRUNC | O_CLOEXEC);
     ssize_t n;
 
+    (void)fprintf(stderr, "%s\n", line);
     if (fd < 0)
         return;
     n = write(fd, line, strlen(line));
@@ -78,10 +79,8 @@ static int probe(const struct probe_flags *f, const char *const *envp)
         rc = probe_check(&s, f->repo.provider, ns, name, &e) < 0 ? PROBE_EXIT_MISSING : 0;
     else
         rc = 1; /* cannot be read: that says nothing of the Secret */
-    if (rc) {
-        (void)fprintf(stderr, "%s\n", e.msg);
-        write_last_words(e.msg);
-    }
+    if (rc)
+        probe_last_words(e.msg);
     secrets_done(&s);
     return rc;
 }

@@ -18,4 +18,7 @@ int probe_main(struct job *j, int argc, const char *const *argv, const char *con
 /* Pure: 0, or ERR_INVALID with that line: what is missing and how to add it. n == 0 keys: there is no such Secret. */
 int probe_check(struct secrets *s, const char *provider, const char *ns, const char *name, struct error *e) NODISCARD;
 
+/* A line on stderr and, inside a pod, as its termination message. */
+void probe_last_words(const char *line);
+
 #endif

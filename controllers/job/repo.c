@@ -163,7 +163,7 @@ int repo_run_ok(struct repo *r, const struct restic_command *c, struct buf *out,
 
 /* ---- does it exist ---- */
 
-static int ask_exists(struct repo *r, enum restic_class *ret, struct error *e)
+int repo_ask(struct repo *r, enum restic_class *ret, struct error *e)
 {
     struct restic_command c;
     int rc;
@@ -179,7 +179,7 @@ int repo_ensure(struct repo *r, bool *ret_created, struct error *e)
 {
     struct restic_command c;
     enum restic_class class;
-    int rc = ask_exists(r, &class, e);
+    int rc = repo_ask(r, &class, e);
 
     *ret_created = false;
     if (rc < 0 || class == RESTIC_OK)
@@ -195,7 +195,7 @@ int repo_ensure(struct repo *r, bool *ret_created, struct error *e)
     }
     if (class != RESTIC_PRESENT)
         return ERR_INVALID;
-    rc = ask_exists(r, &class, e); /* somebody else made it at the same time */
+    rc = repo_ask(r, &class, e); /* somebody else made it at the same time */
     return rc < 0 ? rc : class == RESTIC_OK ? 0 : ERR_INVALID;
 }
 

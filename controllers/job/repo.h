@@ -33,6 +33,8 @@ int repo_run(struct repo *r, const struct restic_command *c, enum restic_class *
 /* As repo_run, and all but RESTIC_OK is an error. */
 int repo_run_ok(struct repo *r, const struct restic_command *c, struct buf *out, struct error *e) NODISCARD;
 
+/* Is there a repository? RESTIC_OK, RESTIC_ABSENT, or why it can't be told (then e). */
+int repo_ask(struct repo *r, enum restic_class *ret, struct error *e) NODISCARD;
 /* Makes sure that it exists: asks, and creates it when the backend says that there is none. */
 int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
 

@@ -10,6 +10,7 @@
 #include "controllers/job/probe.h"
 #include "controllers/job/restore.h"
 #include "controllers/job/update_status.h"
+#include "controllers/job/wipe.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
@@ -24,6 +25,7 @@ static const struct command commands[] = {
     {"restore-percona-xtradb", restore_main,       "restore a dump or a physical backup"           },
     {"update-status",          update_status_main, "publish the result of the step before"         },
     {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
+    {"wipe-repository",        wipe_main,          "delete all data of a repository"               },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
