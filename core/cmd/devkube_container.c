@@ -4,7 +4,6 @@
  * host name. setpriv then takes the user, the groups and all capabilities away. Environment goes through the child's own
  * environment, never through its command line: that is where credentials are.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -18,32 +17,20 @@
 #include "core/base/mem.h"
 #include "core/cmd/devkube_pod.h"
 
-enum { ARGS_MAX = 1024, MESSAGE_MAX = 4096 };
+enum { MESSAGE_MAX = 4096 };
 
 static const char ACCOUNT_DIR[] = "/var/run/secrets/kubernetes.io/serviceaccount";
 
-struct words {
-    struct arena *a;
-    const char *list[ARGS_MAX];
-    size_t n;
-};
-
-static void add(struct words *w, const char *word)
-{
-    if (w->n < ARGS_MAX - 1)
-        w->list[w->n++] = arena_strdup(w->a, word);
-}
-
 static void add2(struct words *w, const char *a, const char *b)
 {
-    add(w, a);
-    add(w, b);
+    words_add(w, a);
+    words_add(w, b);
 }
 
 static void add3(struct words *w, const char *a, const char *b, const char *c)
 {
     add2(w, a, b);
-    add(w, c);
+    words_add(w, c);
 }
 
 /* ---- which program ---- */
@@ -65,189 +52,6 @@ static const char *image_program(const struct kubelet *k, const char *image, str
         }
     }
     return NULL;
-}
-
-/* ---- environment ---- */
-
-static void put_env(struct words *env, const char *name, const char *value)
-{
-    size_t n = strlen(name);
-
-    for (size_t i = 0; i < env->n; i++)
-        if (strncmp(env->list[i], name, n) == 0 && env->list[i][n] == '=') {
-            env->list[i] = arena_printf(env->a, "%s=%s", name, value);
-            return;
-        }
-    add(env, arena_printf(env->a, "%s=%s", name, value));
-}
-
-static const char *get_env(const struct words *env, struct str name)
-{
-    for (size_t i = 0; i < env->n; i++)
-        if (str_starts(str_of(env->list[i]), name) && env->list[i][name.n] == '=')
-            return env->list[i] + name.n + 1;
-    return NULL;
-}
-
-/* $(NAME) of what is known so far; $$(NAME) stays $(NAME); unknown names stay as they are. */
-static const char *expand(const struct words *env, const char *text, struct arena *a)
-{
-    struct buf out;
-    const char *result;
-
-    buf_init(&out, 1 << 20);
-    for (const char *p = text; *p; p++) {
-        const char *end, *value;
-
-        if (p[0] == '$' && p[1] == '$') {
-            buf_putc(&out, *++p);
-        } else if (p[0] == '$' && p[1] == '(' && (end = strchr(p, ')')) &&
-                   (value = get_env(env, (struct str){p + 2, (size_t)(end - p - 2)}))) {
-            buf_puts(&out, value);
-            p = end;
-        } else {
-            buf_putc(&out, *p);
-        }
-    }
-    result = arena_str(a, buf_str(&out));
-    buf_done(&out);
-    return result;
-}
-
-/* "metadata.labels['x']" */
-static const char *field_value(const struct pod *p, const char *path, struct arena *a)
-{
-    const char *open = strchr(path, '\''), *close = open ? strrchr(path, '\'') : NULL;
-
-    if (open && close > open) {
-        const char *key = arena_str(a, (struct str){open + 1, (size_t)(close - open - 1)});
-        const char *map = strncmp(path, "metadata.labels", 15) == 0 ? "labels" : "annotations";
-        const char *text = json_string_value(json_object_get(json_object_get(p->meta, map), key));
-
-        return text ? text : "";
-    }
-    if (strcmp(path, "status.podIP") == 0 || strcmp(path, "status.podIPs") == 0)
-        return p->ip;
-    if (strcmp(path, "status.hostIP") == 0)
-        return "127.0.0.1";
-    if (strncmp(path, "metadata.", 9) == 0)
-        return json_text(p->meta, path + 9);
-    if (strncmp(path, "spec.", 5) == 0)
-        return json_text(p->spec, path + 5);
-    return "";
-}
-
-static const char *resource_value(const struct container *c, const json_t *ref, struct arena *a)
-{
-    const char *resource = json_text(ref, "resource"), *dot = strchr(resource, '.');
-    const json_t *map = json_at(c->spec, "resources");
-    const char *text = "";
-    int64_t milli, divisor = 1000;
-
-    if (dot)
-        text = json_text(json_object_get(map, strncmp(resource, "limits", 6) == 0 ? "limits" : "requests"), dot + 1);
-    if (!text[0])
-        text = strstr(resource, "memory") ? "4Gi" : "2"; /* without a limit: the node's own */
-    if (str_parse_quantity_milli(str_of(text), &milli) < 0)
-        return "";
-    if (json_text(ref, "divisor")[0] && str_parse_quantity_milli(str_of(json_text(ref, "divisor")), &divisor) < 0)
-        return "";
-    return arena_printf(a, "%lld", (long long)((milli + divisor - 1) / (divisor > 0 ? divisor : 1000)));
-}
-
-/* A key of a Secret or ConfigMap, decoded; NULL when absent. */
-static const char *key_value(const struct pod *p, const char *plural, const char *name, const char *key, struct arena *a)
-{
-    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/%s/%s", p->ns, plural, name);
-    json_t *object = NULL;
-    const json_t *value;
-    const char *text = NULL;
-
-    if (model_do(p->k->o.model, "system:node", "GET", path, NULL, &object) == 200) {
-        value = json_object_get(json_object_get(object, "data"), key);
-        if (json_is_string(value) && strcmp(plural, "secrets") == 0) {
-            struct buf raw;
-
-            buf_init(&raw, 1 << 20);
-            if (base64_decode(&raw, json_str(value)))
-                text = arena_str(a, buf_str(&raw));
-            buf_done(&raw);
-        } else if (json_is_string(value)) {
-            text = arena_strdup(a, json_string_value(value));
-        }
-    }
-    json_decref(object);
-    return text;
-}
-
-static int env_from_ref(struct words *env, const struct container *c, const char *name, const json_t *from, struct error *e)
-{
-    const struct pod *p = c->pod;
-    const json_t *ref;
-    const char *value = NULL, *kind = "Secret";
-
-    if ((ref = json_object_get(from, "fieldRef")))
-        value = field_value(p, json_text(ref, "fieldPath"), env->a);
-    else if ((ref = json_object_get(from, "resourceFieldRef")))
-        value = resource_value(c, ref, env->a);
-    else if ((ref = json_object_get(from, "secretKeyRef")))
-        value = key_value(p, "secrets", json_text(ref, "name"), json_text(ref, "key"), env->a);
-    else if ((ref = json_object_get(from, "configMapKeyRef"))) {
-        kind = "ConfigMap";
-        value = key_value(p, "configmaps", json_text(ref, "name"), json_text(ref, "key"), env->a);
-    }
-    if (value)
-        put_env(env, name, value);
-    else if (!json_flag(ref, "optional", false))
-        return error_set(e, ERR_NOTFOUND, "couldn't find key %s in %s %s/%s", json_text(ref, "key"), kind, p->ns,
-                         json_text(ref, "name"));
-    return 0;
-}
-
-static int env_from_all(struct words *env, const struct container *c, const json_t *from, struct error *e)
-{
-    const json_t *secret = json_object_get(from, "secretRef"), *ref = secret ? secret : json_object_get(from, "configMapRef");
-    const char *plural = secret ? "secrets" : "configmaps", *prefix = json_text(from, "prefix"), *key;
-    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/%s/%s", c->pod->ns, plural, json_text(ref, "name"));
-    json_t *object = NULL, *value;
-    int rc = 0;
-
-    if (model_do(c->pod->k->o.model, "system:node", "GET", path, NULL, &object) == 200) {
-        json_object_foreach (json_object_get(object, "data"), key, value)
-            put_env(env, arena_printf(env->a, "%s%s", prefix, key), key_value(c->pod, plural, json_text(ref, "name"), key, env->a));
-    } else if (!json_flag(ref, "optional", false)) {
-        rc = error_set(e, ERR_NOTFOUND, "%s \"%s\" not found", secret ? "secret" : "configmap", json_text(ref, "name"));
-    }
-    json_decref(object);
-    return rc;
-}
-
-static int build_env(struct words *env, const struct container *c, struct error *e)
-{
-    const struct kubelet *k = c->pod->k;
-    const json_t *item;
-    size_t i;
-    int rc = 0;
-
-    put_env(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/image");
-    put_env(env, "HOME", "/");
-    put_env(env, "HOSTNAME", c->pod->name);
-    put_env(env, "KUBERNETES_SERVICE_HOST", k->o.api_host);
-    put_env(env, "KUBERNETES_SERVICE_PORT", arena_printf(env->a, "%u", k->o.api_port));
-    json_array_foreach (json_object_get(c->spec, "envFrom"), i, item)
-        if ((rc = env_from_all(env, c, item, e)) < 0)
-            return rc;
-    json_array_foreach (json_object_get(c->spec, "env"), i, item) {
-        const json_t *from = json_object_get(item, "valueFrom");
-
-        if (from)
-            rc = env_from_ref(env, c, json_text(item, "name"), from, e);
-        else
-            put_env(env, json_text(item, "name"), expand(env, json_text(item, "value"), env->a));
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
 }
 
 /* ---- the sandbox ---- */
@@ -345,13 +149,13 @@ static void add_user(struct words *w, const struct container *c)
     const json_t *uid = security(c, "runAsUser"), *gid = security(c, "runAsGroup");
     const char *g = arena_printf(w->a, "%lld", (long long)(gid ? json_integer_value(gid) : 0));
 
-    add(w, "/usr/bin/setpriv");
-    add(w, arena_printf(w->a, "--reuid=%lld", (long long)(uid ? json_integer_value(uid) : 0)));
-    add(w, arena_printf(w->a, "--regid=%s", g));
+    words_add(w, "/usr/bin/setpriv");
+    words_add(w, arena_printf(w->a, "--reuid=%lld", (long long)(uid ? json_integer_value(uid) : 0)));
+    words_add(w, arena_printf(w->a, "--regid=%s", g));
     add_groups(w, c, g);
-    add(w, "--no-new-privs");
+    words_add(w, "--no-new-privs");
     add2(w, "--inh-caps=-all", "--bounding-set=-all");
-    add(w, "--");
+    words_add(w, "--");
 }
 
 static const char *message_file(const struct container *c, struct arena *a)
@@ -370,9 +174,9 @@ static int build_argv(struct words *w, const struct container *c, const struct w
         return error_set(e, ERR_INVALID, "image \"%s\": program %s must be an absolute path", image, program);
     if (!program && !json_array_size(command))
         return error_set(e, ERR_NOTFOUND, "image \"%s\" stands for no program of this machine; see devkube --help (--image)", image);
-    add(w, "bwrap");
+    words_add(w, "bwrap");
     add2(w, "--unshare-pid", "--unshare-ipc");
-    add(w, "--unshare-uts");
+    words_add(w, "--unshare-uts");
     add2(w, "--hostname", arena_printf(w->a, "%.63s", c->pod->name));
     add2(w, "--die-with-parent", "--new-session");
     add_root(w);
@@ -389,16 +193,16 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     add2(w, "--remount-ro", "/");
     add2(w, "--chdir", workdir[0] ? workdir : "/");
     add2(w, "--cap-add", "ALL");
-    add(w, "--");
+    words_add(w, "--");
     add_user(w, c);
     if (!json_array_size(command))
-        add(w, arena_printf(w->a, "/image%s", strrchr(program, '/')));
+        words_add(w, arena_printf(w->a, "/image%s", strrchr(program, '/')));
     json_array_foreach (command, i, word)
-        add(w, expand(env, json_string_value(word) ? json_string_value(word) : "", w->a));
+        words_add(w, podenv_expand(env, json_string_value(word) ? json_string_value(word) : ""));
     json_array_foreach (args, i, word)
-        add(w, expand(env, json_string_value(word) ? json_string_value(word) : "", w->a));
-    if (w->n >= ARGS_MAX - 1)
-        return error_set(e, ERR_TOOBIG, "more than %d words in the command line", ARGS_MAX);
+        words_add(w, podenv_expand(env, json_string_value(word) ? json_string_value(word) : ""));
+    if (w->n >= WORDS_MAX - 1)
+        return error_set(e, ERR_TOOBIG, "more than %d words in the command line", WORDS_MAX);
     return 0;
 }
 
@@ -514,7 +318,7 @@ void container_start(struct container *c)
     arena_init(&a);
     timer_clear(k->o.env, &c->again);
     timer_init(&c->again, on_again, c);
-    rc = build_env(&env, c, &e);
+    rc = podenv_build(&env, c, &e);
     if (rc == 0)
         rc = build_argv(&argv, c, &env, &e);
     if (rc == 0)

@@ -9,6 +9,8 @@
 #include "core/base/map.h"
 #include "core/cmd/devkube_kubelet.h"
 
+#define DEVKUBE_NODE "devkube"
+
 enum container_state {
     CONTAINER_WAITING, /* not started yet, or waiting to be started again */
     CONTAINER_RUNNING,
@@ -67,9 +69,11 @@ struct kubelet {
     void *ctx;
 };
 
-/* ---- devkube_kubelet.c ---- */
+/* ---- devkube_podstatus.c ---- */
 void pod_publish(struct pod *p); /* writes the pod's status from its containers */
 void pod_event(struct pod *p, const char *type, const char *reason, const char *message);
+
+/* ---- devkube_kubelet.c ---- */
 void pod_continue(struct pod *p); /* after a container ended: the next step */
 
 /* ---- devkube_volume.c ---- */
@@ -83,6 +87,27 @@ void volumes_remove(struct pod *p);
 void claim_sync(struct kubelet *k, const json_t *claim, bool deleted);
 bool remove_tree(const char *path);
 bool make_folder(const char *path, mode_t mode);
+
+/* ---- devkube_podenv.c ---- */
+enum { WORDS_MAX = 1024 };
+
+/* A command line or an environment; texts are in the arena, NULL-terminated, cut at WORDS_MAX. */
+struct words {
+    struct arena *a;
+    const char *list[WORDS_MAX];
+    size_t n;
+};
+
+static inline void words_add(struct words *w, const char *word)
+{
+    if (w->n < WORDS_MAX - 1)
+        w->list[w->n++] = arena_strdup(w->a, word);
+}
+
+/* The container's environment. ERR_NOTFOUND: a Secret or ConfigMap that it needs is not there. */
+int podenv_build(struct words *env, const struct container *c, struct error *e) NODISCARD;
+/* $(NAME) of what is known so far, in env's arena; $$ is a dollar sign; unknown names stay as they are. */
+const char *podenv_expand(const struct words *env, const char *text);
 
 /* ---- devkube_container.c ---- */
 void container_start(struct container *c);

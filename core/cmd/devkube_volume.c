@@ -2,7 +2,6 @@
  * devkube_volume: a pod's volumes as folders on this machine, as the kubelet makes them: emptyDir, secret, configMap,
  * projected (account token, configMap, secret, downward API), claims, hostPath; and claims bound to folders.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
