@@ -96,8 +96,18 @@ static void wait_for_work(struct engine *e)
         timer_set_at(e->o.env, &e->turn, next);
 }
 
+static bool is_fenced(const struct engine *e, const struct engine_call *c)
+{
+    return c->call.verb != KUBE_GET && !c->doc && e->o.may_write && !e->o.may_write(e->o.ctx);
+}
+
 static void start_call(struct engine *e, struct engine_call *c)
 {
+    if (is_fenced(e, c)) {
+        engine_pass_fail(c->pass, ERR_CANCELED, NULL, "the lead may be somebody else's");
+        engine_pass_end(c->pass);
+        return;
+    }
     c->started = true;
     if (c->doc)
         list_add_tail(&c->pass->fetches, &c->link);

@@ -101,6 +101,13 @@ static void due(void *ctx, const struct kobj *invoker, int64_t late_ms)
     engine_wake(op->engine, &schedule_controller, invoker->ns, invoker->name);
 }
 
+static bool may_write(void *ctx)
+{
+    struct operator *op = ctx;
+
+    return !op->o.identity || kube_lease_holds(&op->lease);
+}
+
 static void request_done(void *ctx, const char *verb, const struct kind *k, int status)
 {
     struct operator *op = ctx;
@@ -203,6 +210,7 @@ struct operator *operator_new(const struct operator_options *o)
                                                      .burst = o->burst,
                                                      .drain_ms = o->drain_ms,
                                                      .on_pass = pass_done,
+                                                     .may_write = may_write,
                                                      .on_count = counted,
                                                      .on_push = pushed,
                                                      .on_active = active,

@@ -225,6 +225,11 @@ void kube_lease_start(struct kube_lease *l)
     arm(l);
 }
 
+bool kube_lease_holds(const struct kube_lease *l)
+{
+    return l->is_leader && env_now_ns(l->kube->env) - l->renewed_ns < RENEW_DEADLINE_NS;
+}
+
 static void release_done(struct kube_call *c, int rc, const json_t *object, const struct error *e)
 {
     (void)rc; /* nobody is left to act on it; the record expires by itself */

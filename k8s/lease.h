@@ -32,6 +32,8 @@ struct kube_lease {
 };
 
 void kube_lease_start(struct kube_lease *l);
+/* Ours, and renewed less than 10 s ago: may be false before on_change has said so, in a process that was stopped. */
+bool kube_lease_holds(const struct kube_lease *l);
 /* Gives the lease back (holderIdentity "") when it is ours, then on_stopped. */
 void kube_lease_stop(struct kube_lease *l);
 

@@ -28,6 +28,7 @@ struct bench {
     /* What the controller under test does. */
     void (*act)(struct bench *b, const struct kobj *self, struct world *w, struct plan *p);
     unsigned observed;
+    bool fenced;
 };
 
 static struct bench *bench; /* the controller's callbacks have no context of their own */
@@ -83,6 +84,11 @@ static void on_count(void *ctx, const char *family, const char *label, double by
     ((struct bench *)ctx)->counted += by;
 }
 
+static bool may_write(void *ctx)
+{
+    return !((struct bench *)ctx)->fenced;
+}
+
 static void on_active(void *ctx, bool active)
 {
     (void)active;
@@ -108,7 +114,7 @@ static void make_engine(struct bench *b, unsigned concurrency, double qps, doubl
     b->engine = engine_new(&(struct engine_options){
         .env = &b->env.env, .kube = &b->kube, .cache = b->cache, .log = &b->log, .settings = &b->settings,
         .concurrency = concurrency, .qps = qps, .burst = burst, .controllers = table, .n_controllers = 1,
-        .on_pass = on_pass, .on_count = on_count, .on_active = on_active, .ctx = b});
+        .on_pass = on_pass, .may_write = may_write, .on_count = on_count, .on_active = on_active, .ctx = b});
     engine_set_leader(b->engine, true);
     engine_set_synced(b->engine);
 }
@@ -288,6 +294,22 @@ static void losing_the_lead_ends_passes_and_empties_the_queue(void **state)
     for (int i = 0; i < 6; i++)
         answer(b, 201, "{}");
     assert_int_equal(b->passes, 4);
+}
+
+/* A process that was stopped hears of an answer before its timers say that the lead is over. */
+static void nothing_is_written_once_the_lead_may_be_over(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1);
+    expect(b, "POST");
+    b->fenced = true;
+    answer(b, 201, "{}"); /* the first Job's: the second must not follow */
+    assert_string_equal(request(b), "");
+    assert_string_equal(b->results, "Acted=canceled ");
+    assert_int_equal(engine_running(b->engine), 0);
 }
 
 static void events_during_a_pass_make_one_more(void **state)
@@ -675,6 +697,7 @@ int main(void)
         T(effects_run_one_after_the_other),
         T(nothing_runs_before_the_caches_are_complete_and_the_lead_is_ours),
         T(losing_the_lead_ends_passes_and_empties_the_queue),
+        T(nothing_is_written_once_the_lead_may_be_over),
         T(events_during_a_pass_make_one_more),
         T(a_watched_kind_wakes_the_mapped_key),
         T(at_most_so_many_passes_run_at_once),
