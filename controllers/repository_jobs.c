@@ -6,6 +6,7 @@
 #include "controllers/repository_jobs.h"
 
 #include "controllers/podspec.h"
+#include "controllers/substitute.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -174,7 +175,9 @@ static void give_room(struct world *w, json_t *job, const json_t *local)
                                             PODSPEC_CREDENTIALS_DIR));
     json_array_append_new(json_object_get(container, "env"), json_pack("{s:s, s:s}", "name", "STASH_CREDENTIALS_DIR",
                                                                        "value", PODSPEC_CREDENTIALS_DIR));
-    if (!json_is_object(local) || (json_at(local, "hostPath") && !world_settings(w)->allow_hostpath_backend))
+    if (!json_is_object(local) || (json_at(local, "hostPath") && !world_settings(w)->allow_hostpath_backend) ||
+        substitute_check_mount(json_text(local, "mountPath"), NULL) < 0 ||
+        substitute_check_subpath(json_text(local, "subPath"), NULL) < 0)
         return; /* the program says that nothing is mounted there */
     volume = json_deep_copy(local);
     json_object_del(volume, "mountPath");

@@ -9,8 +9,10 @@
 #include "core/base/buf.h"
 #include "core/base/limits.h"
 
+/* Ours, the kernel's, and those that programs come from: a volume there would bring its own restic along. */
 static const char *const closed_folders[] = {
     "stash", "stash-secrets", "stash-credentials", "var/run/secrets", "run/secrets", "proc", "sys",
+    "bin",   "sbin",          "lib",               "lib32",           "lib64",       "usr",  "etc", "dev",
 };
 
 static bool has_dotdot(struct str path)

@@ -191,6 +191,8 @@ static void mounts_of_tenants_stay_off_our_folders(void **state)
     assert_string_equal(e.msg, "mountPath \"/./stash-secrets//storage\" may not be at or under /stash-secrets");
     assert_int_equal(substitute_check_mount("/var/run/secrets/kubernetes.io", &e), ERR_INVALID);
     assert_int_equal(substitute_check_mount("/proc/1", &e), ERR_INVALID);
+    assert_int_equal(substitute_check_mount("/usr/local/bin", &e), ERR_INVALID);
+    assert_int_equal(substitute_check_mount("/libexec", &e), 0);
     assert_int_equal(substitute_check_mount("/a/../proc", &e), ERR_INVALID);
     assert_int_equal(substitute_check_mount("data", &e), ERR_INVALID);
     assert_int_equal(substitute_check_mount("/", &e), ERR_INVALID);
