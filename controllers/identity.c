@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 
 static const char managed_by[] = "stash.appscode.com";
+#define ACCOUNT_LABEL STASH_GROUP "/account" /* of a binding: its subject, which records do not keep */
 
 static json_t *metadata(const char *name, const char *component, const struct kobj *owner)
 {
@@ -44,14 +45,19 @@ static void ensure_binding(struct world *w, struct plan *p, const char *ns, cons
                            bool restore, const struct kobj *owner)
 {
     const struct kind *k = kind_get(KIND_ROLEBINDING);
+    const struct kobj *have = cache_find(world_cache(w), k, ns, name);
+    char label[256];
     const char *role;
+    json_t *meta;
 
-    if (cache_find(world_cache(w), k, ns, name))
+    (void)str_shorten_name(str_of(account), 63, false, label);
+    if (have && str_same(kobj_get(have, "label:" ACCOUNT_LABEL), label)) /* another one: the user chose anew */
         return;
+    meta = metadata(name, restore ? "stash-restore" : "stash-backup", owner);
+    json_object_set_new(json_object_get(meta, "labels"), ACCOUNT_LABEL, json_string(label));
     role = arena_printf(world_arena(w), "%s-%s-job", world_settings(w)->fullname, restore ? "restore" : "backup");
     plan_apply(p, k, ns,
-               json_pack("{s:o, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata",
-                         metadata(name, restore ? "stash-restore" : "stash-backup", owner), "roleRef", "apiGroup",
+               json_pack("{s:o, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata", meta, "roleRef", "apiGroup",
                          "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", role, "subjects", "kind",
                          "ServiceAccount", "name", account, "namespace", ns));
 }

@@ -59,7 +59,8 @@ static const struct kind kinds[N_KINDS] = {
      FIELDS("status.active", "status.succeeded", "status.failed", "status.conditions", "spec.suspend",
             "label:stash.appscode.com/session", "label:stash.appscode.com/repository-job")},
     {KIND_ROLE, "rbac.authorization.k8s.io", "v1", "Role", "roles", true, FIELDS(MANAGED_BY)},
-    {KIND_ROLEBINDING, "rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true, FIELDS(MANAGED_BY)},
+    {KIND_ROLEBINDING, "rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true,
+     FIELDS(MANAGED_BY, "label:stash.appscode.com/account")},
     {KIND_LEASE, "coordination.k8s.io", "v1", "Lease", "leases", true, FIELDS("spec.holderIdentity")},
 };
 /* clang-format on */

@@ -266,6 +266,15 @@ static void accounts_are_made_once_and_go_with_the_last_invoker(void **state)
     buf_clear(&w->out);
     plan_print(&w->plan, &w->out);
     assert_string_equal(w->out.data, "apply RoleBinding demo/backupconfiguration-db-0\n");
+    test_world_carry_out(w);
+    plan_init(&w->plan, &w->arena, invoker, 0);
+    assert_string_equal(identity_ensure(&w->world, &w->plan, &want), "mine");
+    assert_true(plan_is_empty(&w->plan));
+    want.user_account = "another"; /* the invoker was edited: its binding must follow */
+    assert_string_equal(identity_ensure(&w->world, &w->plan, &want), "another");
+    buf_clear(&w->out);
+    plan_print(&w->plan, &w->out);
+    assert_string_equal(w->out.data, "apply RoleBinding demo/backupconfiguration-db-0\n");
     assert_string_equal(test_world_decide(w, &identity_controller, NULL, "demo"), "");
     test_world_del(w, KIND_BACKUPCONFIGURATION, "demo", "db");
     assert_string_equal(test_world_step(w, &identity_controller, NULL, "demo"),
