@@ -20,6 +20,7 @@ struct web_options {
     const char *address; /* "0.0.0.0" */
     uint16_t port;       /* 0: any */
     size_t body_max;     /* 413 over it */
+    int stall_s;         /* a client that takes nothing of its answer for so long is dropped; 0: 30 */
     http_handler *handler;
     void *ctx;
 };

@@ -375,6 +375,15 @@ static bool send_piece(struct web_request *r, bool *ret_last)
     return rc >= 0;
 }
 
+/* What waits in `out` is memory that a client could hold for ever by not reading. */
+static void watch_for_a_stall(struct web_request *r)
+{
+    if (serve_pending(&r->serve))
+        lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, r->site->stall_s);
+    else
+        lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
+}
+
 int web_request_writable(struct web_request *r)
 {
     struct lws *wsi;
@@ -386,12 +395,14 @@ int web_request_writable(struct web_request *r)
         r->head_sent = true;
         if (!send_head(r))
             return -1;
+        watch_for_a_stall(r);
         want_write(r);
         return 0;
     }
     if (!send_piece(r, &last))
         return -1;
     if (!last) {
+        watch_for_a_stall(r);
         if (serve_pending(&r->serve))
             want_write(r);
         return 0;

@@ -15,6 +15,7 @@ struct web_site {
     http_handler *handler;
     void *ctx;
     void (*kick)(struct web_site *site); /* libwebsockets was asked for something outside of its own callbacks */
+    int stall_s;
 };
 
 struct web_request; /* ends by itself, with on_close */

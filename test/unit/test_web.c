@@ -69,11 +69,12 @@ static void handle(void *ctx, struct http_serve *s)
     else if (str_is(s->path, "/stop")) {
         web_stop(w->web, on_stopped, &w->stopped);
         w->web = NULL;
-    } else if (str_is(s->path, "/big")) {
-        char *p = mem_zalloc(5000000);
+    } else if (str_is(s->path, "/big") || str_is(s->path, "/huge")) {
+        size_t n = str_is(s->path, "/big") ? 5000000 : 50000000; /* the latter is over what the kernel takes */
+        char *p = mem_zalloc(n);
 
-        memset(p, 'b', 5000000);
-        http_reply(s, 200, NULL, (struct str){p, 5000000});
+        memset(p, 'b', n);
+        http_reply(s, 200, NULL, (struct str){p, n});
         mem_free(p);
     } else
         http_reply(s, 404, "text/plain", STR("no"));
@@ -105,7 +106,7 @@ static int world_new(void **state)
 {
     size_t live = mem_live();
     struct world *w = mem_zalloc(sizeof(*w));
-    struct web_options o = {.address = "127.0.0.1", .body_max = BODY_MAX, .handler = handle, .ctx = w};
+    struct web_options o = {.address = "127.0.0.1", .body_max = BODY_MAX, .stall_s = 1, .handler = handle, .ctx = w};
     struct error e;
 
     w->live = live;
@@ -412,9 +413,22 @@ static void two_servers_share_a_loop_and_a_port_in_use_is_told(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
 
+static void a_client_that_does_not_read_is_dropped(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "GET /huge HTTP/1.1\r\nhost: x\r\n\r\n");
+    expect(w, "bbbb");
+    tcp_pause(w->client.tcp, true);
+    while (!w->closed)
+        turn(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        T(a_client_that_does_not_read_is_dropped),
         T(requests_on_one_connection_are_answered_in_order),
         T(a_client_is_told_to_send_the_body_it_asked_about),
         T(a_body_of_length_zero_is_a_body),
