@@ -94,6 +94,8 @@ static void check_hooks(const json_t *spec, struct buf *out)
             n += json_is_object(json_object_get(hook, handlers[j]));
         if (n > 1)
             problem(out, "spec.hooks.%s has several handlers, one is allowed", hooks[i]);
+        else if (n == 1) /* without it the backup would not be the one that was asked for */
+            problem(out, "spec.hooks.%s: this operator runs no hooks", hooks[i]);
     }
 }
 

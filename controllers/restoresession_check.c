@@ -53,6 +53,8 @@ static void check_hooks(const json_t *spec, struct buf *out)
             n += json_is_object(json_object_get(hook, handlers[j]));
         if (n > 1)
             buf_printf(out, "%sspec.hooks.%s has several handlers, one is allowed", out->len ? "; " : "", hooks[i]);
+        else if (n == 1) /* without it the restore would not be the one that was asked for */
+            buf_printf(out, "%sspec.hooks.%s: this operator runs no hooks", out->len ? "; " : "", hooks[i]);
     }
 }
 

@@ -54,6 +54,17 @@ static void expect(struct test_world *w, const char *type, const char *is, const
     assert_string_equal(condition_reason(json_at(status(w), "conditions"), type), reason);
 }
 
+/* A hook that is passed over in silence makes a backup that its user takes for another. */
+static void a_hook_is_refused_not_passed_over(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, ", hooks: {preBackup: {exec: {command: [freeze]}}, postBackup: {executionPolicy: Always}}");
+    (void)test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Invalid");
+    assert_string_equal(message(w, "ValidationPassed"), "spec.hooks.preBackup: this operator runs no hooks");
+}
+
 /* What a tenant hears of another namespace is what his account could see. */
 static void a_foreign_appbinding_is_seen_with_the_accounts_eyes(void **state)
 {
@@ -306,6 +317,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
+        T(a_hook_is_refused_not_passed_over),
         T(a_foreign_appbinding_is_seen_with_the_accounts_eyes),
         T(a_complete_one_becomes_ready_and_rests),
         T(without_repository_it_is_not_ready_until_it_comes),

@@ -90,6 +90,18 @@ static void a_foreign_appbinding_that_the_account_may_not_read_is_not_looked_at(
     is(w, "RestoreTargetFound", "False/TargetNotAvailable");
 }
 
+/* ---- what we cannot do ---- */
+
+static void a_hook_is_refused_not_passed_over(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, target: {" APP "},"
+           " hooks: {postRestore: {httpGet: {path: /, port: 80}}}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    says(w, "ValidationPassed", "spec.hooks.postRestore: this operator runs no hooks");
+}
+
 /* ---- good ways ---- */
 
 static void a_restore_into_a_database_is_one_job(void **state)
@@ -415,6 +427,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
+        T(a_hook_is_refused_not_passed_over),
         T(a_foreign_appbinding_that_the_account_may_not_read_is_not_looked_at),
         T(a_restore_into_a_database_is_one_job),
         T(a_cluster_gets_a_claim_and_a_job_for_each_ordinal),
