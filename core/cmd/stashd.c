@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "controllers/job/job.h"
 #include "controllers/operator.h"
 #include "core/base/mem.h"
 #include "core/cmd/stashd_connect.h"
@@ -222,6 +223,7 @@ int main(int argc, char **argv)
     struct error e;
     int rc;
 
+    job_harden(); /* tokens are in this memory: no core file, nobody looks in */
     mem_install((unsigned)getpid() ^ (unsigned)(uintptr_t)&p);
     if (config_parse(&stashd_config, argc, (const char *const *)argv, (const char *const *)environ, &p.settings, NULL,
                      NULL, &e) < 0 ||
