@@ -8,7 +8,10 @@
 #include "core/base/buf.h"
 #include "core/base/secret.h"
 
-enum { REDACT_MAX = 64, REDACT_MIN_BYTES = 6 };
+enum {
+    REDACT_MAX = 256, /* a key of 4096 bits has 50 lines, and there may be three */
+    REDACT_MIN_BYTES = 6,
+};
 
 struct redact {
     /* Readable: for struct log's secrets. */

@@ -137,6 +137,24 @@ static void each_line_of_a_key_is_a_credential(void **state)
     redact_done(&r);
 }
 
+static void big_keys_leave_room_for_what_comes_later(void **state)
+{
+    struct redact r = {0};
+    char message[64] = "request with one-time-secret";
+    struct buf key;
+
+    (void)state;
+    buf_init(&key, 10000);
+    for (int i = 0; i < 150; i++)
+        buf_printf(&key, "line-%d-of-keys\n", i);
+    redact_add(&r, buf_str(&key));
+    redact_add(&r, STR("one-time-secret"));
+    redact_message(&r, message, sizeof(message));
+    assert_string_equal(message, "request with [redacted]");
+    buf_done(&key);
+    redact_done(&r);
+}
+
 static void command_lines_are_masked(void **state)
 {
     static const char *const argv[] = {"mysqldump", "-pxyz", "--password=abc", "--host=db", "--ssl-key=/m/k", NULL};
@@ -160,6 +178,7 @@ int main(void)
         T(a_long_error_is_cut),
         T(a_file_that_is_no_output_is_refused),
         T(known_credentials_leave_no_text),
+        T(big_keys_leave_room_for_what_comes_later),
         T(each_line_of_a_key_is_a_credential),
         T(command_lines_are_masked),
     };
