@@ -13,8 +13,10 @@ bool access_may_get_app(struct world *w, const char *own_ns, const json_t *unit,
     if (!*ns || strcmp(ns, own_ns) == 0)
         return true;
     if (!*account) {
-        *ret_why = arena_printf(a, "AppBinding %s/%s is in another namespace: runtimeSettings.pod.serviceAccountName must "
-                                   "name an account that may read it", ns, name);
+        *ret_why = arena_printf(a,
+                                "AppBinding %s/%s is in another namespace: runtimeSettings.pod.serviceAccountName must "
+                                "name an account that may read it",
+                                ns, name);
         return false;
     }
     if (world_may(w, own_ns, account, "get", kind_get(KIND_APPBINDING), ns, name))

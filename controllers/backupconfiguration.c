@@ -257,7 +257,8 @@ static bool has_upstream_finalizer(const void *view)
     return v->has_finalizer;
 }
 
-/* Nothing of ours waits for a finalizer here; the one of the older operator would hang for ever (multitenancy.md 10). */
+/* Nothing of ours waits for a finalizer here; the one of the
+ * older operator would hang for ever (multitenancy.md 10). */
 static void drop_finalizer(const void *view, struct world *w, struct plan *p)
 {
     const struct view *v = view;

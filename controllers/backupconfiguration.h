@@ -9,8 +9,8 @@
 
 extern const struct controller backupconfiguration_controller;
 
-/* What is wrong with the spec by itself, all problems joined by "; " into out (nothing appended: all is well). unit_kind
- * is the target's kind, for the rules on namespaces. */
+/* What is wrong with the spec by itself, all problems joined by "; " into out (nothing appended: all is well).
+ * unit_kind is the target's kind, for the rules on namespaces. */
 void backupconfiguration_check(const json_t *object, struct buf *out);
 
 #endif

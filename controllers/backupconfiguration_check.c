@@ -1,7 +1,7 @@
 /*
- * backupconfiguration_check: the whole spec is looked at, and all that is wrong is said at once, so that a user corrects
- * a manifest in one go (controllers.md 4.2). Only what can be seen in the object itself; what depends on others (Task,
- * usage policy) is the controller's.
+ * backupconfiguration_check: the whole spec is looked at, and all that is wrong is said at once, so that a user
+ * corrects a manifest in one go (controllers.md 4.2). Only what can be seen in the object itself; what depends on
+ * others (Task, usage policy) is the controller's.
  */
 #include "controllers/backupconfiguration.h"
 
@@ -49,7 +49,8 @@ static void check_driver(const json_t *spec, struct buf *out)
 
 static void check_retention(const json_t *spec, struct buf *out)
 {
-    static const char *const keeps[] = {"keepLast", "keepHourly", "keepDaily", "keepWeekly", "keepMonthly", "keepYearly"};
+    static const char *const keeps[] = {"keepLast",   "keepHourly",  "keepDaily",
+                                        "keepWeekly", "keepMonthly", "keepYearly"};
     const json_t *policy = json_object_get(spec, "retentionPolicy");
     bool any = json_array_size(json_object_get(policy, "keepTags")) > 0;
 

@@ -384,36 +384,45 @@ static bool awaits_retry(const void *view)
 
 /* ---- the table ---- */
 
+enum { /* short, for the table */
+    NEW = BACKUPSESSION_NEW,
+    PENDING = BACKUPSESSION_PENDING,
+    RUNNING = BACKUPSESSION_RUNNING,
+    SUCCEEDED = BACKUPSESSION_SUCCEEDED,
+    FAILED = BACKUPSESSION_FAILED,
+    SKIPPED = BACKUPSESSION_SKIPPED,
+};
+
 /* clang-format off */
 static const struct rule rules[] = {
-    /* in                     when                     effects          to                       reason */
-    {BACKUPSESSION_NEW,       may_not_start,           skip,            BACKUPSESSION_SKIPPED,   "SkippedTakingNewBackup"},
-    {BACKUPSESSION_NEW,       NULL,                    accept,          BACKUPSESSION_PENDING,   "Accepted"},
-    {BACKUPSESSION_PENDING,   has_job,                 note_started,    BACKUPSESSION_RUNNING,   "JobFound"},
-    {BACKUPSESSION_PENDING,   is_past_deadline,        end_unstarted,   BACKUPSESSION_FAILED,    "DeadlineExceededUnstarted"},
-    {BACKUPSESSION_PENDING,   may_not_start,           skip,            BACKUPSESSION_SKIPPED,   "SkippedWhilePending"},
-    {BACKUPSESSION_PENDING,   is_target_taken,         wait_for_target, BACKUPSESSION_PENDING,   "WaitingForOtherSession"},
-    {BACKUPSESSION_PENDING,   is_impossible,           give_up_job,     BACKUPSESSION_FAILED,    "FailedToEnsureBackupExecutor"},
-    {BACKUPSESSION_PENDING,   is_refused_for_good,     give_up_refused, BACKUPSESSION_FAILED,    "JobRefused"},
-    {BACKUPSESSION_PENDING,   is_refused_for_now,      wait_refused,    BACKUPSESSION_PENDING,   "JobRefusedForNow"},
-    {BACKUPSESSION_PENDING,   NULL,                    start,           BACKUPSESSION_RUNNING,   "SuccessfullyEnsuredBackupExecutor"},
-    {BACKUPSESSION_RUNNING,   is_late_with_job,        stop_job,        BACKUPSESSION_RUNNING,   "DeadlineExceeded"},
-    {BACKUPSESSION_RUNNING,   is_late,                 end_late,        BACKUPSESSION_FAILED,    "DeadlineExceededStopped"},
-    {BACKUPSESSION_RUNNING,   is_bad,                  end_bad,         BACKUPSESSION_FAILED,    "BackupFailed"},
-    {BACKUPSESSION_RUNNING,   is_good,                 end_good,        BACKUPSESSION_SUCCEEDED, "BackupSucceeded"},
-    {BACKUPSESSION_RUNNING,   is_disrupted,            end_disrupted,   BACKUPSESSION_FAILED,    "BackupDisrupted"},
-    {BACKUPSESSION_RUNNING,   has_not_started_in_time, end_not_started, BACKUPSESSION_FAILED,    "PodNotStarted"},
-    {BACKUPSESSION_RUNNING,   NULL,                    watch_on,        BACKUPSESSION_RUNNING,   "JobRuns"},
-    {BACKUPSESSION_SUCCEEDED, is_not_clean,            backupsession_clean_history,   BACKUPSESSION_SUCCEEDED, "HistoryCleanedAfterSuccess"},
-    {BACKUPSESSION_SKIPPED,   is_not_clean,            backupsession_clean_history,   BACKUPSESSION_SKIPPED,   "HistoryCleanedAfterSkip"},
-    {BACKUPSESSION_FAILED,    is_not_clean,            backupsession_clean_history,   BACKUPSESSION_FAILED,    "HistoryCleanedAfterFailure"},
-    {BACKUPSESSION_FAILED,    was_retried,             backupsession_note_retried,    BACKUPSESSION_FAILED,    "RetryFound"},
-    {BACKUPSESSION_FAILED,    has_no_retry_time,       backupsession_schedule_retry,  BACKUPSESSION_FAILED,    "RetryScheduled"},
-    {BACKUPSESSION_FAILED,    is_retry_due,            backupsession_retry,           BACKUPSESSION_FAILED,    "Retried"},
-    {BACKUPSESSION_FAILED,    awaits_retry,            backupsession_wake_for_retry,  BACKUPSESSION_FAILED,    "RetryAwaited"},
-    {BACKUPSESSION_SUCCEEDED, NULL,                    NULL,            BACKUPSESSION_SUCCEEDED, "AtRest"},
-    {BACKUPSESSION_SKIPPED,   NULL,                    NULL,            BACKUPSESSION_SKIPPED,   "AtRest"},
-    {BACKUPSESSION_FAILED,    NULL,                    NULL,            BACKUPSESSION_FAILED,    "AtRest"},
+    /* in       when                     effects                       to         reason */
+    {NEW,       may_not_start,           skip,                         SKIPPED,   "SkippedTakingNewBackup"},
+    {NEW,       NULL,                    accept,                       PENDING,   "Accepted"},
+    {PENDING,   has_job,                 note_started,                 RUNNING,   "JobFound"},
+    {PENDING,   is_past_deadline,        end_unstarted,                FAILED,    "DeadlineExceededUnstarted"},
+    {PENDING,   may_not_start,           skip,                         SKIPPED,   "SkippedWhilePending"},
+    {PENDING,   is_target_taken,         wait_for_target,              PENDING,   "WaitingForOtherSession"},
+    {PENDING,   is_impossible,           give_up_job,                  FAILED,    "FailedToEnsureBackupExecutor"},
+    {PENDING,   is_refused_for_good,     give_up_refused,              FAILED,    "JobRefused"},
+    {PENDING,   is_refused_for_now,      wait_refused,                 PENDING,   "JobRefusedForNow"},
+    {PENDING,   NULL,                    start,                        RUNNING,   "SuccessfullyEnsuredBackupExecutor"},
+    {RUNNING,   is_late_with_job,        stop_job,                     RUNNING,   "DeadlineExceeded"},
+    {RUNNING,   is_late,                 end_late,                     FAILED,    "DeadlineExceededStopped"},
+    {RUNNING,   is_bad,                  end_bad,                      FAILED,    "BackupFailed"},
+    {RUNNING,   is_good,                 end_good,                     SUCCEEDED, "BackupSucceeded"},
+    {RUNNING,   is_disrupted,            end_disrupted,                FAILED,    "BackupDisrupted"},
+    {RUNNING,   has_not_started_in_time, end_not_started,              FAILED,    "PodNotStarted"},
+    {RUNNING,   NULL,                    watch_on,                     RUNNING,   "JobRuns"},
+    {SUCCEEDED, is_not_clean,            backupsession_clean_history,  SUCCEEDED, "HistoryCleanedAfterSuccess"},
+    {SKIPPED,   is_not_clean,            backupsession_clean_history,  SKIPPED,   "HistoryCleanedAfterSkip"},
+    {FAILED,    is_not_clean,            backupsession_clean_history,  FAILED,    "HistoryCleanedAfterFailure"},
+    {FAILED,    was_retried,             backupsession_note_retried,   FAILED,    "RetryFound"},
+    {FAILED,    has_no_retry_time,       backupsession_schedule_retry, FAILED,    "RetryScheduled"},
+    {FAILED,    is_retry_due,            backupsession_retry,          FAILED,    "Retried"},
+    {FAILED,    awaits_retry,            backupsession_wake_for_retry, FAILED,    "RetryAwaited"},
+    {SUCCEEDED, NULL,                    NULL,                         SUCCEEDED, "AtRest"},
+    {SKIPPED,   NULL,                    NULL,                         SKIPPED,   "AtRest"},
+    {FAILED,    NULL,                    NULL,                         FAILED,    "AtRest"},
 };
 /* clang-format on */
 

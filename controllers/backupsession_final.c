@@ -11,7 +11,9 @@ static int64_t duration_s(const json_t *session)
 {
     int64_t ns = 0;
 
-    return str_parse_duration_ns(str_of(json_text(session, "status.sessionDuration")), &ns, NULL) < 0 ? 0 : ns / 1000000000;
+    if (str_parse_duration_ns(str_of(json_text(session, "status.sessionDuration")), &ns, NULL) < 0)
+        return 0;
+    return ns / 1000000000;
 }
 
 /* MetricsPushed comes last of all: scripts wait for it. It never changes the outcome. */
@@ -36,7 +38,8 @@ void backupsession_clean_history(const void *view, struct world *w, struct plan 
                   arena_printf(world_arena(w), "%zu of %zu sessions removed", n, v->n_history));
     if (strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
         backupsession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics",
-                                    v->invoker ? "the session's metrics are on the operator's page" : "its invoker is gone");
+                                    v->invoker ? "the session's metrics are on the operator's page"
+                                               : "its invoker is gone");
     plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
     if (v->invoker && strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
         session_metrics_plan(w, p, v->doc, v->invoker, strcmp(json_text(v->doc, "status.phase"), "Succeeded") == 0,

@@ -89,8 +89,9 @@ bool condition_is(const json_t *list, const char *type, const char *status)
 
 bool condition_fails_anew(const json_t *old, const json_t *now, const char *type)
 {
-    return condition_is(now, type, "False") && (!condition_is(old, type, "False") ||
-                                                strcmp(condition_message(old, type), condition_message(now, type)) != 0);
+    return condition_is(now, type, "False") &&
+           (!condition_is(old, type, "False") ||
+            strcmp(condition_message(old, type), condition_message(now, type)) != 0);
 }
 
 int64_t condition_since(const json_t *list, const char *type)

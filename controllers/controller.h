@@ -1,12 +1,12 @@
 /*
- * controller: a kind's decisions as a table (style: "a controller is a table"). observe fills a view from the world, the
- * first row that fits adds effects to the plan, the engine runs them. observe, when and act are pure: they read the
+ * controller: a kind's decisions as a table (style: "a controller is a table"). observe fills a view from the world,
+ * the first row that fits adds effects to the plan, the engine runs them. observe, when and act are pure: they read the
  * world, never change it. Rows look at how the world is, not at which event came.
  *
  * Reading the world. Records come from the cache at once. A whole document (world_doc) is read from the API server when
- * it is first asked for in a pass: world_doc then returns NULL and world_waiting is true; the engine drops what the pass
- * made, fetches all that was asked for, and runs observe again with the documents at hand. So controllers read straight
- * on, as if all were there; they may return early once world_waiting is true. act may ask for documents too.
+ * it is first asked for in a pass: world_doc then returns NULL and world_waiting is true; the engine drops what the
+ * pass made, fetches all that was asked for, and runs observe again with the documents at hand. So controllers read
+ * straight on, as if all were there; they may return early once world_waiting is true. act may ask for documents too.
  *
  * The cache may be behind. Nothing may rely on seeing one's own write; what makes a repeated pass harmless is that
  * names are deterministic, that status writes carry the resourceVersion they were computed from, and that events and
@@ -58,9 +58,10 @@ bool world_may(struct world *w, const char *account_ns, const char *account, con
 bool world_waiting(const struct world *w);
 
 /*
- * Why the API server refused to make or change that object in an earlier pass of this key; NULL when it did not, or when
- * it was accepted since. A pass that meets one says so in a condition, leaves the effect out and comes back at retry_s
- * (plan_wake_at); after retry_s it plans the effect again. The engine counts and spaces the tries (multitenancy.md 7.1).
+ * Why the API server refused to make or change that object in an earlier pass of this key; NULL when it did not, or
+ * when it was accepted since. A pass that meets one says so in a condition, leaves the effect out and comes back at
+ * retry_s (plan_wake_at); after retry_s it plans the effect again. The engine counts and spaces the tries
+ * (multitenancy.md 7.1).
  */
 enum refusal_kind {
     REFUSAL_NAME,          /* the name is taken by an object of somebody else (controllers.md 2: NameConflict) */

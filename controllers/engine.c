@@ -1,6 +1,7 @@
 /*
- * engine: see engine.h. Events only put keys in the queue; a timer at "now" runs the turn that takes keys out, so no pass
- * starts inside a cache's callback. A turn starts a bounded number of passes and comes back in the next turn of the loop.
+ * engine: see engine.h. Events only put keys in the queue; a timer at "now" runs the turn that takes keys out, so no
+ * pass starts inside a cache's callback. A turn starts a bounded number of passes and comes back in the next turn of
+ * the loop.
  */
 #include "controllers/engine_pass.h"
 

@@ -29,7 +29,8 @@ struct engine_options {
     /* The controllers to run; NULL: the table of controllers (controller.h). */
     const struct controller *const *controllers;
     size_t n_controllers;
-    /* Told after each pass; NULL fine. result "ok", "refused", "error", "conflict", "canceled"; reason the rule's or "" */
+    /* Told after each pass; NULL fine. result "ok", "refused",
+     * "error", "conflict", "canceled"; reason the rule's or "" */
     void (*on_pass)(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns);
     /* Asked before each write; NULL: always. False: we may have lost the lead without having been told yet (a process that
      * was stopped for a while); the pass ends. */

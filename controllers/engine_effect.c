@@ -1,8 +1,9 @@
 /*
- * engine_effect: the effects of a plan, one after the other, as requests; a failure ends the pass and the rest is not run.
+ * engine_effect: the effects of a plan, one after the other, as requests; a failure ends the pass and the rest is not
+ * run.
  *
- * What is done to the plan here and nowhere else: a name that is taken by our own object is success; a missing object is
- * success for deletes and patches; nothing is made in a namespace that is going away.
+ * What is done to the plan here and nowhere else: a name that is taken by our own object is success; a missing object
+ * is success for deletes and patches; nothing is made in a namespace that is going away.
  */
 #include "controllers/engine_pass.h"
 
@@ -117,9 +118,9 @@ static void effect_failed(struct pass *p, int rc, const struct error *error)
     struct engine *e = p->engine;
     const struct effect *f = p->effect;
     const struct kube_call *call = &p->call.call;
-    enum refusal_kind why = rc == ERR_EXISTS
-                                ? REFUSAL_NAME
-                                : refusal_classify(rc, call->status, call->reason, call->cause, error ? error->msg : "");
+    enum refusal_kind why =
+        rc == ERR_EXISTS ? REFUSAL_NAME
+                         : refusal_classify(rc, call->status, call->reason, call->cause, error ? error->msg : "");
     const char *what = arena_printf(&p->arena, "%s %s %s", effect_verb(f), f->kind->name, f->name ? f->name : "");
     bool ignored = false;
 

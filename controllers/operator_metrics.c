@@ -57,10 +57,10 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
     /* From the start, so that the first miss is an increase. */
     metric_add(m->missed, VALUES("too_late"), 0);
     metric_add(m->missed, VALUES("coalesced"), 0);
-    m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total", "Events that were not recorded.",
-                              NULL, NULL, 0);
-    m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running", "Backup and restore sessions that run.",
-                              NULL, NULL, 0);
+    m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total",
+                              "Events that were not recorded.", NULL, NULL, 0);
+    m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running",
+                              "Backup and restore sessions that run.", NULL, NULL, 0);
     m->waiting = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_waiting", "Sessions that have not started.",
                               of_reason, NULL, 0);
     add_build_info(r, s);

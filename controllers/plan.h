@@ -45,8 +45,8 @@ void plan_init(struct plan *p, struct arena *a, const struct kobj *self, int64_t
 
 /*
  * Once all effects are in: takes out of status patches what self_doc (NULL: not known) holds already, and patches that
- * are empty then; gives each status patch the resourceVersion of self_doc, else of the record. The engine replaces it by
- * the answer's when a plan has several.
+ * are empty then; gives each status patch the resourceVersion of self_doc, else of the record. The engine replaces it
+ * by the answer's when a plan has several.
  */
 void plan_settle(struct plan *p, const json_t *self_doc);
 

@@ -1,9 +1,9 @@
 /*
  * queue: keys that wait for a pass. Pure: times come in.
  *
- * Equal keys merge: the earliest time and the higher priority win. A key that is being worked on is not given out again;
- * what is added meanwhile waits until queue_done. A key lives while it waits, runs, has failed or remembers a refusal;
- * objects at rest cost nothing here.
+ * Equal keys merge: the earliest time and the higher priority win. A key that is being worked on is not given out
+ * again; what is added meanwhile waits until queue_done. A key lives while it waits, runs, has failed or remembers a
+ * refusal; objects at rest cost nothing here.
  */
 #ifndef STASHD_QUEUE_H
 #define STASHD_QUEUE_H

@@ -21,7 +21,8 @@ enum refusal_kind refusal_classify(int rc, int status, const char *reason, const
         return REFUSAL_INVALID;
     if (rc != ERR_DENIED || status == 401) /* 401: a token is about to be read again */
         return N_REFUSALS;
-    if (has(message, "exceeded quota:") || has(message, "insufficient quota") || has(message, "status unknown for quota"))
+    if (has(message, "exceeded quota:") || has(message, "insufficient quota") ||
+        has(message, "status unknown for quota"))
         return REFUSAL_QUOTA;
     if (has(message, "failed quota:"))
         return REFUSAL_QUOTA_NEEDS;

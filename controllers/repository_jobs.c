@@ -1,6 +1,6 @@
 /*
- * repository_jobs: see repository_jobs.h. The Jobs run in the tenant's namespace with no account of their own (they call
- * no API), in the restricted shape, with the Secret as an optional volume: the pod starts without it, so that the
+ * repository_jobs: see repository_jobs.h. The Jobs run in the tenant's namespace with no account of their own (they
+ * call no API), in the restricted shape, with the Secret as an optional volume: the pod starts without it, so that the
  * program can say what is missing.
  */
 #include "controllers/repository_jobs.h"

@@ -1,7 +1,7 @@
 /*
- * repository_secret: is the storage Secret there? The operator may not read it (multitenancy.md 2.3), so a small Job that
- * mounts it answers, and its verdict is condition StorageSecretVerified. The story, all in status and Jobs, so that a
- * restart goes on where it was:
+ * repository_secret: is the storage Secret there? The operator may not read it (multitenancy.md 2.3), so a small Job
+ * that mounts it answers, and its verdict is condition StorageSecretVerified. The story, all in status and Jobs, so
+ * that a restart goes on where it was:
  *
  *   no verdict of this generation -> condition Unknown, Job stash-probe-<repo>
  *   Job done -> True, or False naming what is missing; a failed Job stays as the note of when the last try was

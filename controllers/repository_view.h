@@ -32,7 +32,8 @@ void repository_set_condition(const struct repository_view *v, json_t *list, con
                               const char *reason, const char *message);
 json_t *repository_references(const struct repository_view *v, const struct world *w); /* one reference */
 void repository_patch_finalizer(const struct repository_view *v, struct plan *p, bool wanted);
-void repository_drop_job(const struct repository_view *v, struct plan *p); /* the one looked at, unless it goes already */
+/* The one looked at, unless it goes already. */
+void repository_drop_job(const struct repository_view *v, struct plan *p);
 
 /* repository_secret.c: fills verdict, verified, verdict_age_s, worker_missed; may ask for documents. */
 void repository_secret_look(struct world *w, struct repository_view *v);

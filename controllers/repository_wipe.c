@@ -1,6 +1,6 @@
 /*
- * repository_wipe: the end of a Repository. Only one with wipeOut holds a finalizer, until the Job that deletes its data
- * has succeeded, or wipeOut is taken back, or the namespace goes (multitenancy.md 10).
+ * repository_wipe: the end of a Repository. Only one with wipeOut holds a finalizer, until the Job that deletes its
+ * data has succeeded, or wipeOut is taken back, or the namespace goes (multitenancy.md 10).
  */
 #include "controllers/condition.h"
 #include "controllers/repository_view.h"

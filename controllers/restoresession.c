@@ -117,7 +117,8 @@ static bool is_target_missing(const void *view)
     return v->is_target_absent;
 }
 
-static void fail_executor(const struct restoresession_view *v, struct world *w, struct plan *p, const char *reason, const char *message)
+static void fail_executor(const struct restoresession_view *v, struct world *w, struct plan *p, const char *reason,
+                          const char *message)
 {
     restoresession_set_found_conditions(v);
     restoresession_set_condition(v, EXECUTOR, "False", reason, message);
@@ -415,36 +416,46 @@ static void watch_on(const void *view, struct world *w, struct plan *p)
 
 /* ---- the table ---- */
 
+enum { /* short, for the table */
+    NEW = RESTORESESSION_NEW,
+    PENDING = RESTORESESSION_PENDING,
+    INVALID = RESTORESESSION_INVALID,
+    RUNNING = RESTORESESSION_RUNNING,
+    SUCCEEDED = RESTORESESSION_SUCCEEDED,
+    FAILED = RESTORESESSION_FAILED,
+    UNKNOWN = RESTORESESSION_UNKNOWN,
+};
+
 /* The rows before the start are the same in three phases. */
 #define BEFORE(in)                                                                                                     \
-    {in, is_past_deadline, end_unstarted, RESTORESESSION_FAILED, "DeadlineExceededUnstarted"},                         \
-    {in, is_repository_absent, wait_for_others, RESTORESESSION_PENDING, "RepositoryMissing"},                          \
-    {in, is_invalid, refuse, RESTORESESSION_INVALID, "ValidationFailed"},                                              \
-    {in, is_secret_missing, wait_for_others, RESTORESESSION_PENDING, "StorageSecretMissing"},                          \
-    {in, is_target_missing, wait_for_others, RESTORESESSION_PENDING, "TargetMissing"},                                 \
-    {in, is_impossible, give_up_job, RESTORESESSION_FAILED, "FailedToEnsureRestoreExecutor"},                          \
-    {in, has_foreign_claim, give_up_claim, RESTORESESSION_FAILED, "ClaimExists"},                                      \
-    {in, is_refused_for_good, give_up_refused, RESTORESESSION_FAILED, "JobRefused"},                                   \
-    {in, is_refused_for_now, wait_refused, RESTORESESSION_PENDING, "JobRefusedForNow"},                                \
-    {in, NULL, start, RESTORESESSION_RUNNING, "SuccessfullyEnsuredRestoreExecutor"}
+    {in, is_past_deadline, end_unstarted, FAILED, "DeadlineExceededUnstarted"},                                        \
+    {in, is_repository_absent, wait_for_others, PENDING, "RepositoryMissing"},                                         \
+    {in, is_invalid, refuse, INVALID, "ValidationFailed"},                                                             \
+    {in, is_secret_missing, wait_for_others, PENDING, "StorageSecretMissing"},                                         \
+    {in, is_target_missing, wait_for_others, PENDING, "TargetMissing"},                                                \
+    {in, is_impossible, give_up_job, FAILED, "FailedToEnsureRestoreExecutor"},                                         \
+    {in, has_foreign_claim, give_up_claim, FAILED, "ClaimExists"},                                                     \
+    {in, is_refused_for_good, give_up_refused, FAILED, "JobRefused"},                                                  \
+    {in, is_refused_for_now, wait_refused, PENDING, "JobRefusedForNow"},                                               \
+    {in, NULL, start, RUNNING, "SuccessfullyEnsuredRestoreExecutor"}
 
 /* clang-format off */
 static const struct rule rules[] = {
-    /* in                       when                    effects         to                        reason */
-    {PHASE_ANY,                 has_upstream_finalizer, drop_finalizer, PHASE_ANY,                "FinalizerDropped"},
-    BEFORE(RESTORESESSION_NEW),
-    BEFORE(RESTORESESSION_PENDING),
-    BEFORE(RESTORESESSION_INVALID),
-    {RESTORESESSION_RUNNING,    is_late_with_jobs,      stop_jobs,      RESTORESESSION_RUNNING,   "DeadlineExceeded"},
-    {RESTORESESSION_RUNNING,    is_late,                end_late,       RESTORESESSION_FAILED,    "DeadlineExceededStopped"},
-    {RESTORESESSION_RUNNING,    has_unknown,            end_unknown,    RESTORESESSION_UNKNOWN,   "RestoreUnknown"},
-    {RESTORESESSION_RUNNING,    has_failed,             end_failed,     RESTORESESSION_FAILED,    "RestoreFailed"},
-    {RESTORESESSION_RUNNING,    is_done,                end_good,       RESTORESESSION_SUCCEEDED, "RestoreSucceeded"},
-    {RESTORESESSION_RUNNING,    has_lost,               report_lost,    RESTORESESSION_RUNNING,   "JobLost"},
-    {RESTORESESSION_RUNNING,    NULL,                   watch_on,       RESTORESESSION_RUNNING,   "JobsRun"},
-    {RESTORESESSION_SUCCEEDED,  NULL,                   NULL,           RESTORESESSION_SUCCEEDED, "AtRest"},
-    {RESTORESESSION_FAILED,     NULL,                   NULL,           RESTORESESSION_FAILED,    "AtRest"},
-    {RESTORESESSION_UNKNOWN,    NULL,                   NULL,           RESTORESESSION_UNKNOWN,   "AtRest"},
+    /* in       when                    effects         to         reason */
+    {PHASE_ANY, has_upstream_finalizer, drop_finalizer, PHASE_ANY, "FinalizerDropped"},
+    BEFORE(NEW),
+    BEFORE(PENDING),
+    BEFORE(INVALID),
+    {RUNNING,   is_late_with_jobs,      stop_jobs,      RUNNING,   "DeadlineExceeded"},
+    {RUNNING,   is_late,                end_late,       FAILED,    "DeadlineExceededStopped"},
+    {RUNNING,   has_unknown,            end_unknown,    UNKNOWN,   "RestoreUnknown"},
+    {RUNNING,   has_failed,             end_failed,     FAILED,    "RestoreFailed"},
+    {RUNNING,   is_done,                end_good,       SUCCEEDED, "RestoreSucceeded"},
+    {RUNNING,   has_lost,               report_lost,    RUNNING,   "JobLost"},
+    {RUNNING,   NULL,                   watch_on,       RUNNING,   "JobsRun"},
+    {SUCCEEDED, NULL,                   NULL,           SUCCEEDED, "AtRest"},
+    {FAILED,    NULL,                   NULL,           FAILED,    "AtRest"},
+    {UNKNOWN,   NULL,                   NULL,           UNKNOWN,   "AtRest"},
 };
 /* clang-format on */
 

@@ -26,8 +26,8 @@ static bool has_finalizer(const json_t *doc)
 
 /* ---- what it refers to ---- */
 
-/* Only kinds that the operator knows, and only where the tenant may look: else it would tell him what there is elsewhere
- * (multitenancy.md 3.2, 3.3). */
+/* Only kinds that the operator knows, and only where the tenant may look: else it would tell him what there is
+ * elsewhere (multitenancy.md 3.2, 3.3). */
 static void look_at_target(struct world *w, struct restoresession_view *v)
 {
     bool is_own = strcmp(v->ref.ns, v->self->ns) == 0, is_app = target_is_app(&v->ref);

@@ -10,21 +10,22 @@
  *     count and tell d1 … dn                 those that have no session as skipped or coalesced
  *
  * Proof that a kill between any two effects, a leader change, or two leaders at once neither double nor lose one:
- *  - killed before the create: L is unchanged, nothing was made: the next pass sees the same due times (and decides anew
- *    whether dn is too old).
- *  - killed between create and patch: L is unchanged and session <in>-<dn> exists. The next pass has d1 … dm, m >= n. If
- *    m = n, its create finds the name taken by our own object, which is success, and the patch follows. If m > n (later
- *    due times came meanwhile), dn has its session: it is counted as made, not as skipped.
- *  - killed after the patch: dn is handled, L says so. Only counts and the event may be missing, which tell, not decide.
- *  - two leaders: both creates have one name, so one object; both patches carry the resourceVersion, so one wins and the
- *    other comes back with the newer object, for which nothing is outstanding.
+ *  - killed before the create: L is unchanged, nothing was made: the next pass sees the same due times (and decides
+ *    anew whether dn is too old).
+ *  - killed between create and patch: L is unchanged and session <in>-<dn> exists. The next pass has d1 … dm, m >= n.
+ *    If m = n, its create finds the name taken by our own object, which is success, and the patch follows. If m > n
+ *    (later due times came meanwhile), dn has its session: it is counted as made, not as skipped.
+ *  - killed after the patch: dn is handled, L says so. Only counts and the event may be missing, which tell, not
+ *    decide.
+ *  - two leaders: both creates have one name, so one object; both patches carry the resourceVersion, so one wins and
+ *    the other comes back with the newer object, for which nothing is outstanding.
  *  - a stale cache shows an L that is too old: the create meets the existing name, or, if that session was deleted
  *    already, makes it again. The second needs a finished one to be removed before the cache shows the patch that its
  *    own pass made; and history never removes the newest success and failure (retain.c), so only a skipped one can go.
  *  - the clock steps back: now < L, nothing is outstanding. L more than a day ahead of the clock can only come from a
  *    clock that was wrong: L := now, and names still keep what was made from being made again.
- *  - the clock steps forward, or nobody led for long: the outstanding ones shrink to the latest, and that is made only if
- *    it was due less than 600 s before the pass was asked for. Time in the queue, back-off included, does not count:
+ *  - the clock steps forward, or nobody led for long: the outstanding ones shrink to the latest, and that is made only
+ *    if it was due less than 600 s before the pass was asked for. Time in the queue, back-off included, does not count:
  *    what a leader has taken on stays valid.
  */
 #include "controllers/schedule.h"

@@ -3,8 +3,8 @@
  * it was handled, the controller reads from the API objects (schedule.c), so a lost or doubled wake-up does no harm.
  *
  * 100,000 schedules cost a wheel entry and a reference to the cache's record each; the expression is parsed again when
- * it fires. One timer is set, for the next due second; the wheel counts wall-clock seconds, and the timer comes at least
- * every 30 s to notice steps of the wall clock.
+ * it fires. One timer is set, for the next due second; the wheel counts wall-clock seconds, and the timer comes at
+ * least every 30 s to notice steps of the wall clock.
  */
 #ifndef STASHD_SCHEDULER_H
 #define STASHD_SCHEDULER_H
@@ -14,8 +14,8 @@
 
 struct scheduler; /* opaque: a handle */
 
-/* on_due at each due time that is not handled: wake the schedule controller for that invoker (borrowed). late_ms: by the
- * wall clock. */
+/* on_due at each due time that is not handled: wake the schedule controller for that invoker (borrowed). late_ms: by
+ * the wall clock. */
 typedef void scheduler_fn(void *ctx, const struct kobj *invoker, int64_t late_ms);
 struct scheduler *scheduler_new(struct env *env, const struct cache *cache, scheduler_fn *on_due, void *ctx);
 void scheduler_free(struct scheduler *s);

@@ -104,7 +104,8 @@ static void tell_target(const struct telling *t, const json_t *ref, bool succeed
     if (strcmp(kind, "AppBinding") == 0)
         app = world_doc(t->w, kind_get(KIND_APPBINDING), *ns ? ns : t->ns, json_text(ref, "name"));
     start_lines(t, &l, &out);
-    lines_target(&l, kind, json_text(ref, "name"), app ? json_text(app, "spec.type") : NULL, json_text(app, "apiVersion"));
+    lines_target(&l, kind, json_text(ref, "name"), app ? json_text(app, "spec.type") : NULL,
+                 json_text(app, "apiVersion"));
     lines_gauge(&l, &t->names->target_success, succeeded);
     if (succeeded) {
         lines_gauge(&l, &t->names->target_hosts, (double)n_hosts);

@@ -106,12 +106,11 @@ bool world_may(struct world *w, const char *account_ns, const char *account, con
         ask(w, &access_review, NULL, arena_printf(w->arena, "%s %s %s %s/%s", user, verb, k->plural, ns, name));
 
     if (!d->body)
-        d->body = arena_json(
-            w->arena,
-            json_pack("{s:{s:s, s:[s, s, s], s:{s:s, s:s, s:s, s:s, s:s}}}", "spec", "user", user, "groups",
-                      "system:serviceaccounts", arena_printf(w->arena, "system:serviceaccounts:%s", account_ns),
-                      "system:authenticated", "resourceAttributes", "verb", verb, "group", k->group, "resource", k->plural,
-                      "namespace", ns, "name", name));
+        d->body = arena_json(w->arena, json_pack("{s:{s:s, s:[s, s, s], s:{s:s, s:s, s:s, s:s, s:s}}}", "spec", "user",
+                                                 user, "groups", "system:serviceaccounts",
+                                                 arena_printf(w->arena, "system:serviceaccounts:%s", account_ns),
+                                                 "system:authenticated", "resourceAttributes", "verb", verb, "group",
+                                                 k->group, "resource", k->plural, "namespace", ns, "name", name));
     return json_flag(d->object, "status.allowed", false);
 }
 

@@ -52,8 +52,8 @@ const json_t *world_peek(const struct world *w, const struct kind *k, const char
 
 /* ---- refusals ---- */
 
-/* What a failed write means; N_REFUSALS when it is no refusal but a failure to be tried again (net, 5xx, 429, conflict).
- * rc as of kube_call; status, reason and cause as the server said, message its text. */
+/* What a failed write means; N_REFUSALS when it is no refusal but a failure to be tried again (net, 5xx, 429,
+ * conflict). rc as of kube_call; status, reason and cause as the server said, message its text. */
 enum refusal_kind refusal_classify(int rc, int status, const char *reason, const char *cause, const char *message);
 /* The condition's reason for it; "" for REFUSAL_INVALID. */
 const char *refusal_reason(enum refusal_kind why);

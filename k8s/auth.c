@@ -239,8 +239,8 @@ static void plugin_exit(struct proc *p, int status, int sig)
         return;
     }
     if (status != 0 || sig != 0)
-        rc = error_set(&e, ERR_DENIED, "credential plugin %s ended with %s %d%s%s", a->argv[0], sig ? "signal" : "status",
-                       sig ? sig : status, *a->said ? ": " : "", a->said);
+        rc = error_set(&e, ERR_DENIED, "credential plugin %s ended with %s %d%s%s", a->argv[0],
+                       sig ? "signal" : "status", sig ? sig : status, *a->said ? ": " : "", a->said);
     else
         rc = read_credential(a, &e);
     mem_wipe(a->out.data, a->out.len);

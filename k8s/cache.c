@@ -1,6 +1,6 @@
 /*
- * cache: see cache.h. One store a kind: a map by "<ns>/<name>" and for each index a map from a value to a bucket, the ring
- * of entries that have it. An entry stands in its buckets by links of its own, so that a change costs no search.
+ * cache: see cache.h. One store a kind: a map by "<ns>/<name>" and for each index a map from a value to a bucket, the
+ * ring of entries that have it. An entry stands in its buckets by links of its own, so that a change costs no search.
  */
 #include "k8s/cache.h"
 
@@ -209,7 +209,8 @@ void cache_put(struct cache *c, const struct kobj *o)
         return;
     e = map_get(&s->objects, key);
     if (e && strcmp(e->o->uid, o->uid) != 0) {
-        /* Deleted and made again while we did not look: two changes, or who waits for the end of the old one waits on. */
+        /* Deleted and made again while we did not look: two changes,
+         * or who waits for the end of the old one waits on. */
         drop(c, o->kind, key, e);
         e = NULL;
     }

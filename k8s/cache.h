@@ -1,6 +1,6 @@
 /*
- * cache: the local copies: records by kind and namespace/name, with indexes by owner UID and by one field's value. Filled
- * by watches (watch.h); read by controllers. Iteration order is by order of arrival, so runs repeat.
+ * cache: the local copies: records by kind and namespace/name, with indexes by owner UID and by one field's value.
+ * Filled by watches (watch.h); read by controllers. Iteration order is by order of arrival, so runs repeat.
  */
 #ifndef STASHD_CACHE_H
 #define STASHD_CACHE_H
@@ -15,7 +15,8 @@ typedef void cache_fn(void *ctx, const struct kind *k, const struct kobj *old, c
 struct cache *cache_new(uint64_t seed, cache_fn *on_change, void *ctx);
 void cache_free(struct cache *c);
 
-/* An index by the value of a field, or of "<ns>/<value>" when with_ns; call before the first object of the kind comes. */
+/* An index by the value of a field, or of "<ns>/<value>" when
+ * with_ns; call before the first object of the kind comes. */
 void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns);
 
 /* Takes a reference of its own. An equal resourceVersion changes nothing and calls nobody. */

@@ -1,7 +1,7 @@
 /*
- * client: see client.h. A call goes through steps: AUTH (waiting for the Authorization header; mostly known at once), HTTP
- * (with the server), ENDING (it failed before it reached the server: on_done must not come inside kube_start, so a timer
- * brings it). A 401 leads from HTTP back to AUTH, once.
+ * client: see client.h. A call goes through steps: AUTH (waiting for the Authorization header; mostly known at once),
+ * HTTP (with the server), ENDING (it failed before it reached the server: on_done must not come inside kube_start, so a
+ * timer brings it). A 401 leads from HTTP back to AUTH, once.
  */
 #include "k8s/client.h"
 

@@ -54,8 +54,8 @@ struct kube_call {
     uint32_t timeout_ms;     /* 0: 30 s */
 
     /*
-     * rc 0: object is the answer (borrowed; NULL when it has no JSON body). Else e's text is the server's message and rc:
-     * 401, 403 ERR_DENIED; 404 ERR_NOTFOUND; 409 ERR_EXISTS (reason AlreadyExists) or ERR_CONFLICT; 410 ERR_GONE;
+     * rc 0: object is the answer (borrowed; NULL when it has no JSON body). Else e's text is the server's message and
+     * rc: 401, 403 ERR_DENIED; 404 ERR_NOTFOUND; 409 ERR_EXISTS (reason AlreadyExists) or ERR_CONFLICT; 410 ERR_GONE;
      * 400, 422 and other 4xx ERR_INVALID; 413 ERR_TOOBIG; 429, or 503 with Retry-After ERR_THROTTLED; other 5xx and
      * broken connections ERR_NET; ERR_TIMEOUT; ERR_CANCELED. `status` and `reason` hold what the server said.
      */
@@ -86,6 +86,7 @@ uint32_t kube_retry_after_ms(const struct http_header *headers, size_t n);
 /* A status and the Status object that came with it (NULL: none) to a code of the table above, text and all. */
 int kube_status_error(int status, const json_t *object, uint32_t retry_after_ms, struct error *e);
 
-/* Splits "exceeded quota", policy and RBAC refusals of a 403 is the engine's business: it reads status, reason, cause. */
+/* Splits "exceeded quota", policy and RBAC refusals of a 403
+ * is the engine's business: it reads status, reason, cause. */
 
 #endif

@@ -228,8 +228,8 @@ static json_t *event_object(const struct entry *en)
     json_t *o;
 
     o = json_pack("{s:{s:s,s:s},s:{s:s,s:s,s:s,s:s},s:s,s:s,s:s,s:{s:s},s:s,s:s,s:s,s:s,s:I}", "metadata", "name",
-                  en->name, "namespace", en->ns, "involvedObject", "apiVersion", w->api_version, "kind", w->kind, "name",
-                  w->name, "uid", w->uid, "type", w->type, "reason", w->reason, "message", w->message, "source",
+                  en->name, "namespace", en->ns, "involvedObject", "apiVersion", w->api_version, "kind", w->kind,
+                  "name", w->name, "uid", w->uid, "type", w->type, "reason", w->reason, "message", w->message, "source",
                   "component", w->component, "reportingComponent", w->component, "reportingInstance", "",
                   "firstTimestamp", str_format_time(en->first_ms / 1000, first), "lastTimestamp",
                   str_format_time(en->last_ms / 1000, last), "count", (json_int_t)en->count);

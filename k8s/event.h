@@ -1,8 +1,8 @@
 /*
  * event: Kubernetes Events (v1) that aggregate: the same object, reason and message within 10 minutes is count + 1 on
- * one Event (controllers.md 15). Fire and forget: a failure is a debug line and a counter. Rates (multitenancy.md 9): an
- * object 5 at once, then 1 a minute; a namespace 1 a second, this process 20 a second, both with a minute's worth and a
- * second's worth ahead. Over them a repetition is counted and told with the next one; a new Event is dropped.
+ * one Event (controllers.md 15). Fire and forget: a failure is a debug line and a counter. Rates (multitenancy.md 9):
+ * an object 5 at once, then 1 a minute; a namespace 1 a second, this process 20 a second, both with a minute's worth
+ * and a second's worth ahead. Over them a repetition is counted and told with the next one; a new Event is dropped.
  */
 #ifndef STASHD_EVENT_H
 #define STASHD_EVENT_H

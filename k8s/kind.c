@@ -8,7 +8,8 @@
 #include "core/base/http.h"
 
 #define STASH "stash.appscode.com"
-#define FIELDS(...) (const char *const[]){__VA_ARGS__, NULL}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
+#define FIELDS(...)                                                                                                    \
+    (const char *const[]){__VA_ARGS__, NULL}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
 
 #define TARGET_REF                                                                                                     \
     "spec.target.ref.apiVersion", "spec.target.ref.kind", "spec.target.ref.name", "spec.target.ref.namespace"

@@ -51,7 +51,7 @@ struct kind {
 };
 
 const struct kind *kind_get(enum kind_id id);                                  /* never NULL */
-const struct kind *kind_find(struct str api_version, struct str kind);        /* "stash.appscode.com/v1beta1"; or NULL */
+const struct kind *kind_find(struct str api_version, struct str kind); /* "stash.appscode.com/v1beta1"; or NULL */
 const struct kind *kind_find_name(struct str group, struct str kind);         /* any version; or NULL */
 const char *kind_api_version(const struct kind *k, char out[128]);            /* "v1", "batch/v1" */
 

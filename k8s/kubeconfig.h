@@ -1,6 +1,6 @@
 /*
- * kubeconfig: YAML (or JSON) text to what is needed to connect; in-cluster files to the same. Pure: files are named in the
- * result, or their data is in it; the caller reads them.
+ * kubeconfig: YAML (or JSON) text to what is needed to connect; in-cluster files to the same. Pure: files are named in
+ * the result, or their data is in it; the caller reads them.
  */
 #ifndef STASHD_KUBECONFIG_H
 #define STASHD_KUBECONFIG_H
@@ -17,8 +17,8 @@ struct kubeconfig {
     char *ca_pem, *cert_pem, *key_pem;    /* inline data, decoded; NULL */
     char *ca_file, *cert_file, *key_file; /* as written; relative to the kubeconfig's folder */
     char *token, *token_file;
-    /* NULL-terminated lists; NULL: no plugin. exec_env "K=V": what the kubeconfig asks for and KUBERNETES_EXEC_INFO; the
-     * caller adds what else the plugin needs of our own environment (PATH, HOME). */
+    /* NULL-terminated lists; NULL: no plugin. exec_env "K=V": what the kubeconfig asks for and KUBERNETES_EXEC_INFO;
+     * the caller adds what else the plugin needs of our own environment (PATH, HOME). */
     char **exec_argv, **exec_env;
 };
 

@@ -1,7 +1,7 @@
 /*
- * lease: see lease.h. A try is one or two requests: read the record when we do not know it, then write it when it is ours
- * or may be taken. Two times matter: next_ns, the next try, and 10 s after the last renewal was *sent*, when leadership
- * ends whatever is under way; one timer stands for the earlier of them.
+ * lease: see lease.h. A try is one or two requests: read the record when we do not know it, then write it when it is
+ * ours or may be taken. Two times matter: next_ns, the next try, and 10 s after the last renewal was *sent*, when
+ * leadership ends whatever is under way; one timer stands for the earlier of them.
  */
 #include "k8s/lease.h"
 
@@ -63,8 +63,15 @@ static void stopped(struct kube_lease *l)
 static void call(struct kube_lease *l, enum kube_verb verb, const json_t *body,
                  void (*on_done)(struct kube_call *, int, const json_t *, const struct error *))
 {
-    l->call = (struct kube_call){.verb = verb, .kind = kind_get(KIND_LEASE), .ns = l->ns, .name = l->name, .body = body,
-                                 .lane = KUBE_LANE_LEASES, .timeout_ms = CALL_TIMEOUT_MS, .on_done = on_done, .data = l};
+    l->call = (struct kube_call){.verb = verb,
+                                 .kind = kind_get(KIND_LEASE),
+                                 .ns = l->ns,
+                                 .name = l->name,
+                                 .body = body,
+                                 .lane = KUBE_LANE_LEASES,
+                                 .timeout_ms = CALL_TIMEOUT_MS,
+                                 .on_done = on_done,
+                                 .data = l};
     l->calling = true;
     l->sent_ns = now_ns(l);
     kube_start(l->kube, &l->call);
@@ -80,7 +87,8 @@ static void format_time(struct kube_lease *l, char out[64])
     (void)snprintf(out, 64, "%.*s.%06dZ", (int)strcspn(seconds, "Z"), seconds, (int)(ms % 1000) * 1000);
 }
 
-/* What we write: a whole spec for a new or taken record, the time only for a renewal, an empty holder to give it back. */
+/* What we write: a whole spec for a new or taken record, the
+ * time only for a renewal, an empty holder to give it back. */
 static json_t *record(struct kube_lease *l, bool is_new, const char *holder)
 {
     char time[64];

@@ -2,8 +2,8 @@
  * scan: a streaming scanner that takes the fields we use out of a list or a watch as the bytes arrive. No tree, no
  * whole-body buffer (performance.md 5): only the object being read has its kept values in memory. Any cut of the input
  * gives the same result. Its oracle in the fuzz target is jansson + kobj_from_json: what jansson accepts gives the same
- * records. What is not kept is skipped by counting brackets, not checked: the API server writes it, and no depth or size
- * of one tenant's object can stop the stream of all others. A kept text over LIMIT_STRING is as good as absent.
+ * records. What is not kept is skipped by counting brackets, not checked: the API server writes it, and no depth or
+ * size of one tenant's object can stop the stream of all others. A kept text over LIMIT_STRING is as good as absent.
  */
 #ifndef STASHD_SCAN_H
 #define STASHD_SCAN_H

@@ -1,6 +1,6 @@
 /*
- * scan_shape: which keys of a list or of a watch line the scanner wants, as a tree of names. What has no node is skipped
- * without being looked at. Private to scan.
+ * scan_shape: which keys of a list or of a watch line the scanner wants, as a tree of names. What has no node is
+ * skipped without being looked at. Private to scan.
  */
 #ifndef STASHD_SCAN_SHAPE_H
 #define STASHD_SCAN_SHAPE_H

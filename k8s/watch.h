@@ -10,8 +10,8 @@
  *         on_trouble hears ERR_DENIED and ERR_NOTFOUND (no such kind), once until the next success.
  * Idle:   watches ask for timeoutSeconds 300..600; a stream that the server has not ended 90 s after that is dead:
  *         reconnect.
- * Inside callbacks you may stop this watch; you may not start or free it. One watch a kind and cache: a list's end drops
- * what the list did not have.
+ * Inside callbacks you may stop this watch; you may not start or free it. One watch a kind and cache: a list's end
+ * drops what the list did not have.
  */
 #ifndef STASHD_WATCH_H
 #define STASHD_WATCH_H

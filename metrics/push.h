@@ -1,7 +1,7 @@
 /*
  * push: the Pushgateway's HTTP interface inside the operator (metrics.md 6.1): any client library's push_to_gateway,
- * push_add_to_gateway and delete_from_gateway works unchanged. Pure: a request comes as struct http_serve, the time as a
- * parameter.
+ * push_add_to_gateway and delete_from_gateway works unchanged. Pure: a request comes as struct http_serve, the time as
+ * a parameter.
  *
  * PUT replaces a group, POST the metrics of the same names in it, DELETE drops it. A push that would make /metrics
  * inconsistent (another type for a name, one series in two groups) is refused with 400 and changes nothing but
@@ -26,13 +26,14 @@ void push_free(struct push *p);
 bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms);
 /* The same from inside, as a POST to /metrics/job/<job>[/target/<target>]; target NULL: none. 0, or ERR_INVALID,
  * ERR_CONFLICT, ERR_TOOBIG, ERR_THROTTLED with the reason; then nothing changed. */
-int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms, struct error *e) NODISCARD;
+int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms,
+             struct error *e) NODISCARD;
 /* True when this request changes something and so may need a token. */
 bool push_is_write(const struct http_serve *s);
 
 /* The whole page: own (what registry_write and others wrote), all pushed series, push_time_seconds and
- * push_failure_time_seconds; families ordered by name, each once. Pushed series of a name that own has with another type
- * are left out. */
+ * push_failure_time_seconds; families ordered by name, each once. Pushed series of a name that own has with another
+ * type are left out. */
 void push_write(const struct push *p, struct str own, struct buf *out);
 
 /* Drops all groups of a job: its invoker was deleted. */

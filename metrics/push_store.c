@@ -1,6 +1,6 @@
 /*
- * push_store: see push_store.h. A push is parsed into a group of its own first, checked against all others, and only then
- * put in place, so that a refused one changes nothing.
+ * push_store: see push_store.h. A push is parsed into a group of its own first, checked against all others, and only
+ * then put in place, so that a refused one changes nothing.
  */
 #include "metrics/push_store.h"
 
@@ -69,7 +69,8 @@ struct push_group *push_group_new(const struct text_label *labels, size_t n)
     g->n_labels = n;
     for (size_t i = 0; i < n; i++) {
         g->labels[i].name = (struct str){mem_strndup(labels[i].name.p, labels[i].name.n), labels[i].name.n};
-        g->labels[i].value = (struct str){mem_strndup(labels[i].value.n ? labels[i].value.p : "", labels[i].value.n), labels[i].value.n};
+        g->labels[i].value =
+            (struct str){mem_strndup(labels[i].value.n ? labels[i].value.p : "", labels[i].value.n), labels[i].value.n};
     }
     qsort(g->labels, n, sizeof(*labels), by_name);
     buf_init(&key, ID_MAX);
@@ -177,7 +178,8 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
     }
     id = series_id(x->g, s);
     if (!id)
-        return error_set(e, ERR_TOOBIG, "the labels of %.*s are too long", (int)(s->name.n > 60 ? 60 : s->name.n), s->name.p);
+        return error_set(e, ERR_TOOBIG, "the labels of %.*s are too long", (int)(s->name.n > 60 ? 60 : s->name.n),
+                         s->name.p);
     if (map_put(&x->ids, str_of(id), x->g)) {
         int rc = error_set(e, ERR_CONFLICT, "%.200s was given twice", id);
 
@@ -193,7 +195,8 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
     return 0;
 }
 
-struct push_group *push_parse(const struct push *p, const struct text_label *labels, size_t n, struct str body, struct error *e)
+struct push_group *push_parse(const struct push *p, const struct text_label *labels, size_t n, struct str body,
+                              struct error *e)
 {
     struct parse x = {.p = p, .g = push_group_new(labels, n)};
     int rc;
@@ -219,12 +222,13 @@ static int check_against(const struct push_group *other, const struct push_group
         if (!theirs)
             continue;
         if (mine->type != theirs->type)
-            return error_set(e, ERR_CONFLICT, "%s is a %s in group {%.200s}, not a %s", mine->name, text_type_name(theirs->type),
-                             other->key, text_type_name(mine->type));
+            return error_set(e, ERR_CONFLICT, "%s is a %s in group {%.200s}, not a %s", mine->name,
+                             text_type_name(theirs->type), other->key, text_type_name(mine->type));
         for (size_t i = 0; i < mine->n; i++)
             for (size_t k = 0; k < theirs->n; k++)
                 if (strcmp(mine->series[i].id, theirs->series[k].id) == 0)
-                    return error_set(e, ERR_CONFLICT, "%.200s is in group {%.200s} already", mine->series[i].id, other->key);
+                    return error_set(e, ERR_CONFLICT, "%.200s is in group {%.200s} already", mine->series[i].id,
+                                     other->key);
     }
     return 0;
 }

@@ -40,10 +40,12 @@ void push_family_free(struct push_family *f);
 void push_put_labels(struct buf *out, const struct text_label *labels, size_t n);
 
 /* Parses a body into a group of these labels. ERR_INVALID, ERR_TOOBIG (over series_per_group) with the reason. */
-struct push_group *push_parse(const struct push *p, const struct text_label *labels, size_t n, struct str body, struct error *e);
+struct push_group *push_parse(const struct push *p, const struct text_label *labels, size_t n, struct str body,
+                              struct error *e);
 
 /* Puts what `in` holds into the store: replace: the whole group, else its families one by one. Takes `in` when it
- * succeeds. ERR_CONFLICT: it would make the page inconsistent; ERR_TOOBIG, ERR_THROTTLED: over a cap. Else nothing changes. */
+ * succeeds. ERR_CONFLICT: it would make the page inconsistent; ERR_TOOBIG, ERR_THROTTLED: over a cap. Else nothing
+ * changes. */
 int push_commit(struct push *p, struct push_group *in_take, bool replace, struct error *e);
 
 #endif

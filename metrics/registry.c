@@ -71,7 +71,12 @@ struct metric *registry_add(struct registry *r, enum metric_type type, const cha
 {
     struct metric *m = mem_zalloc(sizeof(*m));
 
-    *m = (struct metric){.type = type, .name = name, .help = help, .labels = labels, .bounds = buckets, .n_bounds = n_buckets};
+    *m = (struct metric){.type = type,
+                         .name = name,
+                         .help = help,
+                         .labels = labels,
+                         .bounds = buckets,
+                         .n_bounds = n_buckets};
     while (labels && labels[m->n_labels])
         m->n_labels++;
     assert(m->n_labels <= LABELS_MAX);
@@ -156,7 +161,8 @@ void registry_on_collect(struct registry *r, void (*fn)(void *ctx), void *ctx)
 }
 
 /* name{labels,extra} value */
-static void put_line(struct buf *out, const struct metric *m, const char *suffix, struct str key, const char *le, double value)
+static void put_line(struct buf *out, const struct metric *m, const char *suffix, struct str key, const char *le,
+                     double value)
 {
     char number[32];
     struct str part;

@@ -14,7 +14,8 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
 struct registry *registry_new(void);
 void registry_free(struct registry *r);
 
-/* labels: names, NULL-terminated (NULL: none). buckets only for histograms, ascending, without +Inf. Texts are static. */
+/* labels: names, NULL-terminated (NULL: none). buckets only for
+ * histograms, ascending, without +Inf. Texts are static. */
 struct metric *registry_add(struct registry *r, enum metric_type type, const char *name, const char *help,
                             const char *const *labels, const double *buckets, size_t n_buckets);
 

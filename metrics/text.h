@@ -1,6 +1,6 @@
 /*
- * text: the text exposition format 0.0.4, in both directions. The parser is pure and bounded: it reads one whole body and
- * calls back for each sample; names and values are borrowed from the body or its own scratch memory for the call.
+ * text: the text exposition format 0.0.4, in both directions. The parser is pure and bounded: it reads one whole body
+ * and calls back for each sample; names and values are borrowed from the body or its own scratch memory for the call.
  */
 #ifndef STASHD_METRICS_TEXT_H
 #define STASHD_METRICS_TEXT_H
@@ -34,7 +34,8 @@ typedef int text_sample_fn(void *ctx, const struct text_sample *s, struct error 
 int text_parse(struct str body, text_sample_fn *fn, void *ctx, struct error *e) NODISCARD;
 
 const char *text_type_name(enum text_type t);
-/* "1", "0.25", "1.7723304e+09", "+Inf", "NaN": the shortest text that reads back as the same number, as Go prints it. */
+/* "1", "0.25", "1.7723304e+09", "+Inf", "NaN": the shortest
+ * text that reads back as the same number, as Go prints it. */
 const char *text_format_value(double v, char out[32]);
 void text_put_escaped(struct buf *out, struct str s, bool quotes); /* \\ and \n, with quotes \" too */
 bool text_name_ok(struct str name, bool label);

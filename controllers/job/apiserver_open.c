@@ -83,7 +83,8 @@ static int find_server(struct kubeconfig *k, const char *kubeconfig, const char 
     } else if (master && *master) {
         return 0; /* nothing but an address */
     } else {
-        rc = kubeconfig_in_cluster(k, env_of(envp, "KUBERNETES_SERVICE_HOST"), env_of(envp, "KUBERNETES_SERVICE_PORT"), e);
+        rc = kubeconfig_in_cluster(k, env_of(envp, "KUBERNETES_SERVICE_HOST"), env_of(envp, "KUBERNETES_SERVICE_PORT"),
+                                   e);
         if (rc == 0)
             rc = load_pem("/", k->ca_file, &k->ca_pem, e);
     }

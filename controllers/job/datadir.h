@@ -33,7 +33,8 @@ struct datadir {
  * attempt of this restore had all in place: nothing is left to do. ERR_INVALID: no such folder, not empty, or half
  * moved by another restore; ERR_CONFLICT: another restore is at work here. datadir_done in either case.
  */
-int datadir_open(struct datadir *d, const char *path, const char *attempt, bool *ret_complete, struct error *e) NODISCARD;
+int datadir_open(struct datadir *d, const char *path, const char *attempt, bool *ret_complete,
+                 struct error *e) NODISCARD;
 /* Moves all of the stage into place; guard: its system tablespace. All of it is on disk when this returns 0. */
 int datadir_commit(struct datadir *d, const char *guard, struct error *e) NODISCARD;
 /* The restore failed: takes everything away but the state file, which says why. */

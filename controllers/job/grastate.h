@@ -18,7 +18,8 @@ struct grastate {
     int64_t seqno;
 };
 
-/* "UUID:SEQNO" with an optional " DOMAIN" (MariaDB) and line end. ERR_INVALID for anything else, and for a seqno below 0. */
+/* "UUID:SEQNO" with an optional " DOMAIN" (MariaDB) and line end.
+ * ERR_INVALID for anything else, and for a seqno below 0. */
 int grastate_parse(struct str text, struct grastate *out, struct error *e) NODISCARD;
 /* The whole file. safe_to_bootstrap: for exactly one node of a cluster. */
 void grastate_format(const struct grastate *g, bool safe_to_bootstrap, struct buf *out);

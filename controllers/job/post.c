@@ -152,7 +152,8 @@ static int verdict(struct post *p, struct error *e)
                      text ? text + 4 : "");
 }
 
-static void write_request(struct post *p, const struct post_request *r, const char *host, uint16_t port, struct str path)
+static void write_request(struct post *p, const struct post_request *r, const char *host, uint16_t port,
+                          struct str path)
 {
     buf_printf(&p->out, "POST %.*s%s HTTP/1.1\r\n", (int)path.n, path.n ? path.p : "", r->path);
     buf_printf(&p->out, strchr(host, ':') ? "host: [%s]:%u\r\n" : "host: %s:%u\r\n", host, port);

@@ -24,7 +24,8 @@ static const struct config_item items[] = {
 static const struct config_spec spec = {
     .program = "stash-job probe-storage-secret",
     .usage = "--provider=PROVIDER [flags]",
-    .about = "Looks whether the storage Secret mounted at STASH_STORAGE_SECRET_DIR has the keys that the provider needs.",
+    .about =
+        "Looks whether the storage Secret mounted at STASH_STORAGE_SECRET_DIR has the keys that the provider needs.",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
 };

@@ -50,7 +50,8 @@ static int fetch(struct apiserver *api, const struct repo_flags *f, struct secre
     int rc;
 
     if (!f->secret_name || !*f->secret_name)
-        return error_set(e, ERR_INVALID, "no storage Secret: neither STASH_STORAGE_SECRET_DIR nor --storage-secret-name");
+        return error_set(e, ERR_INVALID,
+                         "no storage Secret: neither STASH_STORAGE_SECRET_DIR nor --storage-secret-name");
     if (!api)
         return error_set(e, ERR_INVALID, "Secret %s/%s is not mounted and there is no API server to ask", ns,
                          f->secret_name);

@@ -61,7 +61,8 @@ static int list_locks(struct repo *r, struct lock_list *l, struct error *e)
     return rc;
 }
 
-/* False: it is gone or not readable, so it hinders nobody (and nobody knows who holds it). restic tries a vanished file again for long: the limit. */
+/* False: it is gone or not readable, so it hinders nobody (and nobody knows
+ * who holds it). restic tries a vanished file again for long: the limit. */
 static bool show_lock(struct repo *r, const char *id, struct restic_lock *out)
 {
     struct restic_command c;

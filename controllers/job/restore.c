@@ -41,7 +41,8 @@ static const struct config_item items[] = {
 static const struct config_spec spec = {
     .program = "stash-job restore-percona-xtradb",
     .usage = "--provider=PROVIDER --appbinding=NAME [flags]",
-    .about = "Restores a snapshot: a dump through the database's client, a physical backup into an empty data directory.",
+    .about =
+        "Restores a snapshot: a dump through the database's client, a physical backup into an empty data directory.",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
 };

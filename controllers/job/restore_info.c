@@ -80,8 +80,10 @@ int restore_info_check(const char *server, bool is_mariadb, const char *tool_ver
     }
     if (major == have_major && minor == have_minor)
         return 0;
-    return error_set(e, ERR_INVALID, "the backup is of server %s and needs %s %u.%u, but this image has %s: use the Task of "
-                     "the backup's version", server, tool, major, minor, tool_version);
+    return error_set(e, ERR_INVALID,
+                     "the backup is of server %s and needs %s %u.%u, but this image has %s: use the Task of "
+                     "the backup's version",
+                     server, tool, major, minor, tool_version);
 }
 
 const char *restore_info_backup_type(struct str checkpoints, char out[64])

@@ -20,11 +20,12 @@ int restore_info_parse(struct str text, struct restore_info *out, struct error *
 
 /* "8.0.35-27.1" to 8 and 0; false: it begins with no such number. */
 bool restore_info_series(const char *version, unsigned *ret_major, unsigned *ret_minor);
-/* What `--version` of the backup tool printed, to the version of the tool itself ("8.0.35-30", "10.11.8"); "" when it is
- * not understood. out: 64 bytes. */
+/* What `--version` of the backup tool printed, to the version of the tool itself ("8.0.35-30", "10.11.8"); "" when it
+ * is not understood. out: 64 bytes. */
 const char *restore_info_tool_version(struct str printed, char out[64]);
 
-/* Does the tool prepare backups of that server? Same series; xtrabackup 2.4 is 5.7's. ERR_INVALID says which is needed. */
+/* Does the tool prepare backups of that server? Same series;
+ * xtrabackup 2.4 is 5.7's. ERR_INVALID says which is needed. */
 int restore_info_check(const char *server, bool is_mariadb, const char *tool_version, struct error *e) NODISCARD;
 
 /* Value of "backup_type = …" in xtrabackup_checkpoints; out: 64 bytes. */

@@ -41,7 +41,8 @@ struct physical {
 
 static int find_tools(struct physical *p, struct error *e)
 {
-    static const char *const m_extract[] = {"mbstream", NULL}, *const m_prepare[] = {"mariadb-backup", "mariabackup", NULL};
+    static const char *const m_extract[] = {"mbstream", NULL};
+    static const char *const m_prepare[] = {"mariadb-backup", "mariabackup", NULL};
     static const char *const p_extract[] = {"xbstream", NULL}, *const p_prepare[] = {"xtrabackup", NULL};
     const char *server = p->r->server;
 
@@ -50,9 +51,11 @@ static int find_tools(struct physical *p, struct error *e)
     p->prepare = job_find_program(p->is_mariadb ? m_prepare : p_prepare);
     if (p->extract && p->prepare)
         return 0;
-    return error_set(e, ERR_NOTFOUND, "the snapshot holds a physical backup of %s, but this image has no %s and %s: use the "
-                     "Task of that database", *server ? server : "a database",
-                     p->is_mariadb ? "mariadb-backup" : "xtrabackup", p->is_mariadb ? "mbstream" : "xbstream");
+    return error_set(e, ERR_NOTFOUND,
+                     "the snapshot holds a physical backup of %s, but this image has no %s and %s: use the "
+                     "Task of that database",
+                     *server ? server : "a database", p->is_mariadb ? "mariadb-backup" : "xtrabackup",
+                     p->is_mariadb ? "mbstream" : "xbstream");
 }
 
 static int ask_tool_version(struct physical *p, struct error *e)
@@ -114,7 +117,8 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
     int rc = restore_pump_run(&pump, e);
 
     if (rc == 0)
-        log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes), F_INT("files", xbstream_files(x)));
+        log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes),
+                 F_INT("files", xbstream_files(x)));
     return rc;
 }
 

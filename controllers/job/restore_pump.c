@@ -108,11 +108,15 @@ static int from_verdict(struct run *r, int status, int sig, struct error *e)
     if (status || sig) {
         restic_error_text(buf_str(&r->from_err.text), text, sizeof(text));
         redact_message(&r->p->repo->job->redact, text, sizeof(text));
-        return error_set(e, ERR_INVALID, "restic dump: %s", *text ? text : sig ? "it was killed" : "it failed without a word");
+        return error_set(e, ERR_INVALID, "restic dump: %s",
+                         *text ? text
+                         : sig ? "it was killed"
+                               : "it failed without a word");
     }
     if (!r->p->check)
         return r->p->bytes ? 0 : error_set(e, ERR_INVALID, "the snapshot's dump is empty");
-    return xbstream_complete(r->p->check, r->p->options, e) < 0 ? error_wrap(e, (int)e->code, "the snapshot's stream") : 0;
+    return xbstream_complete(r->p->check, r->p->options, e) < 0 ? error_wrap(e, (int)e->code, "the snapshot's stream")
+                                                                : 0;
 }
 
 static void on_from_exit(struct proc *proc, int status, int sig)

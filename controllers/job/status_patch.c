@@ -1,4 +1,5 @@
-/* status_patch: see status_patch.h. Hosts are upserted by hostname, conditions by type, targets by their full reference. */
+/* status_patch: see status_patch.h. Hosts are upserted by hostname,
+ * conditions by type, targets by their full reference. */
 #include "controllers/job/status_patch.h"
 
 #include "core/base/json.h"
@@ -199,7 +200,8 @@ bool status_patch_others_done(const json_t *session, const struct status_target 
             return false;
         if (own)
             continue;
-        if (!host_done(entry) && (!json_at(entry, "totalHosts") || count_done(entry, NULL) < json_int(entry, "totalHosts", 1)))
+        if (!host_done(entry) &&
+            (!json_at(entry, "totalHosts") || count_done(entry, NULL) < json_int(entry, "totalHosts", 1)))
             return false;
         n++;
     }

@@ -15,8 +15,8 @@ struct status_target {
     const char *kind, *name, *ns; /* ns "": the session's */
 };
 
-/* The reference of the target in an invoker: spec.target.ref or one of spec.members (backup and restore); NULL when it is
- * not there. An invoker whose target has no name (only claim templates) fits any. */
+/* The reference of the target in an invoker: spec.target.ref or one of spec.members (backup and restore); NULL when it
+ * is not there. An invoker whose target has no name (only claim templates) fits any. */
 const json_t *status_patch_find_ref(const json_t *invoker, const struct status_target *t);
 /* The target's entry in status.targets of a session (or status.members of a batch); NULL when there is none. */
 json_t *status_patch_find_entry(const json_t *entries, const struct status_target *t, const char *default_ns);

@@ -80,8 +80,8 @@ static int read_invoker(struct update *u, const char *kind_name, const char *nam
     const struct kind *k = kind_of(kind_name);
 
     if (!k || !*name)
-        return error_set(e, ERR_INVALID, "--invoker-kind and --invoker-name are needed; got \"%s\" and \"%s\"", kind_name,
-                         name);
+        return error_set(e, ERR_INVALID, "--invoker-kind and --invoker-name are needed; got \"%s\" and \"%s\"",
+                         kind_name, name);
     return apiserver_get(u->api, k, u->flags->ns, name, &u->invoker, e);
 }
 

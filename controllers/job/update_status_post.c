@@ -29,7 +29,8 @@ struct post {
 
 struct action {
     const char *name, *condition, *good, *bad;
-    int (*run)(struct post *p, struct error *e); /* 0: done; ERR_GONE: it ran and what it found is bad; else it failed */
+    /* 0: done; ERR_GONE: it ran and what it found is bad; else it failed */
+    int (*run)(struct post *p, struct error *e);
     bool is_metrics; /* never changes the outcome */
 };
 
@@ -308,7 +309,8 @@ static int wait_for_others(struct post *p, struct error *e)
         json_t *now = NULL;
 
         if (env_now_ns(u->job->env) >= end)
-            return error_set(e, ERR_TIMEOUT, "other targets or hosts of the session had not ended after %d s", OTHERS_WAIT_S);
+            return error_set(e, ERR_TIMEOUT, "other targets or hosts of the session had not ended after %d s",
+                             OTHERS_WAIT_S);
         if ((rc = job_sleep(u->job, OTHERS_POLL_MS, e)) < 0 ||
             (rc = apiserver_get(u->api, kind_get(KIND_BACKUPSESSION), json_text(u->session, "metadata.namespace"),
                                 json_text(u->session, "metadata.name"), &now, e)) < 0)

@@ -1,5 +1,6 @@
 /*
- * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Raw numbers of output.json are preferred to the formatted texts beside them.
+ * update_status_push: metrics of hosts and of the repository to a Pushgateway (metrics.md 1.3 to 1.5, 2, 3). Raw
+ * numbers of output.json are preferred to the formatted texts beside them.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -56,7 +57,8 @@ static void put_session_labels(struct lines *l, const struct update *u, const ch
 
 static void put_target_labels(struct lines *l, const struct update *u, const json_t *app)
 {
-    lines_target(l, u->target.kind, u->target.name, app ? json_text(app, "spec.type") : NULL, json_text(app, "apiVersion"));
+    lines_target(l, u->target.kind, u->target.name, app ? json_text(app, "spec.type") : NULL,
+                 json_text(app, "apiVersion"));
 }
 
 /* ---- values ---- */
@@ -136,7 +138,8 @@ static void put_backup(struct lines *l, const json_t *host)
         {BACKUP("backup_success", "1 when the host's last backup succeeded."), good},
         {BACKUP("backup_duration_seconds", "How long the host's backup took."), duration_of(host)},
         {BACKUP("data_size_bytes", "Size of the host's data."), sum_sizes(s, "totalSizeBytes", "totalSize")},
-        {BACKUP("data_uploaded_bytes", "Bytes that were new to the repository."), sum_sizes(s, "uploadedBytes", "uploaded")},
+        {BACKUP("data_uploaded_bytes", "Bytes that were new to the repository."),
+         sum_sizes(s, "uploadedBytes", "uploaded")},
         {BACKUP("data_processing_time_seconds", "How long restic worked."), sum_times(s)},
         {BACKUP("files_total", "Files of the snapshot."), sum_counts(s, "fileStats.totalFiles")},
         {BACKUP("files_new", "Files that were new."), sum_counts(s, "fileStats.newFiles")},
@@ -151,7 +154,8 @@ static void put_backup(struct lines *l, const json_t *host)
 static void put_restore(struct lines *l, const json_t *host)
 {
     static const struct lines_metric success = RESTORE("restore_success", "1 when the host's last restore succeeded."),
-                                     duration = RESTORE("restore_duration_seconds", "How long the host's restore took.");
+                                     duration =
+                                         RESTORE("restore_duration_seconds", "How long the host's restore took.");
     bool good = str_same(json_text(host, "phase"), "Succeeded");
 
     lines_gauge(l, &success, good);
@@ -220,8 +224,9 @@ static bool wants_push(const struct update *u)
 /* "/metrics/job/<kind>-<ns>-<name>[/target/<kind>-<name>/hostname/<host>]" */
 static void put_path(const struct update *u, const char *host, struct buf *path)
 {
-    AUTO_FREE char *job = mem_printf("%s-%s-%s", json_text(u->invoker, "kind"), json_text(u->invoker, "metadata.namespace"),
-                                     json_text(u->invoker, "metadata.name"));
+    AUTO_FREE char *job =
+        mem_printf("%s-%s-%s", json_text(u->invoker, "kind"), json_text(u->invoker, "metadata.namespace"),
+                   json_text(u->invoker, "metadata.name"));
     AUTO_FREE char *target = mem_printf("%s-%s", u->target.kind, u->target.name);
 
     for (char *p = job; *p && *p != '-'; p++)

@@ -233,5 +233,6 @@ void config_help(const struct config_spec *spec, FILE *to)
         (void)fputc('\n', to);
     }
     if (spec->env_prefix)
-        (void)fprintf(to, "\nEach flag can also be set in the environment: --log-level as %sLOG_LEVEL.\n", spec->env_prefix);
+        (void)fprintf(to, "\nEach flag can also be set in the environment: --log-level as %sLOG_LEVEL.\n",
+                      spec->env_prefix);
 }

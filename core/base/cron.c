@@ -1,7 +1,7 @@
 /*
- * cron: see cron.h. A parsed expression is five bit sets; the next due time is found field by field from the top: month,
- * day, hour, minute, each jump setting the lower ones to their first value. Days are counted in the civil calendar of
- * UTC, so nothing here knows of zones or daylight saving.
+ * cron: see cron.h. A parsed expression is five bit sets; the next due time is found field by field from the top:
+ * month, day, hour, minute, each jump setting the lower ones to their first value. Days are counted in the civil
+ * calendar of UTC, so nothing here knows of zones or daylight saving.
  */
 #include "core/base/cron.h"
 
@@ -17,7 +17,8 @@ struct field {
     unsigned n_names;
 };
 
-static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"};
+static const char *const months[] = {"jan", "feb", "mar", "apr", "may", "jun",
+                                     "jul", "aug", "sep", "oct", "nov", "dec"};
 static const char *const weekdays[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
 static const struct field fields[] = {

@@ -47,8 +47,8 @@ static size_t credential_at(const struct log *sink, const char *p, size_t left)
     return longest;
 }
 
-/* A text without credentials: before it is escaped, which would hide one with a quote in it, and before it is cut, which
- * would leave the half of one. */
+/* A text without credentials: before it is escaped, which would hide one with a quote in it, and before it is cut,
+ * which would leave the half of one. */
 static void put_text(struct buf *b, const struct log *sink, struct str s, size_t max)
 {
     struct buf plain;

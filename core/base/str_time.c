@@ -32,7 +32,8 @@ static int duration_part(struct str *s, int64_t *sum, struct error *e)
     int64_t unit = 0, add;
 
     for (; n < s->n && is_digit(s->p[n]); n++, digits = true)
-        if (__builtin_mul_overflow(whole, 10u, &whole) || __builtin_add_overflow(whole, (uint64_t)(s->p[n] - '0'), &whole))
+        if (__builtin_mul_overflow(whole, 10u, &whole) ||
+            __builtin_add_overflow(whole, (uint64_t)(s->p[n] - '0'), &whole))
             return error_set(e, ERR_INVALID, "the number is too large");
     if (n < s->n && s->p[n] == '.')
         for (n++; n < s->n && is_digit(s->p[n]); n++, digits = true)
@@ -50,7 +51,8 @@ static int duration_part(struct str *s, int64_t *sum, struct error *e)
         if (str_is((struct str){s->p, n}, units[i].name))
             unit = units[i].ns;
     if (!unit)
-        return error_set(e, ERR_INVALID, n ? "unknown unit \"%.*s\"; use ns, us, ms, s, m or h" : "a unit is missing%.*s",
+        return error_set(e, ERR_INVALID,
+                         n ? "unknown unit \"%.*s\"; use ns, us, ms, s, m or h" : "a unit is missing%.*s",
                          (int)(n > 20 ? 20 : n), s->p);
     s->p += n;
     s->n -= n;
@@ -204,9 +206,9 @@ int str_parse_time(struct str s, int64_t *ret_unix_s)
     int64_t offset = 0;
     size_t at = 19;
 
-    if (y < 1 || mo < 1 || mo > 12 || d < 1 || (unsigned)d > days_of_month(y, (unsigned)mo) || h < 0 || h > 23 || mi < 0 ||
-        mi > 59 || sec < 0 || sec > 60 || !char_at(s, 4, "-") || !char_at(s, 7, "-") || !char_at(s, 10, "Tt") ||
-        !char_at(s, 13, ":") || !char_at(s, 16, ":"))
+    if (y < 1 || mo < 1 || mo > 12 || d < 1 || (unsigned)d > days_of_month(y, (unsigned)mo) || h < 0 || h > 23 ||
+        mi < 0 || mi > 59 || sec < 0 || sec > 60 || !char_at(s, 4, "-") || !char_at(s, 7, "-") ||
+        !char_at(s, 10, "Tt") || !char_at(s, 13, ":") || !char_at(s, 16, ":"))
         return ERR_INVALID;
     if (char_at(s, at, ".")) {
         size_t start = ++at;

@@ -1,6 +1,6 @@
 /*
- * devkube: a small Kubernetes for one machine: our model of its API server over HTTP/2 and TLS, with a kubelet that runs
- * pods as sandboxed processes. For development, tests and the quickstart.
+ * devkube: a small Kubernetes for one machine: our model of its API server over HTTP/2 and TLS, with a kubelet that
+ * runs pods as sandboxed processes. For development, tests and the quickstart.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,30 +30,35 @@ struct settings {
     bool pods, log_json, help, version;
 };
 
+/* clang-format off */
+#define AT(member) offsetof(struct settings, member)
 static const struct config_item items[] = {
-    {"state",     CFG_STRING, offsetof(struct settings, state),     NULL,        0, 0,     "folder that holds the whole cluster (required)"                        },
-    {"address",   CFG_STRING, offsetof(struct settings, address),   "127.0.0.1", 0, 0,     "address to serve on"                                                    },
-    {"port",      CFG_UINT,   offsetof(struct settings, port),      "6443",      0, 65535, "port to serve on; 0: any free one"                                      },
-    {"image",     CFG_LIST,   offsetof(struct settings, images),    NULL,        0, 0,     "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest"},
-    {"pods",      CFG_BOOL,   offsetof(struct settings, pods),      "true",      0, 0,     "run pods; false: only serve the API"                                    },
-    {"log-level", CFG_STRING, offsetof(struct settings, log_level), "info",      0, 0,     "debug, info, warn or error"                                             },
-    {"log-json",  CFG_BOOL,   offsetof(struct settings, log_json),  NULL,        0, 0,     "log JSON lines also on a terminal"                                      },
-    {"help",      CFG_BOOL,   offsetof(struct settings, help),      NULL,        0, 0,     "this text"                                                              },
-    {"version",   CFG_BOOL,   offsetof(struct settings, version),   NULL,        0, 0,     "print the version"                                                      },
+    {"state", CFG_STRING, AT(state), NULL, 0, 0, "folder that holds the whole cluster (required)"},
+    {"address", CFG_STRING, AT(address), "127.0.0.1", 0, 0, "address to serve on"},
+    {"port", CFG_UINT, AT(port), "6443", 0, 65535, "port to serve on; 0: any free one"},
+    {"image", CFG_LIST, AT(images), NULL, 0, 0,
+     "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest"},
+    {"pods", CFG_BOOL, AT(pods), "true", 0, 0, "run pods; false: only serve the API"},
+    {"log-level", CFG_STRING, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
+    {"log-json", CFG_BOOL, AT(log_json), NULL, 0, 0, "log JSON lines also on a terminal"},
+    {"help", CFG_BOOL, AT(help), NULL, 0, 0, "this text"},
+    {"version", CFG_BOOL, AT(version), NULL, 0, 0, "print the version"},
 };
+#undef AT
+/* clang-format on */
 
 static const struct config_spec spec = {
     .program = "devkube",
     .usage = "--state=FOLDER [flags]",
     .about =
-        "An embedded Kubernetes for one machine: API server, controllers for Jobs, namespaces and garbage collection, and a\n"
-        "kubelet that runs containers as processes in bubblewrap. It writes FOLDER/kubeconfig for kubectl and serves until\n"
-        "SIGTERM; started again with the same folder it goes on where it was.\n"
+        "An embedded Kubernetes for one machine: API server, controllers for Jobs, namespaces and garbage collection,\n"
+        "and a kubelet that runs containers as processes in bubblewrap. It writes FOLDER/kubeconfig for kubectl and\n"
+        "serves until SIGTERM; started again with the same folder it goes on where it was.\n"
         "\n"
-        "What it is not: a Kubernetes for anything that matters. No images (an image name stands for a program of this\n"
-        "machine, --image), no scheduler, no network of its own (pods share the host's), no Services but names in the pods'\n"
-        "/etc/hosts, no probes, no resource limits, no Deployments or StatefulSets run, no admission webhooks, no audit log,\n"
-        "no replication. Server-side apply merges without field ownership.",
+        "What it is not: a Kubernetes for anything that matters. No images (an image name stands for a program of\n"
+        "this machine, --image), no scheduler, no network of its own (pods share the host's), no Services but names\n"
+        "in the pods' /etc/hosts, no probes, no resource limits, no Deployments or StatefulSets run, no admission\n"
+        "webhooks, no audit log, no replication. Server-side apply merges without field ownership.",
     .env_prefix = "DEVKUBE_",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
@@ -68,8 +73,8 @@ static int check_image(const char *image, struct error *e)
     const char *program = strchr(image, '=');
 
     if (!program || program == image || program[1] != '/')
-        return error_set(e, ERR_INVALID, "--image=%s: PATTERN=/PATH/PROGRAM is wanted, such as stash*=/usr/bin/stash-job",
-                         image);
+        return error_set(e, ERR_INVALID,
+                         "--image=%s: PATTERN=/PATH/PROGRAM is wanted, such as stash*=/usr/bin/stash-job", image);
     if (access(program + 1, X_OK) < 0)
         return error_set(e, ERR_INVALID, "--image=%s: %s", image, strerror(errno));
     return 0;
@@ -146,7 +151,11 @@ static void on_commit(void *ctx, uint64_t rv, const char *key, const json_t *obj
 
 static int load(struct devkube *d, struct error *e)
 {
-    const struct model_options options = {.env = d->env, .seed = env_random(d->env), .on_commit = on_commit, .ctx = d, .rbac = true,
+    const struct model_options options = {.env = d->env,
+                                          .seed = env_random(d->env),
+                                          .on_commit = on_commit,
+                                          .ctx = d,
+                                          .rbac = true,
                                           .ca_pem = d->pki.ca.data};
 
     d->model = model_new(&options);
@@ -199,7 +208,8 @@ static int write_kubeconfig(struct devkube *d, struct error *e)
     put_base64(&out, "client-key-data", &d->pki.admin_key);
     buf_puts(&out, "contexts:\n- name: devkube\n  context: {cluster: devkube, user: admin}\n");
     (void)snprintf(path, sizeof(path), "%s/kubeconfig", d->state);
-    rc = buf_error(&out) < 0 ? error_set(e, ERR_TOOBIG, "%s: too long", path) : env_uv_write_file(path, buf_str(&out), 0600, true, e);
+    rc = buf_error(&out) < 0 ? error_set(e, ERR_TOOBIG, "%s: too long", path)
+                             : env_uv_write_file(path, buf_str(&out), 0600, true, e);
     mem_wipe(out.data, out.len);
     buf_done(&out);
     return rc;
@@ -320,7 +330,8 @@ int main(int argc, char **argv)
     mem_install((unsigned)getpid());
     (void)umask(022);
     (void)setrlimit(RLIMIT_CORE, &no_core); /* keys are in memory */
-    if (config_parse(&spec, argc, (const char *const *)argv, (const char *const *)environ, &d.settings, NULL, NULL, &e) < 0) {
+    if (config_parse(&spec, argc, (const char *const *)argv, (const char *const *)environ, &d.settings, NULL, NULL,
+                     &e) < 0) {
         (void)fprintf(stderr, "devkube: %s\n", e.msg);
         return 2;
     }

@@ -1,5 +1,5 @@
-/* devkube_kubelog: what containers print: a file each in the pod's folder, with the time of each line, and the people who
- * follow it (kubectl logs -f). Standard output and error are one stream, as in a container's log. */
+/* devkube_kubelog: what containers print: a file each in the pod's folder, with the time of each line, and the people
+ * who follow it (kubectl logs -f). Standard output and error are one stream, as in a container's log. */
 #include <string.h>
 
 #include "core/base/buf.h"
@@ -89,15 +89,16 @@ static void read_log(const char *path, int64_t tail_lines, struct buf *out)
 
 static void reply_absent(struct http_serve *s, const char *ns, const char *pod, const char *container)
 {
-    AUTO_FREE char *body = mem_printf("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":"
-                                      "\"container %s of pod %s/%s has no log here\",\"reason\":\"BadRequest\",\"code\":400}",
-                                      container[0] ? container : "(first)", ns, pod);
+    AUTO_FREE char *body =
+        mem_printf("{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":"
+                   "\"container %s of pod %s/%s has no log here\",\"reason\":\"BadRequest\",\"code\":400}",
+                   container[0] ? container : "(first)", ns, pod);
 
     http_reply(s, 400, "application/json", str_of(body));
 }
 
-void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
-                  bool previous, int64_t tail_lines)
+void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container,
+                   bool follow, bool previous, int64_t tail_lines)
 {
     struct kubelet *k = kubelet;
     struct container *c = find_container(k, ns, pod, container);

@@ -1,6 +1,7 @@
 /*
- * devkube_log: the cluster's state on disk: one line a change, "<rv> <crc> <key> <json or ->", appended before the answer
- * goes out. A line cut short by a kill is dropped at the next start; a log that is mostly dead lines is written anew.
+ * devkube_log: the cluster's state on disk: one line a change, "<rv> <crc> <key> <json or ->", appended before the
+ * answer goes out. A line cut short by a kill is dropped at the next start; a log that is mostly dead lines is written
+ * anew.
  */
 #ifndef STASHD_DEVKUBE_LOG_H
 #define STASHD_DEVKUBE_LOG_H

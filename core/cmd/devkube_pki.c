@@ -127,7 +127,8 @@ static int make_all(struct devkube_pki *p, const char *state, const char *addres
 
     buf_init(&ca_key, PEM_MAX);
     (void)snprintf(names, sizeof(names),
-                   "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:%s", address);
+                   "DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,IP:127.0.0.1,IP:%s",
+                   address);
     rc = make(&ca, NULL, NULL, "devkube-ca", NULL, e);
     if (rc == 0)
         rc = make(&server, &ca, NULL, "devkube", names, e);

@@ -117,8 +117,8 @@ void container_done(struct container *c);
 /* ---- devkube_kubelog.c ---- */
 void kubelog_line(struct container *c, struct str line);
 void kubelog_ended(struct container *c); /* followers are let go */
-void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container, bool follow,
-                  bool previous, int64_t tail_lines);
+void kubelog_serve(void *kubelet, struct http_serve *s, const char *ns, const char *pod, const char *container,
+                   bool follow, bool previous, int64_t tail_lines);
 /* The last lines of the log, at most 2 kB: what FallbackToLogsOnError puts into the termination message. */
 char *kubelog_tail(const struct container *c);
 

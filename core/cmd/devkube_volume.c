@@ -63,8 +63,8 @@ static int give_entry(const char *path, const struct stat *st, int flag, struct 
     return 0;
 }
 
-/* What the kubelet does with fsGroup: all of the volume belongs to that group, which may read and write it, and new files
- * get it too. */
+/* What the kubelet does with fsGroup: all of the volume belongs to that group, which may read and write it, and new
+ * files get it too. */
 static void give_to_group(const struct pod *p, const char *path)
 {
     int64_t gid = fs_group(p);
@@ -99,8 +99,8 @@ static json_t *get_object(const struct pod *p, const char *plural, const char *n
 
 static char *claim_folder(const struct kubelet *k, const json_t *claim)
 {
-    return mem_printf("%s/volumes/%s_%s_%.8s", k->o.state, json_text(claim, "metadata.namespace"), json_text(claim, "metadata.name"),
-                      json_text(claim, "metadata.uid"));
+    return mem_printf("%s/volumes/%s_%s_%.8s", k->o.state, json_text(claim, "metadata.namespace"),
+                      json_text(claim, "metadata.name"), json_text(claim, "metadata.uid"));
 }
 
 /* name "": the account's token folder. */
@@ -130,7 +130,8 @@ const char *volume_path(const struct pod *p, const char *volume, struct arena *a
 
 /* ---- files of secrets, config maps and projections ---- */
 
-static int write_one(const struct pod *p, const char *folder, const char *name, struct str bytes, int64_t mode, struct error *e)
+static int write_one(const struct pod *p, const char *folder, const char *name, struct str bytes, int64_t mode,
+                     struct error *e)
 {
     AUTO_FREE char *path = mem_printf("%s/%s", folder, name);
     int64_t gid = fs_group(p);
@@ -149,8 +150,8 @@ static int write_one(const struct pod *p, const char *folder, const char *name, 
     return rc;
 }
 
-static int write_key(const struct pod *p, const char *folder, const char *name, const json_t *value, bool secret, int64_t mode,
-                     struct error *e)
+static int write_key(const struct pod *p, const char *folder, const char *name, const json_t *value, bool secret,
+                     int64_t mode, struct error *e)
 {
     struct buf raw;
     int rc;
@@ -169,10 +170,12 @@ static int write_key(const struct pod *p, const char *folder, const char *name, 
 }
 
 /* source: a SecretVolumeSource, ConfigMapVolumeSource or the same inside a projection. */
-static int write_keys(const struct pod *p, const char *folder, const json_t *source, bool secret, int64_t mode, struct error *e)
+static int write_keys(const struct pod *p, const char *folder, const json_t *source, bool secret, int64_t mode,
+                      struct error *e)
 {
     const char *name = json_text(source, secret && json_object_get(source, "secretName") ? "secretName" : "name"), *key;
-    json_t *object = get_object(p, secret ? "secrets" : "configmaps", name), *data = json_object_get(object, "data"), *value;
+    json_t *object = get_object(p, secret ? "secrets" : "configmaps", name), *data = json_object_get(object, "data"),
+           *value;
     const json_t *items = json_object_get(source, "items"), *item;
     bool optional = json_flag(source, "optional", false);
     size_t i;
@@ -185,7 +188,8 @@ static int write_keys(const struct pod *p, const char *folder, const json_t *sou
         json_array_foreach (items, i, item) {
             value = json_object_get(data, json_text(item, "key"));
             if (!value && !optional)
-                rc = error_set(e, ERR_NOTFOUND, "%s \"%s\" has no key \"%s\"", secret ? "secret" : "configmap", name, json_text(item, "key"));
+                rc = error_set(e, ERR_NOTFOUND, "%s \"%s\" has no key \"%s\"", secret ? "secret" : "configmap", name,
+                               json_text(item, "key"));
             else if (value)
                 rc = write_key(p, folder, json_text(item, "path"), value, secret, json_int(item, "mode", mode), e);
             if (rc < 0)
@@ -223,7 +227,8 @@ static int write_downward(const struct pod *p, const char *folder, const json_t 
 
     json_array_foreach (json_object_get(source, "items"), i, item) {
         const char *field = json_text(item, "fieldRef.fieldPath");
-        const char *text = strncmp(field, "metadata.", 9) == 0 ? json_text(p->meta, field + 9) : json_text(p->spec, field);
+        const char *text =
+            strncmp(field, "metadata.", 9) == 0 ? json_text(p->meta, field + 9) : json_text(p->spec, field);
 
         rc = write_one(p, folder, json_text(item, "path"), str_of(text), json_int(item, "mode", mode), e);
         if (rc < 0)
@@ -323,7 +328,8 @@ static void put_services(const struct pod *p, struct buf *hosts)
 
     if (model_do(p->k->o.model, "system:node", "GET", "/api/v1/endpoints", NULL, &list) == 200)
         json_array_foreach (json_object_get(list, "items"), i, endpoints) {
-            const char *ip = json_text(endpoints, "subsets.0.addresses.0.ip"), *name = json_text(endpoints, "metadata.name");
+            const char *ip = json_text(endpoints, "subsets.0.addresses.0.ip"),
+                       *name = json_text(endpoints, "metadata.name");
             const char *ns = json_text(endpoints, "metadata.namespace");
 
             if (ip[0])
@@ -433,7 +439,8 @@ void claim_sync(struct kubelet *k, const json_t *claim, bool deleted)
 
     if (deleted) {
         if (!remove_tree(folder))
-            log_warn(k->o.log, "folder of a claim not removed", F_STR("folder", folder), F_STR("error", strerror(errno)));
+            log_warn(k->o.log, "folder of a claim not removed", F_STR("folder", folder),
+                     F_STR("error", strerror(errno)));
         return;
     }
     if (strcmp(json_text(claim, "status.phase"), "Bound") == 0 || json_at(claim, "metadata.deletionTimestamp"))

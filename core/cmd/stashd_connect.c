@@ -1,4 +1,5 @@
-/* stashd_connect: see stashd_connect.h. Files are read here, once at the start; only a token file is read again (auth). */
+/* stashd_connect: see stashd_connect.h. Files are read here,
+ * once at the start; only a token file is read again (auth). */
 #include "core/cmd/stashd_connect.h"
 
 #include <stdlib.h>
@@ -168,7 +169,8 @@ int stashd_connect(struct stashd_connection *c, struct env *env, const char *kub
     make_auth(c, env, path);
     c->kube = (struct kube){.env = env, .auth = c->auth, .user_agent = "stashd/" STASHD_VERSION};
     for (size_t i = 0; i < N_KUBE_LANES; i++)
-        c->kube.peers[i] = h2_peer_new(&(struct h2_peer_options){.env = env, .host = host, .port = port, .tls = c->tls});
+        c->kube.peers[i] =
+            h2_peer_new(&(struct h2_peer_options){.env = env, .host = host, .port = port, .tls = c->tls});
     return 0;
 }
 

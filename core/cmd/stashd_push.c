@@ -1,4 +1,5 @@
-/* stashd_push: see stashd_push.h. A request waits for its review; a client that goes meanwhile takes its request along. */
+/* stashd_push: see stashd_push.h. A request waits for its review;
+ * a client that goes meanwhile takes its request along. */
 #include "core/cmd/stashd_push.h"
 
 #include <assert.h>

@@ -15,7 +15,8 @@ static void add_gauge(struct buf *out, const char *name, const char *type, const
 {
     char text[32];
 
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type, name, text_format_value(value, text));
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %s\n", name, help, name, type, name,
+               text_format_value(value, text));
 }
 
 static double count_files(void)

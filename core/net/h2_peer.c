@@ -2,8 +2,8 @@
  * h2_peer: struct http_peer over HTTP/2 (h2.h).
  *
  * One connection takes the new calls; others may be finishing theirs after GOAWAY. A call knows its stream, a stream
- * its call; who ends first unties both. on_done always comes from the loop: from the stream's end, or, when the end is our
- * own doing (cancel, timeout, lost connection), from the `done` list in a later turn.
+ * its call; who ends first unties both. on_done always comes from the loop: from the stream's end, or, when the end is
+ * our own doing (cancel, timeout, lost connection), from the `done` list in a later turn.
  */
 #include <assert.h>
 #include <nghttp2/nghttp2.h>

@@ -4,8 +4,8 @@
  * libwebsockets-evlib-uv).
  *
  * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers
- * only the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when its
- * answer is sent, not before.
+ * only the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when
+ * its answer is sent, not before.
  */
 #ifndef STASHD_WEB_H
 #define STASHD_WEB_H

@@ -173,8 +173,9 @@ static int may_impersonate(struct request *q, const char *resource, const char *
 
     if (rbac_allows(q->m, q->real_user, &a, NULL, 0))
         return 0;
-    return request_fail(q, 403, "Forbidden", "%s \"%s\" is forbidden: User \"%s\" cannot impersonate resource \"%s\" in "
-                                             "API group \"\" at the cluster scope",
+    return request_fail(q, 403, "Forbidden",
+                        "%s \"%s\" is forbidden: User \"%s\" cannot impersonate resource \"%s\" in "
+                        "API group \"\" at the cluster scope",
                         resource, name, q->real_user->name, resource);
 }
 

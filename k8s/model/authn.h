@@ -1,6 +1,6 @@
 /*
- * authn: who asks: a client certificate's subject (CN the name, each O a group), a bearer token (of model_add_token or of
- * a ServiceAccount), or nobody (system:anonymous); and impersonation.
+ * authn: who asks: a client certificate's subject (CN the name, each O a group), a bearer token (of model_add_token or
+ * of a ServiceAccount), or nobody (system:anonymous); and impersonation.
  */
 #ifndef STASHD_MODEL_AUTHN_H
 #define STASHD_MODEL_AUTHN_H

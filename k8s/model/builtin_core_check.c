@@ -1,4 +1,5 @@
-/* builtin_core_check: what an API server refuses in claims, Secrets, Roles, Services, and what may not change in them. */
+/* builtin_core_check: what an API server refuses in claims,
+ * Secrets, Roles, Services, and what may not change in them. */
 #include "core/base/base64.h"
 #include "core/base/json.h"
 #include "k8s/model/builtin_parts.h"

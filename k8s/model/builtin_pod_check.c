@@ -135,7 +135,8 @@ static void check_ports(const json_t *container, const struct place *at, json_t 
         if (number == 0)
             cause_required(causes, &port, NULL);
         else if (number < 1 || number > 65535)
-            cause_invalid(causes, &port, json_object_get(one, "containerPort"), "must be between 1 and 65535, inclusive");
+            cause_invalid(causes, &port, json_object_get(one, "containerPort"),
+                          "must be between 1 and 65535, inclusive");
     }
 }
 
@@ -271,11 +272,12 @@ static void check_change(const struct check *c, const struct place *at)
     if (json_text(old, "nodeName")[0] == '\0')
         json_object_del(spec, "nodeName");
     if (!json_equal(spec, old))
-        cause_forbidden(c->causes, at,
-                        "pod updates may not change fields other than `spec.containers[*].image`,"
-                        "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
-                        "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
-                        "was previously negative)");
+        cause_forbidden(
+            c->causes, at,
+            "pod updates may not change fields other than `spec.containers[*].image`,"
+            "`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions "
+            "to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it "
+            "was previously negative)");
     json_decref(spec);
 }
 

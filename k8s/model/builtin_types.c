@@ -1,8 +1,8 @@
 /*
- * builtin_types: the API server's own types as a table: what kubectl explain shows of them. A type is its rows: the first
- * describes it, each other one is a field, "name!" when it is required. Field types: string, int32, int64, boolean, time,
- * bytes, quantity, intorstring, object, or another type's short name; "[]" before it makes a list, "map:" a map.
- * Types that are told in part keep fields that the table leaves out.
+ * builtin_types: the API server's own types as a table: what kubectl explain shows of them. A type is its rows: the
+ * first describes it, each other one is a field, "name!" when it is required. Field types: string, int32, int64,
+ * boolean, time, bytes, quantity, intorstring, object, or another type's short name; "[]" before it makes a list,
+ * "map:" a map. Types that are told in part keep fields that the table leaves out.
  */
 #include "k8s/model/builtin_types.h"
 
@@ -42,13 +42,15 @@ static const struct row rows[] = {
     {"labels", "map:string", "Keys and values by which objects are selected and grouped."},
     {"annotations", "map:string", "Keys and values that tools keep with the object; they cannot be selected by."},
     {"uid", "string", "Identity of this object, different from that of another of the same name before or after it."},
-    {"resourceVersion", "string", "Opaque version of the object, new with each change. Sent back, it guards against lost updates."},
+    {"resourceVersion", "string",
+     "Opaque version of the object, new with each change. Sent back, it guards against lost updates."},
     {"generation", "int64", "Number of the desired state; it grows when the spec changes."},
     {"creationTimestamp", "time", "When the object was created. Set by the server."},
     {"deletionTimestamp", "time", "When the object was asked to go. It is gone when its finalizers are."},
     {"deletionGracePeriodSeconds", "int64", "Seconds the object may take to end after its deletion was asked for."},
     {"finalizers", "[]string", "Names of those who must do something before the object may go."},
-    {"ownerReferences", "[]meta.OwnerReference", "Objects that this one depends on. It is collected when none of them is left."},
+    {"ownerReferences", "[]meta.OwnerReference",
+     "Objects that this one depends on. It is collected when none of them is left."},
 
     {"meta.OwnerReference", NULL, "An object that another one depends on."},
     {"apiVersion!", "string", "API version of the owner."},
@@ -100,7 +102,8 @@ static const struct row rows[] = {
     {"core.ServiceAccount", NULL, "A ServiceAccount is an identity for what runs in pods."},
     {"secrets", "[]object", "Secrets that pods of this account may use."},
     {"imagePullSecrets", "[]core.LocalObjectReference", "Secrets with which images of this account's pods are pulled."},
-    {"automountServiceAccountToken", "boolean", "Whether pods of this account get its token as a file. True if left out."},
+    {"automountServiceAccountToken", "boolean",
+     "Whether pods of this account get its token as a file. True if left out."},
 
     {"core.LocalObjectReference", NULL, "An object of the same namespace."},
     {"name", "string", "Name of the object."},
@@ -137,7 +140,8 @@ static const struct row rows[] = {
     {"containers!", "[]core.Container", "The containers, which run side by side. There must be one at least."},
     {"initContainers", "[]core.Container", "Containers that run first, one after the other, each to its success."},
     {"volumes", "[]core.Volume", "Volumes that containers may mount."},
-    {"restartPolicy", "string", "When ended containers are started again: Always, OnFailure or Never. Always if left out."},
+    {"restartPolicy", "string",
+     "When ended containers are started again: Always, OnFailure or Never. Always if left out."},
     {"terminationGracePeriodSeconds", "int64", "Seconds between the polite and the hard end. 30 if left out."},
     {"activeDeadlineSeconds", "int64", "Seconds after which the pod is ended and has failed."},
     {"serviceAccountName", "string", "ServiceAccount whose identity the containers have."},
@@ -316,7 +320,8 @@ static const struct row rows[] = {
     {"status", "batch.JobStatus", "How far it is. Set by the Job controller."},
 
     {"batch.JobSpec", NULL, "What a Job runs, and how often."},
-    {"template!", "core.PodTemplateSpec", "The pods. Their restartPolicy must be Never or OnFailure. It cannot be changed."},
+    {"template!", "core.PodTemplateSpec",
+     "The pods. Their restartPolicy must be Never or OnFailure. It cannot be changed."},
     {"parallelism", "int32", "The most pods at one time. 1 if left out."},
     {"completions", "int32", "Pods that must succeed. 1 if left out together with parallelism."},
     {"backoffLimit", "int32", "Failed pods that are replaced before the Job has failed. 6 if left out."},
@@ -384,7 +389,8 @@ static const struct row rows[] = {
 
     {"rbac.Role", NULL, "A Role is a set of rights in one namespace."},
     {"rules", "[]rbac.PolicyRule", "The rights."},
-    {"rbac.ClusterRole", NULL, "A ClusterRole is a set of rights in the whole cluster or, bound by a RoleBinding, in one namespace."},
+    {"rbac.ClusterRole", NULL,
+     "A ClusterRole is a set of rights in the whole cluster or, bound by a RoleBinding, in one namespace."},
     {"rules", "[]rbac.PolicyRule", "The rights."},
     {"aggregationRule", "object", "Labels of ClusterRoles whose rights are taken in."},
 

@@ -18,8 +18,8 @@ struct place {
     bool bracket; /* name is a map's key, written [key] */
 };
 
-/* A text as JSON takes it: one that is no UTF-8, such as one cut within a character, gets '?' for its odd bytes. A cause
- * that can't be written down would be a violation overlooked. */
+/* A text as JSON takes it: one that is no UTF-8, such as one cut within a character, gets '?' for its odd bytes. A
+ * cause that can't be written down would be a violation overlooked. */
 json_t *cause_string(const char *text);
 /* Any cause, in its own words. */
 void cause_add(json_t *causes, const char *reason, const char *field, const char *message);

@@ -97,16 +97,16 @@ static json_t *event_new(struct model_controllers *c, const json_t *about, const
     char now[32];
 
     model_now(c->m, now);
-    return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:i, s:s, s:s, s:{s:s}, "
-                     "s:s, s:s}",
-                     "apiVersion", "v1", "kind", "Event", "metadata", "name", name, "namespace",
-                     json_text(about, "metadata.namespace"), "involvedObject", "apiVersion",
-                     json_text(about, "apiVersion"), "kind", json_text(about, "kind"), "namespace",
-                     json_text(about, "metadata.namespace"), "name", json_text(about, "metadata.name"), "uid",
-                     json_text(about, "metadata.uid"), "resourceVersion", json_text(about, "metadata.resourceVersion"),
-                     "type", type, "reason", reason, "message", message, "count", 1, "firstTimestamp", now,
-                     "lastTimestamp", now, "source", "component", component, "reportingComponent", component,
-                     "reportingInstance", "");
+    return json_pack(
+        "{s:s, s:s, s:{s:s, s:s}, s:{s:s, s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:i, s:s, s:s, s:{s:s}, "
+        "s:s, s:s}",
+        "apiVersion", "v1", "kind", "Event", "metadata", "name", name, "namespace",
+        json_text(about, "metadata.namespace"), "involvedObject", "apiVersion", json_text(about, "apiVersion"), "kind",
+        json_text(about, "kind"), "namespace", json_text(about, "metadata.namespace"), "name",
+        json_text(about, "metadata.name"), "uid", json_text(about, "metadata.uid"), "resourceVersion",
+        json_text(about, "metadata.resourceVersion"), "type", type, "reason", reason, "message", message, "count", 1,
+        "firstTimestamp", now, "lastTimestamp", now, "source", "component", component, "reportingComponent", component,
+        "reportingInstance", "");
 }
 
 void controllers_event(struct model_controllers *c, const json_t *about, const char *component, const char *type,

@@ -11,8 +11,8 @@
  *   its last finalizer goes.
  * - delete of a Namespace sets deletionTimestamp and status.phase Terminating; its contents are the controller's, then
  *   PUT /api/v1/namespaces/<n>/finalize with spec.finalizers [] removes it.
- * - delete of a Pod only sets deletionTimestamp (and deletionGracePeriodSeconds) while spec.nodeName is set and grace > 0:
- *   the kubelet, who hears model_on_change, deletes it with grace 0.
+ * - delete of a Pod only sets deletionTimestamp (and deletionGracePeriodSeconds) while spec.nodeName is set and grace >
+ *   0: the kubelet, who hears model_on_change, deletes it with grace 0.
  */
 #ifndef STASHD_MODEL_CONTROLLERS_H
 #define STASHD_MODEL_CONTROLLERS_H

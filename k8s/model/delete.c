@@ -28,15 +28,17 @@ static int conflict(struct request *q, const struct stored *o, const char *what,
 {
     char name[256];
 
-    return request_fail(q, 409, "Conflict",
-                        "Operation cannot be fulfilled on %s \"%s\": Precondition failed: %s in precondition: %s, %s in "
-                        "object meta: %s",
-                        request_what(q, name), o->name, what, wanted, what, is);
+    return request_fail(
+        q, 409, "Conflict",
+        "Operation cannot be fulfilled on %s \"%s\": Precondition failed: %s in precondition: %s, %s in "
+        "object meta: %s",
+        request_what(q, name), o->name, what, wanted, what, is);
 }
 
 static int check_preconditions(struct request *q, const struct stored *o, const json_t *options)
 {
-    const char *uid = json_text(options, "preconditions.uid"), *rv = json_text(options, "preconditions.resourceVersion");
+    const char *uid = json_text(options, "preconditions.uid"),
+               *rv = json_text(options, "preconditions.resourceVersion");
     char is[24];
 
     if (*uid && strcmp(uid, o->uid) != 0)

@@ -1,6 +1,6 @@
 /*
- * discovery: what kubectl asks before it asks for anything: groups, versions, resources (also as one aggregated document),
- * OpenAPI, the version, health.
+ * discovery: what kubectl asks before it asks for anything: groups, versions, resources (also as one aggregated
+ * document), OpenAPI, the version, health.
  */
 #include <stdio.h>
 
@@ -207,8 +207,8 @@ static json_t *aggregated_resource(const struct resource *r)
         bool token = strcmp(name, "token") == 0;
 
         json_array_append_new(list, json_pack("{s:s, s:{s:s, s:s, s:s}, s:o}", "subresource", name, "responseKind",
-                                              "group", token ? "authentication.k8s.io" : r->group, "version", r->version,
-                                              "kind", sub_kind(r, name), "verbs", words(sub_verbs(name))));
+                                              "group", token ? "authentication.k8s.io" : r->group, "version",
+                                              r->version, "kind", sub_kind(r, name), "verbs", words(sub_verbs(name))));
     }
     add_optional(entry, "subresources", list);
     json_decref(subs);
@@ -281,9 +281,10 @@ static int serve_aggregated(struct request *q, bool core)
 static json_t *version_info(void)
 {
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "major", SERVED_AS_MAJOR, "minor",
-                     SERVED_AS_MINOR, "gitVersion", "v" SERVED_AS_MAJOR "." SERVED_AS_MINOR ".0+devkube." STASHD_VERSION,
-                     "gitCommit", "", "gitTreeState", "clean", "buildDate", "2026-01-01T00:00:00Z", "goVersion", "none",
-                     "compiler", "gcc", "platform", "linux/amd64");
+                     SERVED_AS_MINOR, "gitVersion",
+                     "v" SERVED_AS_MAJOR "." SERVED_AS_MINOR ".0+devkube." STASHD_VERSION, "gitCommit", "",
+                     "gitTreeState", "clean", "buildDate", "2026-01-01T00:00:00Z", "goVersion", "none", "compiler",
+                     "gcc", "platform", "linux/amd64");
 }
 
 static int not_found(struct request *q)
@@ -388,7 +389,7 @@ int discovery_serve(struct request *q)
     if (strcmp(path, "/livez") == 0 || strcmp(path, "/readyz") == 0 || strcmp(path, "/healthz") == 0)
         return done(q, json_string("ok"));
     if (strcmp(path, "") == 0 || strcmp(path, "/") == 0)
-        return done(q, json_pack("{s:[s, s, s, s, s, s, s]}", "paths", "/api", "/apis", "/healthz", "/livez", "/openapi/v3",
-                                 "/readyz", "/version"));
+        return done(q, json_pack("{s:[s, s, s, s, s, s, s]}", "paths", "/api", "/apis", "/healthz", "/livez",
+                                 "/openapi/v3", "/readyz", "/version"));
     return not_found(q);
 }

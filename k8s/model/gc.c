@@ -1,9 +1,10 @@
 /*
  * gc: the garbage collector. A key is an object to look at, for one of three causes: an owner of it may be gone; it is
- * being deleted in the foreground and its dependents go first; it is being deleted and its dependents are to be orphaned.
+ * being deleted in the foreground and its dependents go first; it is being deleted and its dependents are to be
+ * orphaned.
  *
- * Owners of an object are solid (there, and staying), waiting (being deleted in the foreground) or dangling (gone, or in
- * another namespace). An object goes when none is solid.
+ * Owners of an object are solid (there, and staying), waiting (being deleted in the foreground) or dangling (gone, or
+ * in another namespace). An object goes when none is solid.
  */
 #include "core/base/json.h"
 #include "core/base/mem.h"

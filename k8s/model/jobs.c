@@ -2,8 +2,8 @@
  * jobs: the Job controller. A key is "<namespace> <name> <uid>"; each look reads the Job and its pods, counts pods that
  * ended, then decides: finished, failing, suspended, or how many pods there should be.
  *
- * A Job ends in two steps. FailureTarget or SuccessCriteriaMet says how it will end, and its pods are taken away; Failed
- * or Complete comes when none of them is left running.
+ * A Job ends in two steps. FailureTarget or SuccessCriteriaMet says how it will end, and its pods are taken away;
+ * Failed or Complete comes when none of them is left running.
  */
 #include "k8s/model/jobs.h"
 
@@ -117,7 +117,8 @@ static void decide_end(struct job_pass *p)
         jobs_set_condition(p, "FailureTarget", true, "BackoffLimitExceeded",
                            "Job has reached the specified backoff limit");
     else if (past_deadline(p))
-        jobs_set_condition(p, "FailureTarget", true, "DeadlineExceeded", "Job was active longer than specified deadline");
+        jobs_set_condition(p, "FailureTarget", true, "DeadlineExceeded",
+                           "Job was active longer than specified deadline");
     else if (is_complete(p))
         jobs_set_condition(p, "SuccessCriteriaMet", true, "CompletionsReached",
                            "Reached expected number of succeeded pods");

@@ -1,7 +1,7 @@
 /*
- * jobs_backoff: how long a Job waits before it replaces a failed pod: 10 s after the first failure in a row, doubled with
- * each further one, at most 10 minutes, counted from the last failure. A pod that the API server refuses is tried again
- * after 1 s, doubled up to a minute.
+ * jobs_backoff: how long a Job waits before it replaces a failed pod: 10 s after the first failure in a row, doubled
+ * with each further one, at most 10 minutes, counted from the last failure. A pod that the API server refuses is tried
+ * again after 1 s, doubled up to a minute.
  */
 #include "core/base/json.h"
 #include "core/base/mem.h"

@@ -1,7 +1,7 @@
 /*
- * modelwatch: open watches. An event goes to each watch of its table in the turn of the change; a watch that starts at an
- * older resourceVersion is first given the history. An object that comes to fit a selector is ADDED, one that ceases to
- * is DELETED. A reader that lets megabytes pile up is cut off: it lists again.
+ * modelwatch: open watches. An event goes to each watch of its table in the turn of the change; a watch that starts at
+ * an older resourceVersion is first given the history. An object that comes to fit a selector is ADDED, one that ceases
+ * to is DELETED. A reader that lets megabytes pile up is cut off: it lists again.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -290,9 +290,10 @@ static int start_read(struct request *q, struct start *s)
     s->initial = strcmp(initial, "true") == 0;
     s->never_initial = strcmp(initial, "false") == 0;
     if (s->initial && strcmp(match, "NotOlderThan") != 0)
-        return request_fail(q, 422, "Invalid",
-                            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents "
-                            "requires setting resourceVersionMatch to NotOlderThan");
+        return request_fail(
+            q, 422, "Invalid",
+            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents "
+            "requires setting resourceVersionMatch to NotOlderThan");
     if (*rv && str_to_u64(str_of(rv), &s->rv) < 0)
         return request_fail(q, 400, "BadRequest", "Invalid value: \"%s\": resourceVersion: must be a number", rv);
     if (s->rv <= now)

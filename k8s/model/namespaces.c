@@ -1,6 +1,7 @@
 /*
  * namespaces: each namespace gets a ServiceAccount "default" and the ConfigMap kube-root-ca.crt; one that is being
- * deleted loses its contents and then its own finalizer, "kubernetes". What is left in it and why is told in its status.
+ * deleted loses its contents and then its own finalizer, "kubernetes". What is left in it and why is told in its
+ * status.
  *
  * Contents go in the background, pods with their grace. The namespace is looked at again with each object that leaves.
  */

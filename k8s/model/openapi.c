@@ -1,9 +1,10 @@
 /*
- * openapi: see openapi.h. Version 3 has one document a group version: its kinds, the types that they refer to, and paths.
+ * openapi: see openapi.h. Version 3 has one document a group version: its kinds, the types that they refer to, and
+ * paths.
  *
- * kubectl reads three things in paths: the kind of a path's get (explain), whether patch takes fieldValidation and dryRun
- * (whether the server checks fields), and whether patch takes strategic merge patches by this document. The last we do not
- * say: kubectl then uses the merge keys that are compiled into it, which are complete.
+ * kubectl reads three things in paths: the kind of a path's get (explain), whether patch takes fieldValidation and
+ * dryRun (whether the server checks fields), and whether patch takes strategic merge patches by this document. The last
+ * we do not say: kubectl then uses the merge keys that are compiled into it, which are complete.
  */
 #include "k8s/model/openapi.h"
 
@@ -231,7 +232,8 @@ json_t *openapi_v3_index(const struct resources *rs)
 
 /* ---- version 2 ---- */
 
-/* What swagger 2.0 has no words for is left out; references point to definitions. names: the keys are a type's fields. */
+/* What swagger 2.0 has no words for is left out; references
+ * point to definitions. names: the keys are a type's fields. */
 static void make_v2(json_t *in, bool names)
 {
     static const char *const dropped[] = {"oneOf", "anyOf", "not", "nullable"};

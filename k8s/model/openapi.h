@@ -10,8 +10,8 @@
 
 /* /openapi/v2: swagger 2.0, definitions with $ref "#/definitions/…". */
 json_t *openapi_v2(const struct resources *rs);
-/* /openapi/v3: {"paths":{"api/v1":{"serverRelativeURL":"/openapi/v3/api/v1?hash=…"}, "apis/batch/v1":…}}; the hash changes
- * with the document. */
+/* /openapi/v3: {"paths":{"api/v1":{"serverRelativeURL":"/openapi/v3/api/v1?hash=…"}, "apis/batch/v1":…}}; the hash
+ * changes with the document. */
 json_t *openapi_v3_index(const struct resources *rs);
 /* /openapi/v3/apis/<group>/<version> (group "": /openapi/v3/api/v1); NULL: no such group version. */
 json_t *openapi_v3(const struct resources *rs, const char *group, const char *version);

@@ -9,16 +9,18 @@
 
 enum { MESSAGE_MAX = 16 * 1024 * 1024, DEPTH_MAX = 64 };
 
+/* clang-format off */
 enum {
     DOCUMENT_SWAGGER = 1, DOCUMENT_INFO = 2, DOCUMENT_PATHS = 8, DOCUMENT_DEFINITIONS = 9,
     INFO_TITLE = 1, INFO_VERSION = 2,
     NAMED_NAME = 1, NAMED_VALUE = 2,
     ANY_YAML = 2,
     MAP_ENTRIES = 1, /* Definitions, Properties */
-    SCHEMA_REF = 1, SCHEMA_FORMAT = 2, SCHEMA_DESCRIPTION = 4, SCHEMA_REQUIRED = 19, SCHEMA_ADDITIONAL = 21, SCHEMA_TYPE = 22,
-    SCHEMA_ITEMS = 23, SCHEMA_PROPERTIES = 25, SCHEMA_EXTENSION = 31,
+    SCHEMA_REF = 1, SCHEMA_FORMAT = 2, SCHEMA_DESCRIPTION = 4, SCHEMA_REQUIRED = 19, SCHEMA_ADDITIONAL = 21,
+    SCHEMA_TYPE = 22, SCHEMA_ITEMS = 23, SCHEMA_PROPERTIES = 25, SCHEMA_EXTENSION = 31,
     TYPE_VALUE = 1, ITEMS_SCHEMA = 1, ADDITIONAL_SCHEMA = 1, ADDITIONAL_BOOLEAN = 2,
 };
+/* clang-format on */
 
 static void put_varint(struct buf *out, uint64_t v)
 {
@@ -41,7 +43,8 @@ static void put_text(struct buf *out, unsigned field, const json_t *string)
 }
 
 /* Writes what fn makes of value as a message in that field. */
-static void put_message(struct buf *out, unsigned field, void (*fn)(struct buf *, const json_t *, int), const json_t *value, int depth)
+static void put_message(struct buf *out, unsigned field, void (*fn)(struct buf *, const json_t *, int),
+                        const json_t *value, int depth)
 {
     struct buf inner;
 
@@ -133,15 +136,16 @@ static void write_schema(struct buf *out, const json_t *schema, int depth)
             put_named(out, SCHEMA_EXTENSION, key, write_any, value, depth);
 }
 
-/* Built-in kinds are described in part only, and an old kubectl refuses fields that a description lacks; a kind without one
- * it takes as it is. */
+/* Built-in kinds are described in part only, and an old kubectl refuses fields that a description lacks; a kind without
+ * one it takes as it is. */
 static void write_definitions(struct buf *out, const json_t *map, int depth)
 {
     const char *name;
     json_t *schema;
 
     json_object_foreach ((json_t *)(uintptr_t)map, name, schema)
-        if (!str_starts(str_of(name), STR("io.k8s.api.")) && !str_starts(str_of(name), STR("io.k8s.apiextensions-apiserver.")))
+        if (!str_starts(str_of(name), STR("io.k8s.api.")) &&
+            !str_starts(str_of(name), STR("io.k8s.apiextensions-apiserver.")))
             put_named(out, MAP_ENTRIES, name, write_schema, schema, depth);
 }
 

@@ -1,4 +1,5 @@
-/* parts: what the controllers of the model share. Each has a queue of keys, hears changes and works on one key at a time. */
+/* parts: what the controllers of the model share. Each has a
+ * queue of keys, hears changes and works on one key at a time. */
 #ifndef STASHD_MODEL_PARTS_H
 #define STASHD_MODEL_PARTS_H
 

@@ -210,8 +210,8 @@ int patch_json(json_t **target, const json_t *operations, struct error *e)
 
 /* ---- by content type ---- */
 
-int patch_apply(const struct resource *r, struct str content_type, const json_t *from, const json_t *patch, json_t **ret,
-                struct error *e)
+int patch_apply(const struct resource *r, struct str content_type, const json_t *from, const json_t *patch,
+                json_t **ret, struct error *e)
 {
     json_t *target = json_deep_copy(from);
     bool strategic = str_is(content_type, "application/strategic-merge-patch+json");

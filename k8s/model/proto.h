@@ -1,12 +1,12 @@
 /*
- * proto: what built-in kinds consist of, and bodies in Kubernetes' protobuf envelope as the JSON objects they stand for.
- * kubectl's create and auth commands send built-in kinds so and offer no other way.
+ * proto: what built-in kinds consist of, and bodies in Kubernetes' protobuf envelope as the JSON objects they stand
+ * for. kubectl's create and auth commands send built-in kinds so and offer no other way.
  *
- * A message is a text of fields "<number> <JSON name> <type>; …". Types: s string, b bool, i integer, t time, u time with
- * fractions, q quantity, n integer or string, y bytes (base64), - skipped, ! known, but refused in protobuf, else the name
- * of a message. In front: * a list, % a map from strings. Behind: ? a pointer in Go: what is there stays even when it is
- * zero; of others zero values are dropped, for Go sends them all. A JSON name "." puts the message's fields into the one
- * around it.
+ * A message is a text of fields "<number> <JSON name> <type>; …". Types: s string, b bool, i integer, t time, u time
+ * with fractions, q quantity, n integer or string, y bytes (base64), - skipped, ! known, but refused in protobuf, else
+ * the name of a message. In front: * a list, % a map from strings. Behind: ? a pointer in Go: what is there stays even
+ * when it is zero; of others zero values are dropped, for Go sends them all. A JSON name "." puts the message's fields
+ * into the one around it.
  */
 #ifndef STASHD_MODEL_PROTO_H
 #define STASHD_MODEL_PROTO_H

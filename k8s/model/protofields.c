@@ -1,7 +1,7 @@
 /*
- * protofields: the fields of built-in kinds as the published types of Kubernetes have them, in the notation of proto.h, by
- * name. Status is left out, for nobody but controllers writes it; kinds of volume that nobody has here are known by name
- * only.
+ * protofields: the fields of built-in kinds as the published types of Kubernetes have them, in the notation of proto.h,
+ * by name. Status is left out, for nobody but controllers writes it; kinds of volume that nobody has here are known by
+ * name only.
  */
 #include "k8s/model/proto.h"
 

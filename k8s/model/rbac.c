@@ -199,7 +199,8 @@ json_t *rbac_rules(struct model *m, const struct user *u, const char *ns)
     json_t *rules = json_array();
 
     if (!m->rbac || is_master(u)) {
-        json_array_append_new(rules, json_pack("{s:[s], s:[s], s:[s]}", "verbs", "*", "apiGroups", "*", "resources", "*"));
+        json_array_append_new(rules,
+                              json_pack("{s:[s], s:[s], s:[s]}", "verbs", "*", "apiGroups", "*", "resources", "*"));
         json_array_append_new(rules, json_pack("{s:[s], s:[s]}", "verbs", "*", "nonResourceURLs", "*"));
         return rules;
     }

@@ -21,7 +21,8 @@ int rbac_check(struct request *q);
 int rbac_check_write(struct request *q, const json_t *object, const json_t *old);
 /* All rules that count for a user in a namespace: a new array of PolicyRules. */
 json_t *rbac_rules(struct model *m, const struct user *u, const char *ns);
-/* True when `rules` (array) cover each permission of each of `wanted`; else *ret_missing (borrowed) is one not covered. */
+/* True when `rules` (array) cover each permission of each of
+ * `wanted`; else *ret_missing (borrowed) is one not covered. */
 bool rbac_covers(const json_t *rules, const json_t *wanted, const json_t **ret_missing);
 
 /* The default ClusterRoles and bindings (cluster-admin, admin, edit, view, system:…), where they are missing. */

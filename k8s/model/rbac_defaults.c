@@ -122,12 +122,12 @@ void rbac_bootstrap(struct model *m)
         json_t *subjects = json_array();
 
         for (size_t k = 0; k < 2 && bindings[i].groups[k]; k++)
-            json_array_append_new(subjects, json_pack("{s:s, s:s, s:s}", "apiGroup", "rbac.authorization.k8s.io", "kind",
-                                                      "Group", "name", bindings[i].groups[k]));
+            json_array_append_new(subjects, json_pack("{s:s, s:s, s:s}", "apiGroup", "rbac.authorization.k8s.io",
+                                                      "kind", "Group", "name", bindings[i].groups[k]));
         ensure(m, RBAC_PATH "/clusterrolebindings",
-               json_pack("{s:{s:s}, s:{s:s, s:s, s:s}, s:o}", "metadata", "name", bindings[i].name, "roleRef", "apiGroup",
-                         "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", bindings[i].role, "subjects",
-                         subjects));
+               json_pack("{s:{s:s}, s:{s:s, s:s, s:s}, s:o}", "metadata", "name", bindings[i].name, "roleRef",
+                         "apiGroup", "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", bindings[i].role,
+                         "subjects", subjects));
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * rbac_write: nobody gives what he hasn't: a Role may hold only rules that its writer holds (or he has the verb escalate on
- * it), a binding only a role whose rules he holds (or he has the verb bind on it).
+ * rbac_write: nobody gives what he hasn't: a Role may hold only rules that its writer holds (or he has the verb
+ * escalate on it), a binding only a role whose rules he holds (or he has the verb bind on it).
  */
 #include <stdio.h>
 
@@ -146,8 +146,14 @@ bool rbac_covers(const json_t *rules, const json_t *wanted, const json_t **ret_m
 
 static bool has_verb(struct request *q, const char *verb, const char *resource, const char *ns, const char *name)
 {
-    struct access a = {.verb = verb, .is_resource = true, .group = RBAC_GROUP, .resource = resource, .sub = "", .ns = ns,
-                       .name = name, .path = ""};
+    struct access a = {.verb = verb,
+                       .is_resource = true,
+                       .group = RBAC_GROUP,
+                       .resource = resource,
+                       .sub = "",
+                       .ns = ns,
+                       .name = name,
+                       .path = ""};
 
     return rbac_allows(q->m, q->user, &a, NULL, 0);
 }
@@ -156,10 +162,11 @@ static int refuse(struct request *q, const char *name, const json_t *missing)
 {
     char what[256];
     char *rule = json_compact(missing);
-    int status = request_fail(q, 403, "Forbidden",
-                              "%s \"%s\" is forbidden: user \"%s\" (groups=%zu) is attempting to grant RBAC permissions "
-                              "not currently held: %s",
-                              request_what(q, what), name, q->user->name, json_array_size(q->user->groups), rule);
+    int status =
+        request_fail(q, 403, "Forbidden",
+                     "%s \"%s\" is forbidden: user \"%s\" (groups=%zu) is attempting to grant RBAC permissions "
+                     "not currently held: %s",
+                     request_what(q, what), name, q->user->name, json_array_size(q->user->groups), rule);
 
     mem_free(rule);
     return status;
@@ -213,8 +220,8 @@ static int check_binding(struct request *q, const json_t *binding, const json_t 
     role = store_get(store_table(q->m->store, cluster ? "clusterroles." RBAC_GROUP : "roles." RBAC_GROUP),
                      cluster ? "" : q->ns, role_name);
     if (!role)
-        return request_fail(q, 404, "NotFound", "%s.%s \"%s\" not found", cluster ? "clusterroles" : "roles", RBAC_GROUP,
-                            role_name);
+        return request_fail(q, 404, "NotFound", "%s.%s \"%s\" not found", cluster ? "clusterroles" : "roles",
+                            RBAC_GROUP, role_name);
     return check_rules(q, name, json_object_get(role->json, "rules"), q->ns);
 }
 

@@ -1,6 +1,6 @@
 /*
- * read: get and list. Pages are cut from the list at the resourceVersion of the first page, so that following a continue
- * token shows one state of the world, or 410 once that was compacted.
+ * read: get and list. Pages are cut from the list at the resourceVersion of the first page, so that following a
+ * continue token shows one state of the world, or 410 once that was compacted.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /*
- * request: the life of a request: who asks, may they, the verb, and the answer's form (JSON, Table, metadata only). HTTP
- * comes in by model_serve, trusted parts of the same process by model_do.
+ * request: the life of a request: who asks, may they, the verb, and the answer's form (JSON, Table, metadata only).
+ * HTTP comes in by model_serve, trusted parts of the same process by model_do.
  */
 #include "k8s/model/request.h"
 

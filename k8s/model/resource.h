@@ -37,9 +37,11 @@ struct resources; /* opaque: all of them */
 struct resources *resources_new(struct store *s); /* with the built-in kinds */
 void resources_free(struct resources *rs);
 
-/* Built-ins first, then custom kinds in the order of registration; NULL at the end: for (r = NULL; (r = next(rs, r));) */
+/* Built-ins first, then custom kinds in the order of registration;
+ * NULL at the end: for (r = NULL; (r = next(rs, r));) */
 const struct resource *resource_next(const struct resources *rs, const struct resource *r);
-const struct resource *resource_find(const struct resources *rs, struct str group, struct str version, struct str plural);
+const struct resource *resource_find(const struct resources *rs, struct str group, struct str version,
+                                     struct str plural);
 const struct resource *resource_of_kind(const struct resources *rs, const char *api_version, const char *kind);
 /* The row whose store table this is (the first version); NULL: a table without a served kind. */
 const struct resource *resource_of_table(const struct resources *rs, const struct table *t);

@@ -69,7 +69,8 @@ static void answer_access(struct request *q, json_t *review, const struct user *
     char reason[512];
     bool allowed = rbac_allows(q->m, u, &a, reason, sizeof(reason));
 
-    json_object_set_new(review, "status", json_pack("{s:b, s:s*}", "allowed", allowed, "reason", *reason ? reason : NULL));
+    json_object_set_new(review, "status",
+                        json_pack("{s:b, s:s*}", "allowed", allowed, "reason", *reason ? reason : NULL));
 }
 
 static void review_access(struct request *q, json_t *review)

@@ -1,6 +1,6 @@
 /*
- * route: method and path to what is asked for: a verb, a resource, a namespace, a name, a subresource; or a path that is
- * no resource (discovery, health, version).
+ * route: method and path to what is asked for: a verb, a resource, a namespace, a name, a subresource; or a path that
+ * is no resource (discovery, health, version).
  *
  *     /api/v1/<plural>[/<name>[/<sub>]]                          /apis/<group>/<version>/…
  *     /api/v1/namespaces/<ns>/<plural>[/<name>[/<sub>]]

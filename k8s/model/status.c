@@ -1,6 +1,6 @@
 /*
- * status: refusals as Kubernetes' Status objects, worded as users of kubectl know them, and the small parts of making an
- * answer.
+ * status: refusals as Kubernetes' Status objects, worded as users of kubectl know them, and the small parts of making
+ * an answer.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,9 +38,9 @@ static int refuse(struct request *q, int code, const char *reason, const char *m
         json_object_set_new(details, "kind", json_string(q->plural));
     }
     request_drop_answer(q);
-    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1", "metadata",
-                          "status", "Failure", "message", cause_string(message), "reason", reason, "details", details,
-                          "code", code);
+    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1",
+                          "metadata", "status", "Failure", "message", cause_string(message), "reason", reason,
+                          "details", details, "code", code);
     return code;
 }
 
@@ -74,8 +74,8 @@ void request_cause(struct request *q, const char *reason, const char *message, c
         causes = json_array();
         json_object_set_new(details, "causes", causes);
     }
-    json_array_append_new(causes, json_pack("{s:s, s:o, s:s*}", "reason", reason, "message", cause_string(message), "field",
-                                            field));
+    json_array_append_new(causes, json_pack("{s:s, s:o, s:s*}", "reason", reason, "message", cause_string(message),
+                                            "field", field));
 }
 
 /* 'BackupSession.stash.appscode.com "x" is invalid: [spec.a: Required value, spec.b: Invalid value: 1: …]' */

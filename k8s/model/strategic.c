@@ -1,6 +1,7 @@
 /*
- * strategic: strategic merge patches: lists whose items have a key are merged item by item. The real server reads the keys
- * from its Go types; here they are a table by field name, which for the kinds we serve is ambiguous only for "ports".
+ * strategic: strategic merge patches: lists whose items have a key are merged item by item. The real server reads the
+ * keys from its Go types; here they are a table by field name, which for the kinds we serve is ambiguous only for
+ * "ports".
  */
 #include "core/base/json.h"
 #include "core/base/mem.h"

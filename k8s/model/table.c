@@ -207,8 +207,8 @@ json_t *table_of(const struct resource *r, struct stored *const *items, size_t n
         const json_t *object = items[i]->json;
 
         json_array_append_new(rows, json_pack("{s:o, s:o*}", "cells",
-                                              k ? kind_cells(k, object, now_s) : custom_cells(r, object, now_s), "object",
-                                              row_object(r, object, include)));
+                                              k ? kind_cells(k, object, now_s) : custom_cells(r, object, now_s),
+                                              "object", row_object(r, object, include)));
     }
     return json_pack("{s:s, s:s, s:{}, s:o, s:o}", "kind", "Table", "apiVersion", "meta.k8s.io/v1", "metadata",
                      "columnDefinitions", headers ? (k ? kind_columns(k) : custom_columns(r)) : json_array(), "rows",

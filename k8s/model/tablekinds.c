@@ -220,7 +220,8 @@ static void endpoint_words(const json_t *object, int64_t now_s, struct buf *out)
         json_array_foreach(json_object_get(subset, "addresses"), a, address)
             json_array_foreach(json_object_get(subset, "ports"), p, port)
                 if (n++ < 3)
-                    buf_printf(out, "%s%s:%lld", n > 1 ? "," : "", json_text(address, "ip"), (ll)json_int(port, "port", 0));
+                    buf_printf(out, "%s%s:%lld", n > 1 ? "," : "", json_text(address, "ip"),
+                               (ll)json_int(port, "port", 0));
     if (n > 3)
         buf_printf(out, " + %zu more...", n - 3);
     if (!n)
@@ -351,9 +352,14 @@ static const struct table_column claims[] = {
     {.name = "VolumeMode", .path = "spec.volumeMode", .wide = 1},
 };
 static const struct table_column volumes[] = {
-    NAME, {.name = "Capacity", .path = "spec.capacity.storage"}, {.name = "Access Modes", .cell = access_modes},
-    {.name = "Reclaim Policy", .path = "spec.persistentVolumeReclaimPolicy"}, {.name = "Status", .path = "status.phase"},
-    {.name = "Claim", .cell = claim_of_volume}, {.name = "StorageClass", .path = "spec.storageClassName"}, AGE,
+    NAME,
+    {.name = "Capacity", .path = "spec.capacity.storage"},
+    {.name = "Access Modes", .cell = access_modes},
+    {.name = "Reclaim Policy", .path = "spec.persistentVolumeReclaimPolicy"},
+    {.name = "Status", .path = "status.phase"},
+    {.name = "Claim", .cell = claim_of_volume},
+    {.name = "StorageClass", .path = "spec.storageClassName"},
+    AGE,
 };
 static const struct table_column nodes[] = {
     NAME, {.name = "Status", .cell = node_status}, AGE, {.name = "Version", .path = "status.nodeInfo.kubeletVersion"}};

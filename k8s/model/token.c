@@ -1,6 +1,6 @@
 /*
- * token: see token.h. The model has no source of randomness but env's, which isn't made for keys: the key is hashed from
- * the model's seed and env's numbers, and is as strong as the seed that the model was given.
+ * token: see token.h. The model has no source of randomness but env's, which isn't made for keys: the key is hashed
+ * from the model's seed and env's numbers, and is as strong as the seed that the model was given.
  */
 #include "k8s/model/token.h"
 

@@ -1,6 +1,6 @@
 /*
- * token: ServiceAccount tokens: JWTs signed with HMAC-SHA-256. The key is a Secret in kube-system, so that tokens outlive
- * a restart.
+ * token: ServiceAccount tokens: JWTs signed with HMAC-SHA-256. The key is a Secret in kube-system, so that tokens
+ * outlive a restart.
  */
 #ifndef STASHD_MODEL_TOKEN_H
 #define STASHD_MODEL_TOKEN_H

@@ -1,6 +1,6 @@
 /*
- * typed: what a Go API server does by decoding a built-in kind into its struct: fields that don't exist are dropped, values
- * of another type are refused.
+ * typed: what a Go API server does by decoding a built-in kind into its struct: fields that don't exist are dropped,
+ * values of another type are refused.
  */
 #ifndef STASHD_MODEL_TYPED_H
 #define STASHD_MODEL_TYPED_H
@@ -9,8 +9,8 @@
 
 #include "core/base/error.h"
 
-/* Removes unknown fields and adds their paths to ret_dropped. 0, or ERR_INVALID with Go's words for a value of the wrong
- * type. Status isn't looked into. Kinds without a table are left alone. */
+/* Removes unknown fields and adds their paths to ret_dropped. 0, or ERR_INVALID with Go's words for a value of the
+ * wrong type. Status isn't looked into. Kinds without a table are left alone. */
 int typed_check(const char *kind, json_t *object, json_t *ret_dropped, struct error *e) NODISCARD;
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * write: create, update and patch. All end in one pipeline: metadata's rules, the kind's defaults and checks, rights that
- * the content needs, then the store. A write that changes nothing stores nothing, as in Kubernetes: watches stay silent.
+ * write: create, update and patch. All end in one pipeline: metadata's rules, the kind's defaults and checks, rights
+ * that the content needs, then the store. A write that changes nothing stores nothing, as in Kubernetes: watches stay
+ * silent.
  */
 #include "k8s/model/write.h"
 
@@ -25,8 +26,8 @@ static int check_envelope(struct request *q, json_t *object)
 
     resource_api_version(q->r, version);
     if ((*kind && strcmp(kind, q->r->kind) != 0) || (*api && strcmp(api, version) != 0))
-        return request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: the object provided is "
-                                                  "unrecognized",
+        return request_fail(q, 400, "BadRequest",
+                            "%s in version \"%s\" cannot be handled as a %s: the object provided is unrecognized",
                             *kind ? kind : "object", *api ? api : version, q->r->kind);
     json_object_set_new(object, "kind", json_string(q->r->kind));
     json_object_set_new(object, "apiVersion", json_string(version));
@@ -66,9 +67,10 @@ static int check_namespace(struct request *q)
     if (json_at(ns->json, "metadata.deletionTimestamp")) {
         char what[256], text[512];
 
-        request_fail(q, 403, "Forbidden",
-                     "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is being terminated",
-                     request_what(q, what), q->name, q->ns);
+        request_fail(
+            q, 403, "Forbidden",
+            "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is being terminated",
+            request_what(q, what), q->name, q->ns);
         (void)snprintf(text, sizeof(text), "namespace %s is being terminated", q->ns);
         request_cause(q, "NamespaceTerminating", text, "metadata.namespace");
         return 403;
@@ -160,13 +162,15 @@ static int check_preconditions(struct request *q, const json_t *object, const st
     char text[256];
 
     if (*uid && strcmp(uid, old->uid) != 0) {
-        (void)snprintf(text, sizeof(text), "StorageError: invalid object, Code: 4, UID in precondition: %s, UID in object "
-                                           "meta: %s",
+        (void)snprintf(text, sizeof(text),
+                       "StorageError: invalid object, Code: 4, UID in precondition: %s, UID in object "
+                       "meta: %s",
                        uid, old->uid);
         return conflict(q, text);
     }
     if (*rv && strcmp(rv, json_text(old->json, "metadata.resourceVersion")) != 0)
-        return conflict(q, "the object has been modified; please apply your changes to the latest version and try again");
+        return conflict(q,
+                        "the object has been modified; please apply your changes to the latest version and try again");
     return 0;
 }
 

@@ -1,6 +1,6 @@
 /*
- * yaml: see yaml.h. libyaml's events to a tree; plain scalars become null, booleans and numbers as YAML 1.2's core schema
- * and Kubernetes have it. Aliases are refused: they make small texts big.
+ * yaml: see yaml.h. libyaml's events to a tree; plain scalars become null, booleans and numbers as YAML 1.2's core
+ * schema and Kubernetes have it. Aliases are refused: they make small texts big.
  */
 #include "k8s/model/yaml.h"
 
@@ -16,7 +16,8 @@ static bool next(yaml_parser_t *p, yaml_event_t *event, struct error *e)
 {
     if (yaml_parser_parse(p, event))
         return true;
-    (void)error_set(e, ERR_INVALID, "yaml: line %zu: %s", p->problem_mark.line + 1, p->problem ? p->problem : "malformed");
+    (void)error_set(e, ERR_INVALID, "yaml: line %zu: %s", p->problem_mark.line + 1,
+                    p->problem ? p->problem : "malformed");
     return false;
 }
 

@@ -1,5 +1,5 @@
-/* fuzz_grastate: what is accepted as a position is written so that it reads back the same; no text of a backup breaks its
- * readers. */
+/* fuzz_grastate: what is accepted as a position is written so that it reads back the same; no text of a backup breaks
+ * its readers. */
 #include <assert.h>
 #include <stdint.h>
 

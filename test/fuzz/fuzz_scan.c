@@ -94,7 +94,8 @@ static int expect_line(const struct kind *k, const json_t *line, struct buf *out
 
         if (message.n > LIMIT_MESSAGE - 1)
             message.n = LIMIT_MESSAGE - 1;
-        buf_printf(out, " %d %.*s\n", code > 0 && code < 1000 ? (int)code : 0, (int)message.n, message.n ? message.p : "");
+        buf_printf(out, " %d %.*s\n", code > 0 && code < 1000 ? (int)code : 0, (int)message.n,
+                   message.n ? message.p : "");
         return 0;
     }
     if (i == SCAN_BOOKMARK) {

@@ -1,6 +1,6 @@
 /*
- * fuzz_schema: {"schema": …, "object": …}: a schema is refused with a message, or pruning and defaulting an object twice
- * is the same as once, and nothing unknown is left after the first time.
+ * fuzz_schema: {"schema": …, "object": …}: a schema is refused with a message, or pruning and defaulting an object
+ * twice is the same as once, and nothing unknown is left after the first time.
  */
 #include <assert.h>
 #include <jansson.h>

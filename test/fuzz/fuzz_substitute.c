@@ -92,8 +92,10 @@ static bool same_shape(const json_t *a, const json_t *b)
 
 static void a_tree_keeps_its_shape(struct arena *a, const char *value)
 {
-    json_t *tree = json_loads("{\"image\":\"${P}\",\"command\":[\"c\",\"${x}\"],\"args\":[\"${x}\",\"--a=${x}\",\"a${x}\"],"
-                              "\"volumeMounts\":[{\"mountPath\":\"/d/${x}\",\"subPath\":\"${x}\"}],\"n\":1}", 0, NULL);
+    json_t *tree =
+        json_loads("{\"image\":\"${P}\",\"command\":[\"c\",\"${x}\"],\"args\":[\"${x}\",\"--a=${x}\",\"a${x}\"],"
+                   "\"volumeMounts\":[{\"mountPath\":\"/d/${x}\",\"subPath\":\"${x}\"}],\"n\":1}",
+                   0, NULL);
     struct variables v;
     json_t *got;
 

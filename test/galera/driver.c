@@ -1,7 +1,7 @@
 /*
- * driver: a backup without an API server: the AppBinding comes from a file, output.json goes to stdout. The rest is what
- * stash-job runs. Settings for tests come from the environment: DRIVER_SST_PORT, DRIVER_GROUP_PORT, DRIVER_FIRST_MS,
- * DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_STALL_MS, DRIVER_REQUEST_MS.
+ * driver: a backup without an API server: the AppBinding comes from a file, output.json goes to stdout. The rest is
+ * what stash-job runs. Settings for tests come from the environment: DRIVER_SST_PORT, DRIVER_GROUP_PORT,
+ * DRIVER_FIRST_MS, DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_STALL_MS, DRIVER_REQUEST_MS.
  *
  * usage: galera_driver APPBINDING.json REPOSITORY_FOLDER SCRATCH
  */

@@ -72,9 +72,10 @@ static bool apply_crds(struct model *m, const char *chart)
 
 static bool apply_catalogue(struct model *m)
 {
-    return cluster_apply(m, STASH "v1beta1/functions",
-                         "{apiVersion: stash.appscode.com/v1beta1, kind: Function, metadata: {name: dump}, spec: {image: "
-                         "'worker:1', args: [backup-percona-xtradb, '--target=${TARGET_NAME}']}}") &&
+    return cluster_apply(
+               m, STASH "v1beta1/functions",
+               "{apiVersion: stash.appscode.com/v1beta1, kind: Function, metadata: {name: dump}, spec: {image: "
+               "'worker:1', args: [backup-percona-xtradb, '--target=${TARGET_NAME}']}}") &&
            cluster_apply(m, STASH "v1beta1/functions",
                          "{apiVersion: stash.appscode.com/v1beta1, kind: Function, metadata: {name: update-status}, "
                          "spec: {image: 'stashd:1', args: [update-status, '--invoker-name=${INVOKER_NAME}']}}") &&
@@ -100,10 +101,11 @@ static bool apply_config(struct model *m, const struct cluster_config *c)
 {
     AUTO_FREE char *apps = mem_printf("/apis/appcatalog.appscode.com/v1alpha1/namespaces/%s/appbindings", c->ns);
     AUTO_FREE char *configs = mem_printf(STASH "v1beta1/namespaces/%s/backupconfigurations", c->ns);
-    AUTO_FREE char *app = mem_printf("{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, metadata: {name: "
-                                     "%s}, spec: {type: kubedb.com/perconaxtradb, clientConfig: {service: {scheme: "
-                                     "mysql, name: %s, port: 3306}}, secret: {name: auth}}}",
-                                     c->name, c->name);
+    AUTO_FREE char *app =
+        mem_printf("{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, metadata: {name: "
+                   "%s}, spec: {type: kubedb.com/perconaxtradb, clientConfig: {service: {scheme: "
+                   "mysql, name: %s, port: 3306}}, secret: {name: auth}}}",
+                   c->name, c->name);
     AUTO_FREE char *config = mem_printf(
         "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: %s}, spec: {schedule: "
         "'%s', task: {name: pxc-backup}, repository: {name: repo}, target: {ref: {apiVersion: "

@@ -1,6 +1,6 @@
 /*
- * faults: an http_peer in front of another one that loses, delays and refuses calls by seeded dice: the request lost, the
- * answer lost (it took effect!), 429, 500, a slow one, a watch cut in the middle of a line.
+ * faults: an http_peer in front of another one that loses, delays and refuses calls by seeded dice: the request lost,
+ * the answer lost (it took effect!), 429, 500, a slow one, a watch cut in the middle of a line.
  */
 #ifndef STASHD_SIM_FAULTS_H
 #define STASHD_SIM_FAULTS_H

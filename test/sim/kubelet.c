@@ -114,8 +114,8 @@ static json_t *with_result(const struct pod *p, const json_t *session)
     else
         json_object_set_new(host, "duration", json_string("3s"));
     json_object_set_new(first, "stats", json_pack("[o]", host));
-    return json_pack("{s:{s:s}, s:{s:o}}", "metadata", "resourceVersion", json_text(session, "metadata.resourceVersion"),
-                     "status", "targets", targets);
+    return json_pack("{s:{s:s}, s:{s:o}}", "metadata", "resourceVersion",
+                     json_text(session, "metadata.resourceVersion"), "status", "targets", targets);
 }
 
 static void tell_session(struct pod *p)

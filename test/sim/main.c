@@ -1,12 +1,13 @@
 /*
- * sim: the operator's own objects on the model API server, with a virtual clock and a kubelet of dice: a day in seconds.
+ * sim: the operator's own objects on the model API server, with a virtual clock and a kubelet of dice: a day in
+ * seconds.
  *
  *     sim --seed 42 --until 24h [--kill 30m] [--faults 5] [--fail 5] [--lost 2] [--verbose] [--once]
  *
  * Every change that the API server commits goes into a hash; the run is made twice and both hashes must be equal. A
- * violation prints a line and makes the exit code 1. --kill: the operator is killed at random, that far apart on average,
- * at any step, and started again. --faults: so many of 100 calls to the API server are lost, refused, slow or cut; they
- * stop at --until, and an hour later everything must be at rest.
+ * violation prints a line and makes the exit code 1. --kill: the operator is killed at random, that far apart on
+ * average, at any step, and started again. --faults: so many of 100 calls to the API server are lost, refused, slow or
+ * cut; they stop at --until, and an hour later everything must be at rest.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -177,8 +178,8 @@ static void run_until(struct run *r, int64_t until_s)
     }
 }
 
-/* Without faults each due time has its session or was counted. With them a count may be lost (it stands behind the write
- * that it tells of, whose answer may be lost), but none is both, and none is made twice (the checker). */
+/* Without faults each due time has its session or was counted. With them a count may be lost (it stands behind the
+ * write that it tells of, whose answer may be lost), but none is both, and none is made twice (the checker). */
 static void check_ledger(struct run *r, int64_t end_s)
 {
     int64_t due = 0, made = 0;
@@ -208,8 +209,8 @@ static void pause_all(struct run *r)
 {
     for (size_t i = 0; i < cluster_n_configs; i++) {
         const struct cluster_config *c = &cluster_configs[i];
-        AUTO_FREE char *path = mem_printf("/apis/stash.appscode.com/v1beta1/namespaces/%s/backupconfigurations/%s", c->ns,
-                                          c->name);
+        AUTO_FREE char *path =
+            mem_printf("/apis/stash.appscode.com/v1beta1/namespaces/%s/backupconfigurations/%s", c->ns, c->name);
         json_t *body = json_pack("{s:{s:b}}", "spec", "paused", 1);
 
         if (model_do(r->model, "admin", "PATCH", path, body, NULL) != 200)

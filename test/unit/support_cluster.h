@@ -1,6 +1,6 @@
 /*
- * support_cluster: the model with a deterministic env, spoken to in short words: JSON with ' for ", answers kept until the
- * next request. Time stands still until the test moves it.
+ * support_cluster: the model with a deterministic env, spoken to in short words: JSON with ' for ", answers kept until
+ * the next request. Time stands still until the test moves it.
  */
 #ifndef STASHD_SUPPORT_CLUSTER_H
 #define STASHD_SUPPORT_CLUSTER_H

@@ -1,6 +1,6 @@
 /*
- * support_env: a deterministic struct env for tests: time stands still until the test moves it, random numbers come from
- * a seed, timers fire in order. Child processes are the test's: see on_proc_start.
+ * support_env: a deterministic struct env for tests: time stands still until the test moves it, random numbers come
+ * from a seed, timers fire in order. Child processes are the test's: see on_proc_start.
  */
 #ifndef STASHD_SUPPORT_ENV_H
 #define STASHD_SUPPORT_ENV_H
@@ -28,7 +28,8 @@ void test_env_done(struct test_env *t);
 
 /* Moves time to the first timer and fires it; false when none is set. */
 bool test_env_step(struct test_env *t);
-/* Fires what is due at once (calls "in a later turn"), and what that makes due, without moving time by a millisecond. */
+/* Fires what is due at once (calls "in a later turn"), and what
+ * that makes due, without moving time by a millisecond. */
 void test_env_settle(struct test_env *t);
 /* Moves time by ms and fires in order what falls due. */
 void test_env_advance(struct test_env *t, uint64_t ms);

@@ -22,7 +22,8 @@ struct test_model {
 void test_model_init(struct test_model *t, size_t history, bool rbac);
 void test_model_done(struct test_model *t); /* fails the test on a leak or a timer left */
 
-/* As system:admin (system:masters). The body is JSON text (NULL: none). One reference, to be dropped; *status is set. */
+/* As system:admin (system:masters). The body is JSON text (NULL:
+ * none). One reference, to be dropped; *status is set. */
 json_t *test_model_do(struct test_model *t, const char *method, const char *path, const char *body, int *status);
 /* Asserts the status, drops the answer. */
 void test_model_ok(struct test_model *t, const char *method, const char *path, const char *body, int status);

@@ -89,7 +89,8 @@ static void set_default(json_t *object, const char *key, json_t *value_take)
 
 static void put(struct test_world *w, json_t *object_take)
 {
-    const struct kind *k = kind_find(str_of(json_text(object_take, "apiVersion")), str_of(json_text(object_take, "kind")));
+    const struct kind *k =
+        kind_find(str_of(json_text(object_take, "apiVersion")), str_of(json_text(object_take, "kind")));
     json_t *meta = json_object_get(object_take, "metadata");
     AUTO_FREE char *uid = mem_printf("uid-%s", json_text(meta, "name"));
     AUTO_FREE char *rv = mem_printf("%lu", (unsigned long)++w->rv);

@@ -43,8 +43,8 @@ int test_world_setup(void **state);
 int test_world_teardown(void **state);
 
 void test_world_at(struct test_world *w, const char *rfc3339);
-/* Adds or replaces. One or several documents (separated by ---); uid ("uid-<name>"), resourceVersion, generation (1) and
- * creationTimestamp (now) are filled in when absent. */
+/* Adds or replaces. One or several documents (separated by ---); uid ("uid-<name>"), resourceVersion, generation (1)
+ * and creationTimestamp (now) are filled in when absent. */
 void test_world_add(struct test_world *w, const char *yaml);
 void test_world_addf(struct test_world *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Documents of a file under test/unit/data. */

@@ -1,4 +1,5 @@
-/* support_yaml: YAML text to a JSON tree by libyaml's events, for tests: plain scalars become numbers, booleans, null. */
+/* support_yaml: YAML text to a JSON tree by libyaml's events,
+ * for tests: plain scalars become numbers, booleans, null. */
 #include "test.h"
 
 #include <stdlib.h>

@@ -55,7 +55,8 @@ static void each_provider_has_its_form(void **state)
                     "s3:s3.example/b");
     assert_location(&(struct backend_params){.provider = "gcs", .bucket = "b", .prefix = "/demo"}, password,
                     "gs:b:/demo");
-    assert_location(&(struct backend_params){.provider = "azure", .bucket = "c", .prefix = "x"}, password, "azure:c:/x");
+    assert_location(&(struct backend_params){.provider = "azure", .bucket = "c", .prefix = "x"}, password,
+                    "azure:c:/x");
     assert_location(&(struct backend_params){.provider = "swift", .bucket = "c"}, password, "swift:c:/");
     assert_location(&(struct backend_params){.provider = "b2", .bucket = "b", .prefix = "p"}, b2, "b2:b:/p");
     assert_location(&(struct backend_params){.provider = "rest", .endpoint = "http://h:8000/r"}, password,
@@ -139,7 +140,8 @@ static void what_is_missing_is_named(void **state)
                    "the storage Secret has no key B2_ACCOUNT_KEY, which backend b2 needs");
     assert_refused(&(struct backend_params){.provider = "s4"}, password, "unknown backend 's4'");
     assert_refused(&(struct backend_params){.provider = "local"}, password, "backend local needs its mount path");
-    assert_refused(&(struct backend_params){.provider = "s3", .bucket = "b"}, password, "backend s3 needs its endpoint");
+    assert_refused(&(struct backend_params){.provider = "s3", .bucket = "b"}, password,
+                   "backend s3 needs its endpoint");
 }
 
 int main(void)

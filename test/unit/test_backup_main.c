@@ -1,6 +1,6 @@
 /*
- * test_backup_main: `stash-job backup-percona-xtradb` against the API server's model over HTTP/2, with a real restic. The
- * database's client programs are scripts here; test/galera has the real ones.
+ * test_backup_main: `stash-job backup-percona-xtradb` against the API server's model over HTTP/2, with a real restic.
+ * The database's client programs are scripts here; test/galera has the real ones.
  */
 #include "test.h"
 
@@ -94,7 +94,8 @@ static void add_files(struct here *w)
     write_file(w, "storage/RESTIC_PASSWORD", "repository-password", 0644);
     write_file(w, "app/username", "me", 0644);
     write_file(w, "app/password", "database-password", 0644);
-    write_file(w, "bin/mariadb", "#!/bin/sh\ncase \"$*\" in *VERSION*) echo 10.11.0-MariaDB;; *) echo 1;; esac\n", 0755);
+    write_file(w, "bin/mariadb", "#!/bin/sh\ncase \"$*\" in *VERSION*) echo 10.11.0-MariaDB;; *) echo 1;; esac\n",
+               0755);
     write_file(w, "bin/mariadb-dump", GOOD_DUMP, 0755);
     assert_int_equal(setenv("PATH", path, 1), 0);
 }
@@ -253,7 +254,8 @@ static void a_failed_dump_makes_no_snapshot(void **state)
 {
     struct here *w = *state;
 
-    write_file(w, "bin/mariadb-dump", "#!/bin/sh\necho half\necho 'no grant for database-password' >&2\nexit 2\n", 0755);
+    write_file(w, "bin/mariadb-dump", "#!/bin/sh\necho half\necho 'no grant for database-password' >&2\nexit 2\n",
+               0755);
     assert_failed(w, run(w, NULL), "mariadb-dump ended with status 2: no grant for [redacted]");
 }
 
@@ -270,8 +272,9 @@ static void a_database_that_does_not_answer_is_waited_for(void **state)
     struct here *w = *state;
 
     write_file(w, "bin/mariadb", "#!/bin/sh\necho 'ERROR 2002: no connection' >&2\nexit 1\n", 0755);
-    assert_failed(w, run(w, "--wait-timeout=0"), "the database did not answer within 0 s: mariadb ended with status 1: ERROR "
-                                                 "2002");
+    assert_failed(w, run(w, "--wait-timeout=0"),
+                  "the database did not answer within 0 s: mariadb ended with status 1: ERROR "
+                  "2002");
 }
 
 static void another_password_never_makes_a_new_repository(void **state)
@@ -317,16 +320,17 @@ static void a_snapshot_of_a_failed_backup_is_removed_again(void **state)
                    w->old_path);
 
     write_file(w, "bin/restic", script, 0755);
-    assert_failed(w, run(w, NULL), "was made and has been removed again: restic backup ended with status 1: Fatal: late");
+    assert_failed(w, run(w, NULL),
+                  "was made and has been removed again: restic backup ended with status 1: Fatal: late");
 }
 
 /* restic was killed after it had made its snapshot, before it could say so. */
 static void a_snapshot_that_nobody_told_of_is_removed_too(void **state)
 {
     struct here *w = *state;
-    AUTO_FREE char *script =
-        mem_printf("#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then restic \"$@\" >/dev/null; kill -9 $$; fi\nexec restic \"$@\"\n",
-                   w->old_path);
+    AUTO_FREE char *script = mem_printf(
+        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then restic \"$@\" >/dev/null; kill -9 $$; fi\nexec restic \"$@\"\n",
+        w->old_path);
 
     write_file(w, "bin/restic", script, 0755);
     assert_failed(w, run(w, NULL), "was made and has been removed again: restic was killed by signal 9");

@@ -18,7 +18,8 @@ static const char repository[] =
     "  message: Secret demo/storage is there, observedGeneration: 1}]}}";
 static const char app[] = "{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding,"
                           " metadata: {name: pxc, namespace: demo}, spec: {type: kubedb.com/perconaxtradb}}";
-static const char task[] = "{apiVersion: stash.appscode.com/v1beta1, kind: Task, metadata: {name: pxc-backup}, spec: {}}";
+static const char task[] =
+    "{apiVersion: stash.appscode.com/v1beta1, kind: Task, metadata: {name: pxc-backup}, spec: {}}";
 static const char namespace[] = "{apiVersion: v1, kind: Namespace, metadata: {name: demo}}";
 
 /* %s: more of the spec, in flow style with a leading comma. */
@@ -166,7 +167,8 @@ static void a_ready_one_whose_target_goes_is_no_longer_ready(void **state)
     test_world_addf(w, config, "");
     test_world_step(w, bc, "demo", "db");
     test_world_del(w, KIND_APPBINDING, "demo", "pxc");
-    assert_non_null(strstr(test_world_step(w, bc, "demo", "db"), "event Warning Target Not Found: AppBinding demo/pxc"));
+    assert_non_null(
+        strstr(test_world_step(w, bc, "demo", "db"), "event Warning Target Not Found: AppBinding demo/pxc"));
     assert_string_equal(json_text(status(w), "phase"), "NotReady");
     expect(w, "BackupTargetFound", "False", "TargetNotAvailable");
     assert_string_equal(message(w, "BackupTargetFound"), "AppBinding demo/pxc does not exist");
@@ -206,7 +208,8 @@ static void what_would_make_the_job_impossible_is_said_before(void **state)
                      "{spec: {task: {params: [{name: REPOSITORY_BUCKET, value: mine}]}}}");
     test_world_step(w, bc, "demo", "db");
     assert_non_null(strstr(message(w, "ValidationPassed"), "task parameter \"REPOSITORY_BUCKET\" is reserved"));
-    assert_non_null(strstr(message(w, "ValidationPassed"), "spec.runtimeSettings.container.securityContext.privileged"));
+    assert_non_null(
+        strstr(message(w, "ValidationPassed"), "spec.runtimeSettings.container.securityContext.privileged"));
 }
 
 static void a_task_that_comes_makes_it_valid(void **state)
@@ -249,9 +252,10 @@ static void a_foreign_repository_needs_policy_and_lending(void **state)
     test_world_addf(w, config, "");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {repository: {namespace: central}}}");
     test_world_step(w, bc, "demo", "db");
-    assert_string_equal(message(w, "ValidationPassed"),
-                        "namespace \"demo\" is not allowed to refer Repository \"repo\" of \"central\" namespace, check "
-                        "`usagePolicy`");
+    assert_string_equal(
+        message(w, "ValidationPassed"),
+        "namespace \"demo\" is not allowed to refer Repository \"repo\" of \"central\" namespace, check "
+        "`usagePolicy`");
     assert_string_equal(json_text(status(w), "phase"), "Invalid");
     /* Nothing about the Secret is told to one that is refused. */
     assert_string_equal(condition_status(json_at(status(w), "conditions"), "BackendSecretFound"), "");

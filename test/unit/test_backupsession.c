@@ -22,9 +22,12 @@ static int setup(void **state)
 
 static void add_session(struct test_world *w, const char *name, const char *status)
 {
-    test_world_addf(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: %s, namespace: demo},"
-                       "spec: {invoker: {apiGroup: stash.appscode.com, kind: BackupConfiguration, name: db}, retryLeft: 1},"
-                       "status: %s}", name, status);
+    test_world_addf(
+        w,
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: %s, namespace: demo},"
+        "spec: {invoker: {apiGroup: stash.appscode.com, kind: BackupConfiguration, name: db}, retryLeft: 1},"
+        "status: %s}",
+        name, status);
 }
 
 /* A pass, carried out; its row's reason. */
@@ -182,9 +185,11 @@ static void a_good_end_is_pushed_with_its_figures(void **state)
     pushed(w, "stash_backup_target_host_count_total", "1");
     assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db\n"));
     assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db/appbinding-db\n"));
-    assert_non_null(strstr(w->pushed.data, "{invoker_kind=\"BackupConfiguration\",invoker_name=\"db\",namespace=\"demo\","
-                                           "driver=\"Restic\",repository=\"repo\"} 1\n"));
-    assert_non_null(strstr(w->pushed.data, "repository=\"repo\",kind=\"perconaxtradb\",group=\"kubedb.com\",name=\"db\"} 1\n"));
+    assert_non_null(strstr(w->pushed.data,
+                           "{invoker_kind=\"BackupConfiguration\",invoker_name=\"db\",namespace=\"demo\","
+                           "driver=\"Restic\",repository=\"repo\"} 1\n"));
+    assert_non_null(
+        strstr(w->pushed.data, "repository=\"repo\",kind=\"perconaxtradb\",group=\"kubedb.com\",name=\"db\"} 1\n"));
 }
 
 static void a_bad_end_pushes_only_that_it_was_bad(void **state)
@@ -297,12 +302,13 @@ static void another_invokers_session_holds_the_target(void **state)
 
     add_session(w, "s", "{}");
     assert_string_equal(step(w, "s"), "Accepted");
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
-                      "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
-                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
-                      "x}]}}\n---\n"
-                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
-                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
+    test_world_add(
+        w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+           "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+           "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
+           "x}]}}\n---\n"
+           "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
+           "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
     assert_string_equal(step(w, "s"), "WaitingForOtherSession");
     assert_string_equal(text(w, "s", "status.phase"), "Pending");
     assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/WaitingForOtherSession");
@@ -318,12 +324,13 @@ static void a_stranger_of_another_namespace_holds_nothing(void **state)
 
     add_session(w, "s", "{}");
     assert_string_equal(step(w, "s"), "Accepted");
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
-                      "namespace: evil}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
-                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: Unknown, reason: "
-                      "x}]}}\n---\n"
-                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: evil},"
-                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
+    test_world_add(
+        w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+           "namespace: evil}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+           "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: Unknown, reason: "
+           "x}]}}\n---\n"
+           "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: evil},"
+           "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Running}}");
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
 }
 
@@ -345,12 +352,13 @@ static void the_end_of_a_session_wakes_its_rivals(void **state)
     struct woken k = {""};
 
     add_session(w, "s", "{}");
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
-                      "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
-                      "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
-                      "x}]}}\n---\n"
-                      "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
-                      "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Succeeded}}");
+    test_world_add(
+        w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: other,"
+           "namespace: ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1beta1, kind: AppBinding,"
+           "name: db, namespace: demo}}}, status: {conditions: [{type: BackupTargetFound, status: \"True\", reason: "
+           "x}]}}\n---\n"
+           "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: o, namespace: ops},"
+           "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Succeeded}}");
     backupsession_wake_rivals(w->cache, cache_find(w->cache, kind_get(KIND_BACKUPSESSION), "ops", "o"), note, &k);
     assert_string_equal(k.text, "demo/s ");
 }
@@ -367,8 +375,9 @@ static void a_missing_task_fails_at_once_and_says_so(void **state)
     assert_string_equal(step(w, "s"), "FailedToEnsureBackupExecutor");
     assert_string_equal(text(w, "s", "status.phase"), "Failed");
     assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "False/FailedToEnsureBackupExecutor");
-    assert_string_equal(message(w, "s", TARGET, "BackupExecutorEnsured"),
-                        "failed to make the backup Job demo/stash-backup-s-0. Reason: Task \"xtradb-backup\" not found");
+    assert_string_equal(
+        message(w, "s", TARGET, "BackupExecutorEnsured"),
+        "failed to make the backup Job demo/stash-backup-s-0. Reason: Task \"xtradb-backup\" not found");
 }
 
 static void a_full_quota_is_waited_for(void **state)
@@ -402,8 +411,9 @@ static void a_withdrawn_repository_skips(void **state)
 
     add_session(w, "s", "{}");
     assert_string_equal(step(w, "s"), "Accepted");
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
-                      "spec: {backend: {gcs: {bucket: b}}}}");
+    test_world_add(w,
+                   "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
+                   "spec: {backend: {gcs: {bucket: b}}}}");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {repository: {name: far, namespace: ops}}}");
     assert_string_equal(step(w, "s"), "SkippedWhilePending");
     assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
@@ -417,12 +427,14 @@ static void a_failed_container_is_named_with_its_last_words(void **state)
 
     add_session(w, "s", "{}");
     start(w, "s");
-    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
-                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
-    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
-                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
-                      "initContainerStatuses: [{name: xtradb-backup-8-0-0, state: {terminated: {exitCode: 137, reason: "
-                      "OOMKilled, message: \"killed\\n\"}}}]}}");
+    test_world_patch(
+        w, KIND_JOB, "demo", "stash-backup-s-0",
+        "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(
+        w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+           "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+           "initContainerStatuses: [{name: xtradb-backup-8-0-0, state: {terminated: {exitCode: 137, reason: "
+           "OOMKilled, message: \"killed\\n\"}}}]}}");
     assert_string_equal(step(w, "s"), "BackupDisrupted");
     assert_string_equal(condition(w, "s", TARGET, "BackupDisrupted"), "True/FailedToCompleteDueToDisruption");
     assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
@@ -437,15 +449,18 @@ static void the_last_container_and_a_lost_pod_speak_too(void **state)
 
     add_session(w, "s", "{}");
     start(w, "s");
-    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
-                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
-    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
-                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
-                      "initContainerStatuses: [{name: x, state: {terminated: {exitCode: 0}}}],"
-                      "containerStatuses: [{name: update-status-1, state: {terminated: {exitCode: 1}}}]}}");
+    test_world_patch(
+        w, KIND_JOB, "demo", "stash-backup-s-0",
+        "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(
+        w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+           "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+           "initContainerStatuses: [{name: x, state: {terminated: {exitCode: 0}}}],"
+           "containerStatuses: [{name: update-status-1, state: {terminated: {exitCode: 1}}}]}}");
     (void)test_world_decide(w, C, "demo", "s");
     assert_non_null(strstr(w->out.data, "container \\\"update-status-1\\\" ended with exit code 1\""));
-    test_world_patch(w, KIND_POD, "demo", "p", "{status: {reason: Evicted, message: node is full, containerStatuses: null}}");
+    test_world_patch(w, KIND_POD, "demo", "p",
+                     "{status: {reason: Evicted, message: node is full, containerStatuses: null}}");
     (void)test_world_decide(w, C, "demo", "s");
     assert_non_null(strstr(w->out.data, "pod Evicted: node is full"));
 }
@@ -479,10 +494,11 @@ static void an_image_that_can_not_be_pulled_is_told_and_then_given_up(void **sta
 
     add_session(w, "s", "{}");
     start(w, "s");
-    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
-                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
-                      "initContainerStatuses: [{name: x, state: {waiting: {reason: ImagePullBackOff, message: no such image"
-                      "}}}]}}");
+    test_world_add(
+        w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+           "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
+           "initContainerStatuses: [{name: x, state: {waiting: {reason: ImagePullBackOff, message: no such image"
+           "}}}]}}");
     assert_string_equal(test_world_decide(w, C, "demo", "s"),
                         "event Warning Backup Job Failed: Job stash-backup-s-0 does not start: container \"x\": "
                         "ImagePullBackOff: no such image\nwake 15m0s\n");
@@ -500,9 +516,10 @@ static void a_long_backup_in_an_init_container_has_started(void **state)
 
     add_session(w, "s", "{}");
     start(w, "s");
-    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
-                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
-                      "initContainerStatuses: [{name: x, state: {running: {}}}]}}");
+    test_world_add(
+        w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+           "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
+           "initContainerStatuses: [{name: x, state: {running: {}}}]}}");
     test_world_at(w, "2026-03-01T05:00:00Z");
     assert_string_equal(step(w, "s"), "JobRuns");
 }

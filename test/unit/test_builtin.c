@@ -36,7 +36,8 @@ static void pods_are_refused_with_the_servers_words(void **state)
         {POD("'containers':[" C "],'initContainers':[" C "]"), "spec.initContainers[0].name: Duplicate value: \"c\""},
         {POD("'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/v'}]}]"),
          "spec.containers[0].volumeMounts[0].name: Not found: \"v\""},
-        {POD("'volumes':[{'name':'v'}],'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/v'},"
+        {POD("'volumes':[{'name':'v'}],'containers':[{'name':'c','image':'i','volumeMounts':[{'name':'v','mountPath':'/"
+             "v'},"
              "{'name':'v','mountPath':'/v'}]}]"),
          "spec.containers[0].volumeMounts[1].mountPath: Invalid value: \"/v\": must be unique"},
         {POD("'volumes':[{'name':'v','emptyDir':{},'secret':{}}],'containers':[" C "]"),
@@ -102,7 +103,8 @@ static void a_job_is_filled_in_and_its_template_stays(void **state)
     struct cluster *c = *state;
 
     cluster_must(c, 201, "POST", JOBS,
-                 "{'metadata':{'name':'j'},'spec':{'template':{'spec':{'restartPolicy':'Never','containers':[" C "]}}}}");
+                 "{'metadata':{'name':'j'},'spec':{'template':{'spec':{'restartPolicy':'Never','containers':[" C
+                 "]}}}}");
     assert_string_equal(cluster_text(c, JOBS "/j", "spec.completions"), "1");
     assert_string_equal(cluster_text(c, JOBS "/j", "spec.parallelism"), "1");
     assert_string_equal(cluster_text(c, JOBS "/j", "spec.backoffLimit"), "6");
@@ -149,8 +151,9 @@ static void a_binding_keeps_its_role(void **state)
 {
     struct cluster *c = *state;
 
-    cluster_must(c, 201, "POST", RBAC "/rolebindings",
-                 "{'metadata':{'name':'b'},'roleRef':{'kind':'Role','name':'r'},'subjects':[{'kind':'User','name':'u'}]}");
+    cluster_must(
+        c, 201, "POST", RBAC "/rolebindings",
+        "{'metadata':{'name':'b'},'roleRef':{'kind':'Role','name':'r'},'subjects':[{'kind':'User','name':'u'}]}");
     assert_string_equal(cluster_text(c, RBAC "/rolebindings/b", "roleRef.apiGroup"), "rbac.authorization.k8s.io");
     assert_string_equal(cluster_text(c, RBAC "/rolebindings/b", "subjects.0.apiGroup"), "rbac.authorization.k8s.io");
     assert_int_equal(cluster_do(c, "PATCH", RBAC "/rolebindings/b", "{'roleRef':{'name':'s'}}"), 422);
@@ -174,7 +177,8 @@ static void secrets_keep_their_type_and_immutable_data(void **state)
     assert_int_equal(cluster_do(c, "PATCH", NS "/secrets/s", "{'type':'other'}"), 422);
     assert_string_equal(causes(c), "type: Invalid value: \"other\": field is immutable");
     assert_int_equal(cluster_do(c, "POST", NS "/configmaps", "{'metadata':{'name':'m'},'data':{'a b':''}}"), 422);
-    assert_int_equal(strncmp(causes(c), "data[a b]: Invalid value: \"a b\": a valid config key must consist of", 67), 0);
+    assert_int_equal(strncmp(causes(c), "data[a b]: Invalid value: \"a b\": a valid config key must consist of", 67),
+                     0);
 }
 
 static void a_service_gets_an_address_and_keeps_it(void **state)
@@ -196,10 +200,11 @@ static void a_service_gets_an_address_and_keeps_it(void **state)
 
 static void a_cronjob_needs_a_schedule_that_can_be_read(void **state)
 {
-    assert_int_equal(cluster_do(*state, "POST", "/apis/batch/v1/namespaces/default/cronjobs",
-                                "{'metadata':{'name':'c'},'spec':{'schedule':'61 * * * *','jobTemplate':{'spec':{'template':"
-                                "{'spec':{'restartPolicy':'Never','containers':[" C "]}}}}}}"),
-                     422);
+    assert_int_equal(
+        cluster_do(*state, "POST", "/apis/batch/v1/namespaces/default/cronjobs",
+                   "{'metadata':{'name':'c'},'spec':{'schedule':'61 * * * *','jobTemplate':{'spec':{'template':"
+                   "{'spec':{'restartPolicy':'Never','containers':[" C "]}}}}}}"),
+        422);
     assert_int_equal(strncmp(causes(*state), "spec.schedule: Invalid value: \"61 * * * *\": ", 44), 0);
 }
 

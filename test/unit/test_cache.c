@@ -26,9 +26,9 @@ static void on_change(void *ctx, const struct kind *k, const struct kobj *old, c
 static struct kobj *session(const char *ns, const char *name, const char *uid, int rv, const char *invoker,
                             const char *owner)
 {
-    json_t *t = json_pack("{s:{s:s,s:s,s:s,s:o,s:[{s:s}]},s:{s:{s:s*}}}", "metadata", "namespace", ns, "name", name, "uid",
-                          uid, "resourceVersion", json_sprintf("%d", rv), "ownerReferences", "uid", owner, "spec",
-                          "invoker", "name", invoker);
+    json_t *t = json_pack("{s:{s:s,s:s,s:s,s:o,s:[{s:s}]},s:{s:{s:s*}}}", "metadata", "namespace", ns, "name", name,
+                          "uid", uid, "resourceVersion", json_sprintf("%d", rv), "ownerReferences", "uid", owner,
+                          "spec", "invoker", "name", invoker);
     struct kobj *o;
 
     assert_non_null(t);

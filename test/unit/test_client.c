@@ -120,8 +120,8 @@ static void each_verb_has_its_method_content_type_and_path(void **state)
         enum kube_verb verb;
         const char *name, *sub, *query, *method, *type, *path, *body;
     } cases[] = {
-        {KUBE_LIST, NULL, NULL, "labelSelector=a%3Db", "GET", "", "/apis/batch/v1/namespaces/n/jobs?labelSelector=a%3Db",
-         NULL},
+        {KUBE_LIST, NULL, NULL, "labelSelector=a%3Db", "GET", "",
+         "/apis/batch/v1/namespaces/n/jobs?labelSelector=a%3Db", NULL},
         {KUBE_CREATE, "j", NULL, NULL, "POST", "application/json", "/apis/batch/v1/namespaces/n/jobs",
          "{\"a\":1,\"apiVersion\":\"batch/v1\",\"kind\":\"Job\"}"},
         {KUBE_CREATE, "j", "eviction", NULL, "POST", "application/json", "/apis/batch/v1/namespaces/n/jobs/j/eviction",

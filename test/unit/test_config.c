@@ -41,7 +41,8 @@ static void flags_beat_the_environment_which_beats_defaults(void **state)
     struct error e;
 
     (void)state;
-    assert_int_equal(parse(&s, envp, given, &e, 6, ARGS("--name=flag", "--verbose", "--label=a=1", "--label", "b=2")), 0);
+    assert_int_equal(parse(&s, envp, given, &e, 6, ARGS("--name=flag", "--verbose", "--label=a=1", "--label", "b=2")),
+                     0);
     assert_string_equal(s.name, "flag");
     assert_int_equal(s.workers, 8);
     assert_true(s.verbose);

@@ -111,7 +111,8 @@ static void random_expressions_agree_with_a_walk_over_minutes(void **state)
 
     (void)state;
     for (int round = 0; round < 300; round++) {
-        unsigned m = (unsigned)rand_r(&seed) % 60, h = (unsigned)rand_r(&seed) % 24, step = 1 + (unsigned)rand_r(&seed) % 20;
+        unsigned m = (unsigned)rand_r(&seed) % 60, h = (unsigned)rand_r(&seed) % 24,
+                 step = 1 + (unsigned)rand_r(&seed) % 20;
         unsigned d1 = 1 + (unsigned)rand_r(&seed) % 28;
         int64_t t = 1772330400 + rand_r(&seed) % 100000000, walk = t / 60 * 60 + 60;
         char text[64];
@@ -132,7 +133,8 @@ static void random_expressions_agree_with_a_walk_over_minutes(void **state)
 
 static void the_shortest_gap_is_never_longer_than_a_gap_seen(void **state)
 {
-    static const char *const cases[] = {"*/7 * * * *", "0 */5 * * *", "58,2 * * * *", "30 4 * * *", "0 0,23 * * *", "@every 90s"};
+    static const char *const cases[] = {"*/7 * * * *", "0 */5 * * *",  "58,2 * * * *",
+                                        "30 4 * * *",  "0 0,23 * * *", "@every 90s"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

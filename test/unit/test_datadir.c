@@ -1,4 +1,5 @@
-/* test_datadir: a data directory is empty, whole, or such that no server starts on it; also when the restore is killed. */
+/* test_datadir: a data directory is empty, whole, or such that
+ * no server starts on it; also when the restore is killed. */
 #include "test.h"
 
 #include <signal.h>
@@ -30,7 +31,8 @@ static int set_up(void **state)
     h->live = live;
     h->d.lock_fd = -1;
     /* In memory where there is such a folder: a commit waits for the disk several times. */
-    (void)snprintf(h->dir, sizeof(h->dir), "%s/test-datadir-XXXXXX", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+    (void)snprintf(h->dir, sizeof(h->dir), "%s/test-datadir-XXXXXX",
+                   access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(h->dir));
     *state = h;
     return 0;

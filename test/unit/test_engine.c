@@ -166,8 +166,8 @@ static int teardown(void **state)
 static void put(struct bench *b, const char *yaml)
 {
     json_t *object = test_yaml(yaml);
-    struct kobj *o = kobj_from_json(kind_find(str_of(json_text(object, "apiVersion")), str_of(json_text(object, "kind"))),
-                                    object);
+    struct kobj *o =
+        kobj_from_json(kind_find(str_of(json_text(object, "apiVersion")), str_of(json_text(object, "kind"))), object);
 
     cache_put(b->cache, o);
     kobj_unref(o);
@@ -399,7 +399,8 @@ static void a_name_that_our_own_object_has_is_success(void **state)
     put_repository(b, "a", 1);
     answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"exists\"}");
     expect(b, "GET " JOBS "/one ");
-    answer(b, 200, "{\"metadata\":{\"ownerReferences\":[{\"uid\":\"x\"},{\"uid\":\"uid-owner\",\"controller\":true}]}}");
+    answer(b, 200,
+           "{\"metadata\":{\"ownerReferences\":[{\"uid\":\"x\"},{\"uid\":\"uid-owner\",\"controller\":true}]}}");
     expect(b, "POST ");
     answer(b, 201, "{}");
     assert_string_equal(b->results, "Acted=ok ");
@@ -500,16 +501,19 @@ static void documents_are_fetched_at_once_and_status_has_their_version(void **st
     put_repository(b, "a", 1);
     expect(b, "GET " REPOSITORIES "/a ");
     assert_int_equal(test_peer_open(&b->peer), 2);
-    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"word\":\"hi\"},\"status\":{\"same\":\"yes\"}}");
+    answer(b, 200,
+           "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"word\":\"hi\"},\"status\":{\"same\":\"yes\"}}");
     expect(b, "GET /apis/stash.appscode.com/v1beta1/tasks/t ");
     answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
     /* What is so already is left out; the version is the document's. */
-    expect(b, "PATCH " REPOSITORIES "/a/status {\"status\":{\"seen\":\"hi\"},\"metadata\":{\"resourceVersion\":\"5\"}}");
+    expect(b,
+           "PATCH " REPOSITORIES "/a/status {\"status\":{\"seen\":\"hi\"},\"metadata\":{\"resourceVersion\":\"5\"}}");
     answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"6\"}}");
     expect(b, "POST ");
     answer(b, 201, "{}");
     /* The second write follows the first one's answer. */
-    expect(b, "PATCH " REPOSITORIES "/a/status {\"status\":{\"last\":\"done\"},\"metadata\":{\"resourceVersion\":\"6\"}}");
+    expect(b,
+           "PATCH " REPOSITORIES "/a/status {\"status\":{\"last\":\"done\"},\"metadata\":{\"resourceVersion\":\"6\"}}");
     answer(b, 200, "{}");
     assert_string_equal(b->results, "Acted=ok ");
 }

@@ -62,10 +62,13 @@ static void the_tools_version_is_read_from_what_it_prints(void **state)
     (void)state;
     assert_string_equal(restore_info_tool_version(STR("/usr/bin/mariadb-backup based on MariaDB server 10.11.8-MariaDB "
                                                       "debian-linux-gnu (x86_64)\n"), out), "10.11.8-MariaDB");
-    assert_string_equal(restore_info_tool_version(STR("2024 [Note] recognized server arguments: --datadir=/x\n"
-                                                      "xtrabackup version 8.0.35-30 based on MySQL server 8.0.35 Linux\n"),
-                                                  out), "8.0.35-30");
-    assert_string_equal(restore_info_tool_version(STR("xtrabackup version 2.4.29 based on MySQL server 5.7.44\n"), out), "2.4.29");
+    assert_string_equal(
+        restore_info_tool_version(STR("2024 [Note] recognized server arguments: --datadir=/x\n"
+                                      "xtrabackup version 8.0.35-30 based on MySQL server 8.0.35 Linux\n"),
+                                  out),
+        "8.0.35-30");
+    assert_string_equal(restore_info_tool_version(STR("xtrabackup version 2.4.29 based on MySQL server 5.7.44\n"), out),
+                        "2.4.29");
     assert_string_equal(restore_info_tool_version(STR("nothing of the kind"), out), "");
     assert_string_equal(restore_info_tool_version(STR("xtrabackup version "), out), "");
 }
@@ -106,14 +109,17 @@ static void the_files_of_a_backup_are_read(void **state)
     char out[64];
 
     (void)state;
-    assert_int_equal(restore_info_parse(STR("uuid = 1\ntool_name = mariadb-backup\nserver_version = 10.11.8-MariaDB-log\n"),
-                                        &info, &e), 0);
+    assert_int_equal(
+        restore_info_parse(STR("uuid = 1\ntool_name = mariadb-backup\nserver_version = 10.11.8-MariaDB-log\n"), &info,
+                           &e),
+        0);
     assert_string_equal(info.tool, "mariadb-backup");
     assert_string_equal(info.version, "10.11.8-MariaDB-log");
     assert_int_equal(restore_info_parse(STR("tool_name = xtrabackup\n"), &info, &e), ERR_INVALID);
     assert_string_equal(restore_info_backup_type(STR("backup_type = log-applied\nfrom_lsn = 0\n"), out), "log-applied");
     assert_string_equal(restore_info_backup_type(STR("from_lsn = 0"), out), "");
-    assert_string_equal(restore_info_system_file(STR("[mysqld]\ninnodb_data_file_path=sys1:12M:autoextend\n"), out), "sys1");
+    assert_string_equal(restore_info_system_file(STR("[mysqld]\ninnodb_data_file_path=sys1:12M:autoextend\n"), out),
+                        "sys1");
     assert_string_equal(restore_info_system_file(STR("innodb_data_file_path=/elsewhere/sys1:12M\n"), out), "ibdata1");
     assert_string_equal(restore_info_system_file(STR(""), out), "ibdata1");
 }

@@ -94,8 +94,8 @@ static int run(struct world *w, enum kube_verb verb, const char *name, json_t *b
 
 static json_t *pod(const char *name)
 {
-    return json_pack("{s:{s:s},s:{s:[{s:s,s:s}]}}", "metadata", "name", name, "spec", "containers", "name", "c", "image",
-                     "busybox");
+    return json_pack("{s:{s:s},s:{s:[{s:s,s:s}]}}", "metadata", "name", name, "spec", "containers", "name", "c",
+                     "image", "busybox");
 }
 
 static void the_verbs_work_and_fail_as_the_header_says(void **state)
@@ -128,8 +128,12 @@ static void the_verbs_work_and_fail_as_the_header_says(void **state)
 
 static void start_watch(struct world *w, const char *selector)
 {
-    w->watch = (struct kube_watch){.kube = &w->kube, .cache = w->cache, .kind = kind_get(KIND_POD), .selector = selector,
-                                   .on_stopped = watch_stopped, .data = w};
+    w->watch = (struct kube_watch){.kube = &w->kube,
+                                   .cache = w->cache,
+                                   .kind = kind_get(KIND_POD),
+                                   .selector = selector,
+                                   .on_stopped = watch_stopped,
+                                   .data = w};
     kube_watch_start(&w->watch);
     test_env_settle(&w->env);
 }

@@ -6,33 +6,34 @@
 #include "core/base/mem.h"
 #include "k8s/kubeconfig.h"
 
-static const char kind_like[] = "apiVersion: v1\n"
-                                "kind: Config\n"
-                                "clusters:\n"
-                                "- cluster:\n"
-                                "    certificate-authority-data: Q0EgUEVN\n"
-                                "    server: https://127.0.0.1:41033\n"
-                                "  name: kind-a\n"
-                                "- cluster: {server: 'http://[::1]:8080', insecure-skip-tls-verify: true, tls-server-name: api}\n"
-                                "  name: plain\n"
-                                "contexts:\n"
-                                "- context:\n"
-                                "    cluster: kind-a\n"
-                                "    user: kind-a\n"
-                                "    namespace: demo\n"
-                                "  name: kind-a\n"
-                                "- context: {cluster: plain, user: robot, namespace: null}\n"
-                                "  name: second\n"
-                                "- {name: nobody, context: {cluster: plain}}\n"
-                                "current-context: kind-a\n"
-                                "preferences: {}\n"
-                                "users:\n"
-                                "- name: kind-a\n"
-                                "  user:\n"
-                                "    client-certificate-data: Q0VSVA==\n"
-                                "    client-key-data: S0VZ\n"
-                                "- name: robot\n"
-                                "  user: {tokenFile: run/token, token: abc}\n";
+static const char kind_like[] =
+    "apiVersion: v1\n"
+    "kind: Config\n"
+    "clusters:\n"
+    "- cluster:\n"
+    "    certificate-authority-data: Q0EgUEVN\n"
+    "    server: https://127.0.0.1:41033\n"
+    "  name: kind-a\n"
+    "- cluster: {server: 'http://[::1]:8080', insecure-skip-tls-verify: true, tls-server-name: api}\n"
+    "  name: plain\n"
+    "contexts:\n"
+    "- context:\n"
+    "    cluster: kind-a\n"
+    "    user: kind-a\n"
+    "    namespace: demo\n"
+    "  name: kind-a\n"
+    "- context: {cluster: plain, user: robot, namespace: null}\n"
+    "  name: second\n"
+    "- {name: nobody, context: {cluster: plain}}\n"
+    "current-context: kind-a\n"
+    "preferences: {}\n"
+    "users:\n"
+    "- name: kind-a\n"
+    "  user:\n"
+    "    client-certificate-data: Q0VSVA==\n"
+    "    client-key-data: S0VZ\n"
+    "- name: robot\n"
+    "  user: {tokenFile: run/token, token: abc}\n";
 
 static void the_current_context_gives_server_certificates_and_namespace(void **state)
 {
@@ -82,10 +83,14 @@ static void json_is_yaml_too_and_files_stay_as_written(void **state)
 
     (void)state;
     assert_int_equal(
-        kubeconfig_parse(&c, STR("{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"k\",\"user\":\"u\"}}],"
-                                 "\"clusters\":[{\"name\":\"k\",\"cluster\":{\"server\":\"https://h\",\"certificate-authority\":\"ca.crt\"}}],"
-                                 "\"users\":[{\"name\":\"u\",\"user\":{\"client-certificate\":\"/a.crt\",\"client-key\":\"a.key\"}}]}"),
-                         NULL, NULL),
+        kubeconfig_parse(
+            &c,
+            STR("{\"current-context\":\"c\",\"contexts\":[{\"name\":\"c\",\"context\":{\"cluster\":\"k\",\"user\":"
+                "\"u\"}}],"
+                "\"clusters\":[{\"name\":\"k\",\"cluster\":{\"server\":\"https://"
+                "h\",\"certificate-authority\":\"ca.crt\"}}],"
+                "\"users\":[{\"name\":\"u\",\"user\":{\"client-certificate\":\"/a.crt\",\"client-key\":\"a.key\"}}]}"),
+            NULL, NULL),
         0);
     assert_string_equal(c.ca_file, "ca.crt");
     assert_string_equal(c.cert_file, "/a.crt");
@@ -94,18 +99,19 @@ static void json_is_yaml_too_and_files_stay_as_written(void **state)
     kubeconfig_done(&c);
 }
 
-static const char with_plugin[] = "current-context: c\n"
-                                  "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-                                  "clusters: [{name: k, cluster: {server: 'https://h:1', certificate-authority-data: Q0E=}}]\n"
-                                  "users:\n"
-                                  "- name: u\n"
-                                  "  user:\n"
-                                  "    exec:\n"
-                                  "      apiVersion: client.authentication.k8s.io/v1beta1\n"
-                                  "      command: aws\n"
-                                  "      args: [eks, get-token, '', 5]\n"
-                                  "      env: [{name: AWS_PROFILE, value: me}, {name: EMPTY, value: ''}]\n"
-                                  "      provideClusterInfo: true\n";
+static const char with_plugin[] =
+    "current-context: c\n"
+    "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+    "clusters: [{name: k, cluster: {server: 'https://h:1', certificate-authority-data: Q0E=}}]\n"
+    "users:\n"
+    "- name: u\n"
+    "  user:\n"
+    "    exec:\n"
+    "      apiVersion: client.authentication.k8s.io/v1beta1\n"
+    "      command: aws\n"
+    "      args: [eks, get-token, '', 5]\n"
+    "      env: [{name: AWS_PROFILE, value: me}, {name: EMPTY, value: ''}]\n"
+    "      provideClusterInfo: true\n";
 
 static void a_plugin_has_its_arguments_and_environment(void **state)
 {
@@ -157,7 +163,8 @@ static void what_is_wrong_is_named(void **state)
         {"server: 'https:///x'", "", "kubeconfig: the cluster's server is no https:// address"},
         {"", "", "kubeconfig: the cluster's server is no https:// address"},
         {"server: 'https://h', proxy-url: 'http://p'", "", "kubeconfig: proxy-url is not supported"},
-        {"server: 'https://h', certificate-authority-data: '***'", "", "kubeconfig: certificate-authority-data is no base64"},
+        {"server: 'https://h', certificate-authority-data: '***'", "",
+         "kubeconfig: certificate-authority-data is no base64"},
         {"server: 'https://h'", "username: u, password: p", "kubeconfig: username is not supported"},
         {"server: 'https://h'", "auth-provider: {name: gcp}", "kubeconfig: auth-provider is not supported"},
         {"server: 'https://h'", "client-key: k", "kubeconfig: a client certificate and its key come together"},
@@ -175,10 +182,12 @@ static void what_is_wrong_is_named(void **state)
         {"- a\n- b\n", "kubeconfig: this is no kubeconfig"},
         {"a: b\n", "kubeconfig: no context is named"},
         {"a: [\n", "kubeconfig: line 2: did not find expected node content"},
-        {"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n", "kubeconfig: there is no cluster k"},
+        {"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n",
+         "kubeconfig: there is no cluster k"},
         {"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\nclusters: [{name: k}]\n",
          "kubeconfig: there is no user u"},
-        {"current-context: &c c\ncontexts: &x [{name: *c, context: {cluster: *x}}]\n", "kubeconfig: no cluster is named"},
+        {"current-context: &c c\ncontexts: &x [{name: *c, context: {cluster: *x}}]\n",
+         "kubeconfig: no cluster is named"},
     };
     size_t live = mem_live();
     struct kubeconfig c = {0};

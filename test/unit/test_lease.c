@@ -92,8 +92,8 @@ static int serve(struct server *s, const struct http_call *c)
         return s->record ? 200 : 404;
     body = json_loadb(c->body.p, c->body.n, 0, NULL);
     assert_non_null(body);
-    if (create == (s->record != NULL) ||
-        (!create && !str_same(json_text(body, "metadata.resourceVersion"), json_text(s->record, "metadata.resourceVersion")))) {
+    if (create == (s->record != NULL) || (!create && !str_same(json_text(body, "metadata.resourceVersion"),
+                                                               json_text(s->record, "metadata.resourceVersion")))) {
         json_decref(body);
         return create ? 409 : s->record ? 409 : 404;
     }
@@ -255,7 +255,8 @@ static void an_answer_that_comes_after_ten_seconds_makes_nobody_leader(void **st
     test_env_settle(&w->env);
     test_peer_answer(&w->a.peer, 404, "{}");
     test_env_advance(&w->env, 10000);
-    test_peer_answer(&w->a.peer, 201, "{\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"holderIdentity\":\"pod-a_1\"}}");
+    test_peer_answer(&w->a.peer, 201,
+                     "{\"metadata\":{\"resourceVersion\":\"1\"},\"spec\":{\"holderIdentity\":\"pod-a_1\"}}");
     assert_false(w->a.lease.is_leader);
 }
 

@@ -65,16 +65,18 @@ static void bad_definitions_are_refused(void **state)
     struct test_model *t = *state;
 
     test_model_ok(t, "POST", CRDS, "{\"metadata\":{\"name\":\"x.example.com\"},\"spec\":{}}", 422);
-    test_model_ok(t, "POST", CRDS,
-                  "{\"metadata\":{\"name\":\"other.example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":\"Cluster\","
-                  "\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
-                  "\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}",
-                  422);
-    test_model_ok(t, "POST", CRDS,
-                  "{\"metadata\":{\"name\":\"things.example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":\"Cluster\","
-                  "\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
-                  "\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"nonsense\"}}}]}}",
-                  422);
+    test_model_ok(
+        t, "POST", CRDS,
+        "{\"metadata\":{\"name\":\"other.example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":\"Cluster\","
+        "\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
+        "\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}",
+        422);
+    test_model_ok(
+        t, "POST", CRDS,
+        "{\"metadata\":{\"name\":\"things.example.com\"},\"spec\":{\"group\":\"example.com\",\"scope\":\"Cluster\","
+        "\"names\":{\"plural\":\"things\",\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,"
+        "\"storage\":true,\"schema\":{\"openAPIV3Schema\":{\"type\":\"nonsense\"}}}]}}",
+        422);
 }
 
 static void objects_are_defaulted_pruned_and_checked(void **state)
@@ -82,7 +84,8 @@ static void objects_are_defaulted_pruned_and_checked(void **state)
     struct test_model *t = *state;
     int status;
     json_t *o = test_model_do(t, "POST", WIDGETS,
-                              "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":2,\"bogus\":1},\"status\":{\"x\":1}}", &status);
+                              "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":2,\"bogus\":1},\"status\":{\"x\":1}}",
+                              &status);
 
     assert_int_equal(status, 201);
     assert_string_equal(json_text(o, "spec.color"), "Red");
@@ -95,7 +98,8 @@ static void objects_are_defaulted_pruned_and_checked(void **state)
     assert_string_equal(json_text(o, "details.causes.0.field"), "spec.size");
     assert_string_equal(json_text(o, "details.kind"), "Widget");
     json_decref(o);
-    test_model_ok(t, "POST", WIDGETS "?fieldValidation=Strict", "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"bogus\":1}}", 400);
+    test_model_ok(t, "POST", WIDGETS "?fieldValidation=Strict",
+                  "{\"metadata\":{\"name\":\"b\"},\"spec\":{\"bogus\":1}}", 400);
 }
 
 static void unknown_fields_are_warned_of(void **state)
@@ -137,9 +141,12 @@ static void tables_have_the_kinds_columns(void **state)
 
     test_model_ok(t, "POST", WIDGETS, "{\"metadata\":{\"name\":\"a\"},\"spec\":{\"size\":2}}", 201);
     test_model_ok(t, "PATCH", WIDGETS "/a/status",
-                  "{\"status\":{\"conditions\":[{\"type\":\"Other\",\"status\":\"no\"},{\"type\":\"Ready\",\"status\":\"yes\"}]}}", 200);
+                  "{\"status\":{\"conditions\":[{\"type\":\"Other\",\"status\":\"no\"},{\"type\":\"Ready\",\"status\":"
+                  "\"yes\"}]}}",
+                  200);
     test_env_advance(&t->env, 150 * 1000);
-    test_serve(t, &s, "CN=a,O=system:masters", "GET", WIDGETS, "accept: application/json;as=Table;v=v1;g=meta.k8s.io", NULL);
+    test_serve(t, &s, "CN=a,O=system:masters", "GET", WIDGETS, "accept: application/json;as=Table;v=v1;g=meta.k8s.io",
+               NULL);
     table = test_serve_json(&s);
     assert_string_equal(json_text(table, "kind"), "Table");
     assert_true(*json_text(table, "metadata.resourceVersion"));
@@ -186,7 +193,8 @@ static void versions_of_a_kind_share_their_objects(void **state)
     json_array_append_new(json_at(crd, "spec.versions"), old);
     assert_int_equal(model_do(t->m, "u", "PUT", CRDS "/widgets.example.com", crd, NULL), 200);
     json_decref(crd);
-    test_model_ok(t, "POST", "/apis/example.com/v1beta1/namespaces/default/widgets", "{\"metadata\":{\"name\":\"a\"}}", 201);
+    test_model_ok(t, "POST", "/apis/example.com/v1beta1/namespaces/default/widgets", "{\"metadata\":{\"name\":\"a\"}}",
+                  201);
     o = test_model_do(t, "GET", WIDGETS "/a", NULL, &status);
     assert_string_equal(json_text(o, "apiVersion"), "example.com/v1");
     json_decref(o);

@@ -1,5 +1,5 @@
-/* test_model_forms: what comes in and goes out in other forms than plain JSON: discovery, tables, metadata alone, YAML and
- * protobuf bodies, values of the wrong type. */
+/* test_model_forms: what comes in and goes out in other forms than plain JSON: discovery, tables, metadata alone, YAML
+ * and protobuf bodies, values of the wrong type. */
 #include "test.h"
 
 #include <stdio.h>
@@ -72,7 +72,8 @@ static void discovery_lists_what_is_served(void **state)
     assert_non_null(named(json_object_get(d, "resources"), "name", "serviceaccounts/token"));
     json_decref(d);
     d = ask(t, "GET", "/apis", NULL, NULL, &status);
-    assert_string_equal(json_text(named(json_object_get(d, "groups"), "name", "batch"), "preferredVersion.groupVersion"),
+    assert_string_equal(json_text(named(json_object_get(d, "groups"), "name", "batch"),
+                                  "preferredVersion.groupVersion"),
                         "batch/v1");
     json_decref(d);
     d = ask(t, "GET", "/apis/batch", NULL, NULL, &status);
@@ -91,7 +92,8 @@ static void aggregated_discovery_is_one_document(void **state)
 
     test_serve(t, &s, ADMIN, "GET", "/apis",
                "accept: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json", NULL);
-    assert_non_null(strstr(s.head, "content-type: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\n"));
+    assert_non_null(
+        strstr(s.head, "content-type: application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList\n"));
     d = test_serve_json(&s);
     assert_string_equal(json_text(d, "kind"), "APIGroupDiscoveryList");
     assert_non_null(named(json_at(named(json_object_get(d, "items"), "metadata.name", "batch"), "versions.0.resources"),
@@ -139,14 +141,16 @@ static void pod_is_shown_with_its_state(void **state)
     int status;
     json_t *table;
 
-    test_model_ok(t, "POST", "/api/v1/namespaces/kube-public/pods",
-                  "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"x\"},{\"name\":\"b\","
-                  "\"image\":\"x\"}]}}",
-                  201);
-    test_model_ok(t, "PATCH", "/api/v1/namespaces/kube-public/pods/p/status",
-                  "{\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"a\",\"ready\":true,\"restartCount\":2,"
-                  "\"state\":{\"running\":{}}},{\"name\":\"b\",\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\"}}}]}}",
-                  200);
+    test_model_ok(
+        t, "POST", "/api/v1/namespaces/kube-public/pods",
+        "{\"metadata\":{\"name\":\"p\"},\"spec\":{\"containers\":[{\"name\":\"a\",\"image\":\"x\"},{\"name\":\"b\","
+        "\"image\":\"x\"}]}}",
+        201);
+    test_model_ok(
+        t, "PATCH", "/api/v1/namespaces/kube-public/pods/p/status",
+        "{\"status\":{\"phase\":\"Running\",\"containerStatuses\":[{\"name\":\"a\",\"ready\":true,\"restartCount\":2,"
+        "\"state\":{\"running\":{}}},{\"name\":\"b\",\"state\":{\"waiting\":{\"reason\":\"ErrImagePull\"}}}]}}",
+        200);
     table = ask(t, "GET", "/api/v1/namespaces/kube-public/pods/p",
                 "accept: application/json;as=Table;v=v1;g=meta.k8s.io", NULL, &status);
     assert_string_equal(json_text(table, "rows.0.cells.0"), "p");
@@ -231,7 +235,8 @@ static void body_may_be_yaml(void **state)
     json_decref(o);
 }
 
-/* Envelope, then {metadata {name "a", labels {x "y"}, creationTimestamp {}, generation 0}, data {"k": "v"}} as kubectl sends it. */
+/* Envelope, then {metadata {name "a", labels {x "y"}, creationTimestamp
+ * {}, generation 0}, data {"k": "v"}} as kubectl sends it. */
 static void body_may_be_protobuf(void **state)
 {
     static const char bytes[] = "k8s\000\012\017\012\002v1\022\011ConfigMap\022\035\012\023\012\001a\022\000\032"
@@ -261,13 +266,15 @@ static void built_in_kinds_are_typed(void **state)
         const char *kind, *object, *error, *dropped; /* NULL: none */
     } rows[] = {
         {"Pod", "{\"kind\":\"Pod\",\"spec\":{\"containers\":[{\"name\":\"a\"}]},\"status\":{\"zzz\":1}}", NULL, NULL},
-        {"Pod", "{\"spec\":{\"containers\":{}}}", "cannot unmarshal object into Go struct field PodSpec.spec.containers", NULL},
+        {"Pod", "{\"spec\":{\"containers\":{}}}",
+         "cannot unmarshal object into Go struct field PodSpec.spec.containers", NULL},
         {"Pod", "{\"spec\":{\"containers\":[{\"name\":true}]}}",
          "cannot unmarshal bool into Go struct field Container.spec.containers[0].name of type string", NULL},
         {"Pod", "{\"spec\":{\"bogus\":1}}", NULL, "spec.bogus"},
         {"Pod", "{\"spec\":{\"volumes\":[{\"name\":\"v\",\"emptyDir\":{\"siz\":1}}]}}", NULL,
          "spec.volumes[0].emptyDir.siz"},
-        {"Pod", "{\"spec\":{\"containers\":[{\"livenessProbe\":{\"httpGet\":{\"port\":\"web\"},\"periodSeconds\":1}}]}}", NULL,
+        {"Pod",
+         "{\"spec\":{\"containers\":[{\"livenessProbe\":{\"httpGet\":{\"port\":\"web\"},\"periodSeconds\":1}}]}}", NULL,
          NULL},
         {"ConfigMap", "{\"data\":{\"a\":1}}", "of type string", NULL},
         {"Job", "{\"spec\":{\"backoffLimit\":\"6\"}}", "cannot unmarshal string into Go struct field JobSpec", NULL},

@@ -322,7 +322,8 @@ static size_t count_phase(struct cluster *c, const char *phase)
     return n;
 }
 
-/* The scenario is cut after each of its writes; whoever goes on from there counts as many ends as there are ended pods. */
+/* The scenario is cut after each of its writes; whoever goes on
+ * from there counts as many ends as there are ended pods. */
 static void a_restart_after_any_write_counts_each_pod_once(void **state)
 {
     struct cluster *c = *state;

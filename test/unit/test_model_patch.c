@@ -1,4 +1,5 @@
-/* test_model_patch: the four kinds of patch. Each row: the object's spec, the patch, the spec it makes ("" : refused). */
+/* test_model_patch: the four kinds of patch. Each row: the
+ * object's spec, the patch, the spec it makes ("" : refused). */
 #include "test.h"
 
 #include <stdio.h>
@@ -80,8 +81,10 @@ static void json_patch_does_each_operation(void **state)
         {"{\"a\":[1]}", "[{\"op\":\"copy\",\"from\":\"/a\",\"path\":\"/b\"}]", "{\"a\":[1],\"b\":[1]}"},
         {"{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":1},{\"op\":\"add\",\"path\":\"/b\",\"value\":1}]",
          "{\"a\":1,\"b\":1}"},
-        {"{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":2},{\"op\":\"add\",\"path\":\"/b\",\"value\":1}]", ""},
-        {"{\"a/b\":{\"c~d\":1}}", "[{\"op\":\"replace\",\"path\":\"/a~1b/c~0d\",\"value\":2}]", "{\"a/b\":{\"c~d\":2}}"},
+        {"{\"a\":1}", "[{\"op\":\"test\",\"path\":\"/a\",\"value\":2},{\"op\":\"add\",\"path\":\"/b\",\"value\":1}]",
+         ""},
+        {"{\"a/b\":{\"c~d\":1}}", "[{\"op\":\"replace\",\"path\":\"/a~1b/c~0d\",\"value\":2}]",
+         "{\"a/b\":{\"c~d\":2}}"},
         {"{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":{\"z\":1}}]", "{\"z\":1}"},
         {"{\"a\":1}", "[{\"op\":\"replace\",\"path\":\"\",\"value\":3}]", ""},
         {"{\"a\":1}", "[{\"op\":\"frob\",\"path\":\"/a\",\"value\":3}]", ""},
@@ -103,14 +106,16 @@ static void strategic_patch_merges_lists_by_key(void **state)
         {"{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
          "{\"containers\":[{\"name\":\"a\",\"$patch\":\"delete\"}]}", "{\"containers\":[{\"name\":\"b\"}]}"},
         {"{\"containers\":[{\"name\":\"a\"},{\"name\":\"b\"}]}",
-         "{\"$setElementOrder/containers\":[{\"name\":\"b\"},{\"name\":\"a\"}],\"containers\":[{\"name\":\"a\",\"tty\":true}]}",
+         "{\"$setElementOrder/"
+         "containers\":[{\"name\":\"b\"},{\"name\":\"a\"}],\"containers\":[{\"name\":\"a\",\"tty\":true}]}",
          "{\"containers\":[{\"name\":\"b\"},{\"name\":\"a\",\"tty\":true}]}"},
         {"{\"containers\":[{\"name\":\"a\"}]}", "{\"containers\":[{\"$patch\":\"replace\"},{\"name\":\"z\"}]}",
          "{\"containers\":[{\"name\":\"z\"}]}"},
         {"{\"containers\":[]}", "{\"containers\":[{\"image\":\"x\"}]}", ""},
         {"{\"args\":[\"a\"]}", "{\"args\":[\"b\"]}", "{\"args\":[\"b\"]}"},
         {"{\"finalizers\":[\"a\",\"b\"]}", "{\"finalizers\":[\"c\",\"a\"]}", "{\"finalizers\":[\"a\",\"b\",\"c\"]}"},
-        {"{\"finalizers\":[\"a\",\"b\"]}", "{\"$deleteFromPrimitiveList/finalizers\":[\"a\"]}", "{\"finalizers\":[\"b\"]}"},
+        {"{\"finalizers\":[\"a\",\"b\"]}", "{\"$deleteFromPrimitiveList/finalizers\":[\"a\"]}",
+         "{\"finalizers\":[\"b\"]}"},
         {"{\"ports\":[{\"port\":80,\"x\":1}]}", "{\"ports\":[{\"port\":80,\"y\":1},{\"port\":81}]}",
          "{\"ports\":[{\"port\":80,\"x\":1,\"y\":1},{\"port\":81}]}"},
         {"{\"ports\":[{\"containerPort\":80}]}", "{\"ports\":[{\"containerPort\":80,\"name\":\"h\"}]}",

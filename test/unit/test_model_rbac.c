@@ -46,11 +46,12 @@ static void grant(struct test_model *t, const char *user, const char *rules)
 
     (void)snprintf(body, sizeof(body), "{\"metadata\":{\"name\":\"r-%s\"},\"rules\":%s}", user, rules);
     test_model_ok(t, "POST", RBAC "/namespaces/kube-public/roles", body, 201);
-    (void)snprintf(body, sizeof(body),
-                   "{\"metadata\":{\"name\":\"b-%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
-                   "\"Role\",\"name\":\"r-%s\"},\"subjects\":[{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"User\","
-                   "\"name\":\"%s\"}]}",
-                   user, user, user);
+    (void)snprintf(
+        body, sizeof(body),
+        "{\"metadata\":{\"name\":\"b-%s\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+        "\"Role\",\"name\":\"r-%s\"},\"subjects\":[{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"User\","
+        "\"name\":\"%s\"}]}",
+        user, user, user);
     test_model_ok(t, "POST", RBAC "/namespaces/kube-public/rolebindings", body, 201);
 }
 
@@ -82,7 +83,8 @@ static void rules_say_what_is_allowed(void **state)
 
     grant(t, "ann",
           "[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"list\"]},"
-          "{\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"resourceNames\":[\"one\"],\"verbs\":[\"get\",\"list\"]},"
+          "{\"apiGroups\":[\"\"],\"resources\":[\"configmaps\"],\"resourceNames\":[\"one\"],\"verbs\":[\"get\","
+          "\"list\"]},"
           "{\"apiGroups\":[\"\"],\"resources\":[\"pods/status\"],\"verbs\":[\"*\"]}]");
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int got = ask(t, "CN=ann", "content-type: application/merge-patch+json", rows[i].method, rows[i].path,
@@ -117,15 +119,18 @@ static void nobody_grants_what_he_has_not(void **state)
     struct test_model *t = *state;
     const char *roles = RBAC "/namespaces/kube-public/roles", *bindings = RBAC "/namespaces/kube-public/rolebindings";
     static const char *const binding =
-        "{\"metadata\":{\"name\":\"x\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":\"ClusterRole\","
+        "{\"metadata\":{\"name\":\"x\"},\"roleRef\":{\"apiGroup\":\"rbac.authorization.k8s.io\",\"kind\":"
+        "\"ClusterRole\","
         "\"name\":\"%s\"},\"subjects\":[{\"kind\":\"ServiceAccount\",\"name\":\"a\",\"namespace\":\"kube-public\"}]}";
     char body[1024];
 
-    grant(t, "ann",
-          "[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\",\"list\"]},"
-          "{\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"roles\",\"rolebindings\"],\"verbs\":[\"create\"]},"
-          "{\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],\"resourceNames\":[\"view\"],"
-          "\"verbs\":[\"bind\"]}]");
+    grant(
+        t, "ann",
+        "[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],\"verbs\":[\"get\",\"list\"]},"
+        "{\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"roles\",\"rolebindings\"],\"verbs\":["
+        "\"create\"]},"
+        "{\"apiGroups\":[\"rbac.authorization.k8s.io\"],\"resources\":[\"clusterroles\"],\"resourceNames\":[\"view\"],"
+        "\"verbs\":[\"bind\"]}]");
     assert_int_equal(ask(t, "CN=ann", NULL, "POST", roles,
                          "{\"metadata\":{\"name\":\"ok\"},\"rules\":[{\"apiGroups\":[\"\"],\"resources\":[\"pods\"],"
                          "\"resourceNames\":[\"p\"],\"verbs\":[\"get\"]}]}"),
@@ -152,10 +157,11 @@ static void labelled_cluster_roles_are_collected(void **state)
     int status;
     json_t *view;
 
-    test_model_ok(t, "POST", RBAC "/clusterroles",
-                  "{\"metadata\":{\"name\":\"w-view\",\"labels\":{\"rbac.authorization.k8s.io/aggregate-to-view\":\"true\"}},"
-                  "\"rules\":[{\"apiGroups\":[\"w.io\"],\"resources\":[\"ws\"],\"verbs\":[\"get\"]}]}",
-                  201);
+    test_model_ok(
+        t, "POST", RBAC "/clusterroles",
+        "{\"metadata\":{\"name\":\"w-view\",\"labels\":{\"rbac.authorization.k8s.io/aggregate-to-view\":\"true\"}},"
+        "\"rules\":[{\"apiGroups\":[\"w.io\"],\"resources\":[\"ws\"],\"verbs\":[\"get\"]}]}",
+        201);
     test_env_settle(&t->env);
     for (int i = 0; i < 2; i++) { /* edit and admin take in what view has */
         char *text;
@@ -202,7 +208,8 @@ static void token_dies_with_its_account(void **state)
     json_t *answer;
 
     test_model_ok(t, "POST", PUBLIC "/serviceaccounts", "{\"metadata\":{\"name\":\"bot\"}}", 201);
-    answer = test_model_do(t, "POST", PUBLIC "/serviceaccounts/bot/token", "{\"spec\":{\"expirationSeconds\":900}}", &status);
+    answer = test_model_do(t, "POST", PUBLIC "/serviceaccounts/bot/token", "{\"spec\":{\"expirationSeconds\":900}}",
+                           &status);
     assert_int_equal(status, 201);
     assert_string_equal(json_text(answer, "status.expirationTimestamp"), "2026-03-01T02:15:00Z");
     token = mem_strdup(json_text(answer, "status.token"));
@@ -231,10 +238,11 @@ static void impersonation_needs_its_right(void **state)
     struct test_model *t = *state;
 
     assert_int_equal(ask(t, "CN=root,O=system:masters", "impersonate-user: ann", "GET", "/api/v1/nodes", NULL), 403);
-    assert_int_equal(ask(t, "CN=root,O=system:masters", "impersonate-user: ann\nimpersonate-group: system:masters", "GET",
-                         "/api/v1/nodes", NULL),
+    assert_int_equal(ask(t, "CN=root,O=system:masters", "impersonate-user: ann\nimpersonate-group: system:masters",
+                         "GET", "/api/v1/nodes", NULL),
                      200);
-    assert_int_equal(ask(t, "CN=ann", "impersonate-user: root\nimpersonate-group: system:masters", "GET", "/version", NULL),
+    assert_int_equal(ask(t, "CN=ann", "impersonate-user: root\nimpersonate-group: system:masters", "GET", "/version",
+                         NULL),
                      403);
 }
 

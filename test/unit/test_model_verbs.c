@@ -256,9 +256,10 @@ static void secrets_fold_their_string_data(void **state)
 {
     struct test_model *t = *state;
     int status;
-    json_t *o = test_model_do(t, "POST", "/api/v1/namespaces/default/secrets",
-                              "{\"metadata\":{\"name\":\"s\"},\"data\":{\"a\":\"eA==\"},\"stringData\":{\"b\":\"changeit\"}}",
-                              &status);
+    json_t *o =
+        test_model_do(t, "POST", "/api/v1/namespaces/default/secrets",
+                      "{\"metadata\":{\"name\":\"s\"},\"data\":{\"a\":\"eA==\"},\"stringData\":{\"b\":\"changeit\"}}",
+                      &status);
 
     assert_int_equal(status, 201);
     assert_string_equal(json_text(o, "data.a"), "eA==");

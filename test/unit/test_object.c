@@ -20,15 +20,16 @@ static struct kobj *object(enum kind_id id, const char *text)
 static void a_record_has_metadata_owner_and_fields(void **state)
 {
     size_t live = mem_live();
-    struct kobj *o = object(KIND_BACKUPCONFIGURATION,
-                            "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"u1\",\"resourceVersion\":\"7\","
-                            "\"generation\":3,\"creationTimestamp\":\"2026-03-01T02:00:00Z\","
-                            "\"annotations\":{\"stash.appscode.com/last-schedule-time\":\"t\"},"
-                            "\"ownerReferences\":[{\"kind\":\"A\",\"name\":\"a\",\"uid\":\"ua\"},"
-                            "{\"kind\":\"B\",\"name\":\"b\",\"uid\":\"ub\",\"controller\":true}]},"
-                            "\"spec\":{\"schedule\":\"*/5 * * * *\",\"paused\":false,\"backupHistoryLimit\":0,"
-                            "\"task\":{\"name\":\"\"},\"driver\":null,\"timeOut\":{\"odd\":1},"
-                            "\"retryConfig\":{\"maxRetry\":2.5}}}");
+    struct kobj *o =
+        object(KIND_BACKUPCONFIGURATION,
+               "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"u1\",\"resourceVersion\":\"7\","
+               "\"generation\":3,\"creationTimestamp\":\"2026-03-01T02:00:00Z\","
+               "\"annotations\":{\"stash.appscode.com/last-schedule-time\":\"t\"},"
+               "\"ownerReferences\":[{\"kind\":\"A\",\"name\":\"a\",\"uid\":\"ua\"},"
+               "{\"kind\":\"B\",\"name\":\"b\",\"uid\":\"ub\",\"controller\":true}]},"
+               "\"spec\":{\"schedule\":\"*/5 * * * *\",\"paused\":false,\"backupHistoryLimit\":0,"
+               "\"task\":{\"name\":\"\"},\"driver\":null,\"timeOut\":{\"odd\":1},"
+               "\"retryConfig\":{\"maxRetry\":2.5}}}");
 
     (void)state;
     assert_string_equal(o->ns, "demo");
@@ -49,9 +50,10 @@ static void a_record_has_metadata_owner_and_fields(void **state)
 
 static void false_zero_empty_and_absent_are_four_things(void **state)
 {
-    struct kobj *o = object(KIND_BACKUPCONFIGURATION,
-                            "{\"spec\":{\"paused\":false,\"backupHistoryLimit\":0,\"task\":{\"name\":\"\"},\"driver\":null,"
-                            "\"timeOut\":{\"odd\":1},\"retryConfig\":{\"maxRetry\":2.5}}}");
+    struct kobj *o =
+        object(KIND_BACKUPCONFIGURATION,
+               "{\"spec\":{\"paused\":false,\"backupHistoryLimit\":0,\"task\":{\"name\":\"\"},\"driver\":null,"
+               "\"timeOut\":{\"odd\":1},\"retryConfig\":{\"maxRetry\":2.5}}}");
 
     (void)state;
     assert_string_equal(kobj_get(o, "spec.paused"), "false");
@@ -68,8 +70,9 @@ static void false_zero_empty_and_absent_are_four_things(void **state)
 
 static void the_first_owner_counts_when_none_controls(void **state)
 {
-    struct kobj *o = object(KIND_JOB, "{\"metadata\":{\"deletionTimestamp\":\"2026-03-01T02:00:00Z\",\"ownerReferences\":["
-                                      "{\"kind\":\"A\",\"uid\":\"ua\",\"controller\":false},{\"kind\":\"B\"}]}}");
+    struct kobj *o =
+        object(KIND_JOB, "{\"metadata\":{\"deletionTimestamp\":\"2026-03-01T02:00:00Z\",\"ownerReferences\":["
+                         "{\"kind\":\"A\",\"uid\":\"ua\",\"controller\":false},{\"kind\":\"B\"}]}}");
 
     (void)state;
     assert_string_equal(o->owner_kind, "A");
@@ -102,7 +105,8 @@ static void conditions_are_condensed_and_found_by_type(void **state)
 
 static void a_nul_in_a_text_does_not_cut_it(void **state)
 {
-    struct kobj *o = object(KIND_NAMESPACE, "{\"metadata\":{\"name\":\"a\\u0000b\"},\"status\":{\"phase\":\"\\u0000\"}}");
+    struct kobj *o =
+        object(KIND_NAMESPACE, "{\"metadata\":{\"name\":\"a\\u0000b\"},\"status\":{\"phase\":\"\\u0000\"}}");
 
     (void)state;
     assert_string_equal(o->name, "a?b");

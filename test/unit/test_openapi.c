@@ -8,7 +8,8 @@
 #include "support_cluster.h"
 
 static const char crd[] =
-    "{'apiVersion':'apiextensions.k8s.io/v1','kind':'CustomResourceDefinition','metadata':{'name':'toys.shop.example.com'},"
+    "{'apiVersion':'apiextensions.k8s.io/v1','kind':'CustomResourceDefinition',"
+    "'metadata':{'name':'toys.shop.example.com'},"
     "'spec':{'group':'shop.example.com','scope':'Namespaced','names':{'kind':'Toy','plural':'toys'},'versions':[{"
     "'name':'v1','served':true,'storage':true,'schema':{'openAPIV3Schema':{'type':'object','description':'A toy.',"
     "'properties':{'spec':{'type':'object','oneOf':[{'required':['size']}],'properties':{'size':{'type':'integer',"
@@ -114,8 +115,9 @@ static void fields_are_checked_by_the_server_and_merge_keys_are_kubectls(void **
     bool found = false;
     size_t i;
 
-    patch = json_object_get(json_object_get(json_object_get(doc, "paths"), "/api/v1/namespaces/{namespace}/pods/{name}"),
-                            "patch");
+    patch =
+        json_object_get(json_object_get(json_object_get(doc, "paths"), "/api/v1/namespaces/{namespace}/pods/{name}"),
+                        "patch");
     parameters = json_object_get(patch, "parameters");
     json_array_foreach (parameters, i, one)
         found = found || strcmp(json_text(one, "name"), "fieldValidation") == 0;

@@ -8,10 +8,11 @@
 
 static void a_custom_kind_is_written_and_a_builtin_one_left_out(void **state)
 {
-    static const char text[] =
-        "{\"swagger\":\"2.0\",\"info\":{\"title\":\"T\",\"version\":\"v\"},\"definitions\":{\"io.k8s.api.core.v1.Pod\":{},"
-        "\"K\":{\"type\":\"object\",\"description\":\"d\",\"required\":[\"a\",\"b\"],\"properties\":{\"a\":{\"type\":\"array\","
-        "\"items\":{\"$ref\":\"#/definitions/K\"}},\"b\":{\"default\":1}},\"x-k\":[1]}}}";
+    static const char text[] = "{\"swagger\":\"2.0\",\"info\":{\"title\":\"T\",\"version\":\"v\"},\"definitions\":{"
+                               "\"io.k8s.api.core.v1.Pod\":{},"
+                               "\"K\":{\"type\":\"object\",\"description\":\"d\",\"required\":[\"a\",\"b\"],"
+                               "\"properties\":{\"a\":{\"type\":\"array\","
+                               "\"items\":{\"$ref\":\"#/definitions/K\"}},\"b\":{\"default\":1}},\"x-k\":[1]}}}";
     static const char wanted[] = "\x0a\x03"
                                  "2.0"
                                  "\x12\x06\x0a\x01T\x12\x01v"

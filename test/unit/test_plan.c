@@ -1,4 +1,5 @@
-/* test_plan: effects as data: merging, settling against what is known, printing; refusals and conditions beside them. */
+/* test_plan: effects as data: merging, settling against what
+ * is known, printing; refusals and conditions beside them. */
 #include "test.h"
 
 #include <string.h>
@@ -121,7 +122,8 @@ static void statuses_in_a_row_become_one_and_others_stay_apart(void **state)
 static void what_is_so_already_is_left_out(void **state)
 {
     struct bench *b = *state;
-    json_t *doc = test_yaml("{metadata: {resourceVersion: '9'}, status: {phase: Running, list: [1], map: {a: 1, b: 2}}}");
+    json_t *doc =
+        test_yaml("{metadata: {resourceVersion: '9'}, status: {phase: Running, list: [1], map: {a: 1, b: 2}}}");
     const struct effect *e;
 
     plan_status(&b->plan, json_pack("{s:s, s:[i], s:{s:i}, s:n, s:[i,i]}", "phase", "Running", "list", 1, "map", "a", 1,

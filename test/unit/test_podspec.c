@@ -182,8 +182,9 @@ static void a_local_backend_is_mounted(void **state)
     struct test_world *w = *state;
     const json_t *job;
 
-    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
-                     "{spec: {backend: {s3: null, local: {mountPath: /safe, subPath: a, persistentVolumeClaim: {claimName: c}}}}}");
+    test_world_patch(
+        w, KIND_REPOSITORY, "demo", "repo",
+        "{spec: {backend: {s3: null, local: {mountPath: /safe, subPath: a, persistentVolumeClaim: {claimName: c}}}}}");
     job = must_make(w, NULL, -1);
     is(item(job, "spec.template.spec.volumes", "stash-local"), "persistentVolumeClaim", "{claimName: c}");
     is(item(json_at(job, "spec.template.spec.containers.0"), "volumeMounts", "stash-local"), "subPath", "a");
@@ -205,11 +206,12 @@ static void the_invokers_settings_reach_every_container(void **state)
     struct test_world *w = *state;
     const json_t *job, *worker;
 
-    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
-                     "{spec: {tempDir: {medium: Memory, sizeLimit: 1Gi}, runtimeSettings: {"
-                     "pod: {nodeSelector: {a: b}, priority: 7, imagePullSecrets: [{name: pull}], enableServiceLinks: true},"
-                     "container: {resources: {requests: {cpu: 2}}, env: [{name: POD_IP, value: fake}, {name: X, value: y}],"
-                     "nice: {adjustment: 5}, livenessProbe: {exec: {command: [x]}}}}}}");
+    test_world_patch(
+        w, KIND_BACKUPCONFIGURATION, "demo", "db",
+        "{spec: {tempDir: {medium: Memory, sizeLimit: 1Gi}, runtimeSettings: {"
+        "pod: {nodeSelector: {a: b}, priority: 7, imagePullSecrets: [{name: pull}], enableServiceLinks: true},"
+        "container: {resources: {requests: {cpu: 2}}, env: [{name: POD_IP, value: fake}, {name: X, value: y}],"
+        "nice: {adjustment: 5}, livenessProbe: {exec: {command: [x]}}}}}}");
     job = must_make(w, NULL, -1);
     worker = json_at(job, "spec.template.spec.initContainers.0");
     is(worker, "resources", "{requests: {cpu: 2, memory: 128Mi}, limits: {memory: 1Gi}}");
@@ -248,9 +250,10 @@ static void security_is_restricted_unless_said_otherwise(void **state)
                                                   "runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}");
     is(job, "spec.template.spec.containers.0.securityContext",
        "{allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}, readOnlyRootFilesystem: true}");
-    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
-                     "{spec: {runtimeSettings: {pod: {securityContext: {fsGroup: 7, seccompProfile: {localhostProfile: p}}},"
-                     "container: {securityContext: {runAsUser: 1001, runAsGroup: 1001}}}}}");
+    test_world_patch(
+        w, KIND_BACKUPCONFIGURATION, "demo", "db",
+        "{spec: {runtimeSettings: {pod: {securityContext: {fsGroup: 7, seccompProfile: {localhostProfile: p}}},"
+        "container: {securityContext: {runAsUser: 1001, runAsGroup: 1001}}}}}");
     job = must_make(w, NULL, -1);
     is(job, "spec.template.spec.securityContext",
        "{runAsUser: 65535, runAsGroup: 65535, fsGroup: 7, runAsNonRoot: true,"
@@ -264,9 +267,10 @@ static void the_floor_names_what_it_refuses(void **state)
 {
     struct test_world *w = *state;
 
-    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
-                     "{spec: {runtimeSettings: {container: {securityContext: {privileged: true, procMount: Unmasked,"
-                     "capabilities: {add: [CHOWN, SYS_ADMIN]}}}, pod: {securityContext: {sysctls: [{name: kernel.msgmax}]}}}}}");
+    test_world_patch(
+        w, KIND_BACKUPCONFIGURATION, "demo", "db",
+        "{spec: {runtimeSettings: {container: {securityContext: {privileged: true, procMount: Unmasked,"
+        "capabilities: {add: [CHOWN, SYS_ADMIN]}}}, pod: {securityContext: {sysctls: [{name: kernel.msgmax}]}}}}}");
     refuses(w, NULL, -1,
             "not allowed by the pod floor \"baseline\": spec.runtimeSettings.pod.securityContext.sysctls, "
             "spec.runtimeSettings.container.securityContext.privileged, "
@@ -324,10 +328,11 @@ static void claims_are_made_from_templates(void **state)
     json_t *claim;
     struct error e;
 
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
-                      "spec: {target: {volumeClaimTemplates: [{metadata: {name: \"data-db-${POD_ORDINAL}\", labels: {a: b},"
-                      "annotations: {n: \"${POD_ORDINAL}\"}}, spec: {storageClassName: \"${X:=std}\"}},"
-                      "{metadata: {name: \"x-${Y}\"}, spec: {}}, {metadata: {name: c, namespace: other}, spec: {}}]}}}");
+    test_world_add(
+        w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
+           "spec: {target: {volumeClaimTemplates: [{metadata: {name: \"data-db-${POD_ORDINAL}\", labels: {a: b},"
+           "annotations: {n: \"${POD_ORDINAL}\"}}, spec: {storageClassName: \"${X:=std}\"}},"
+           "{metadata: {name: \"x-${Y}\"}, spec: {}}, {metadata: {name: c, namespace: other}, spec: {}}]}}}");
     in.invoker = test_world_get(w, KIND_RESTORESESSION, "demo", "r");
     in.unit = json_at(in.invoker, "spec");
     claim = jobspec_claim(&in, 0, &w->arena, &e);
@@ -337,7 +342,8 @@ static void claims_are_made_from_templates(void **state)
     json_decref(claim);
     assert_string_equal(jobspec_claim_volume("data-db-1", 1, &w->arena), "data-db");
     assert_null(jobspec_claim(&in, 1, &w->arena, &e));
-    assert_string_equal(e.msg, "spec.target.volumeClaimTemplates[1]: metadata.name: input/default value not found for key Y");
+    assert_string_equal(e.msg,
+                        "spec.target.volumeClaimTemplates[1]: metadata.name: input/default value not found for key Y");
     assert_null(jobspec_claim(&in, 2, &w->arena, &e));
     assert_string_equal(e.msg, "spec.target.volumeClaimTemplates[2]: the namespace must be demo");
 }

@@ -57,7 +57,8 @@ static void the_exit_status_tells_a_missing_key_from_other_failures(void **state
     (void)state;
     assert_non_null(mkdtemp(dir));
     {
-        AUTO_FREE char *variable = mem_printf("STASH_STORAGE_SECRET_DIR=%s", dir), *key = mem_printf("%s/RESTIC_PASSWORD", dir);
+        AUTO_FREE char *variable = mem_printf("STASH_STORAGE_SECRET_DIR=%s", dir),
+                       *key = mem_printf("%s/RESTIC_PASSWORD", dir);
         const char *envp[] = {variable, NULL};
 
         assert_int_equal(probe_main(NULL, 4, argv, envp), PROBE_EXIT_MISSING);

@@ -67,9 +67,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-static int request(struct world *w, const char *method, const char *path, const struct http_header *headers, size_t n, struct str body)
+static int request(struct world *w, const char *method, const char *path, const struct http_header *headers, size_t n,
+                   struct str body)
 {
-    struct http_serve s = {.method = str_of(method), .path = str_of(path), .headers = headers, .n_headers = n, .body = body, .ops = &ops,
+    struct http_serve s = {.method = str_of(method),
+                           .path = str_of(path),
+                           .headers = headers,
+                           .n_headers = n,
+                           .body = body,
+                           .ops = &ops,
                            .data = &w->answer};
 
     buf_clear(&w->answer.body);
@@ -119,7 +125,9 @@ static void the_operators_own_groups_are_kept_like_pushed_ones(void **state)
     struct world *w = *state;
     struct error e = {0};
 
-    assert_int_equal(push_put(w->push, "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"), 1772330400500, &e), 0);
+    assert_int_equal(push_put(w->push, "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"), 1772330400500,
+                              &e),
+                     0);
     assert_int_equal(push_put(w->push, "a", "app-db", STR("y 2\n"), 1772330400500, &e), 0);
     assert_int_equal(push(w, "POST", "/metrics/job/a", "z 4\n"), 200); /* a Job's push beside it */
     assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
@@ -135,11 +143,14 @@ static void grouping_labels_win_and_come_decoded(void **state)
 {
     struct world *w = *state;
 
-    assert_int_equal(push(w, "POST", "/metrics/job/a%20b/instance/i/path@base64/L3Zhci90bXA", "x{job=\"own\",path=\"own\"} 1\n"), 200);
+    assert_int_equal(push(w, "POST", "/metrics/job/a%20b/instance/i/path@base64/L3Zhci90bXA",
+                          "x{job=\"own\",path=\"own\"} 1\n"),
+                     200);
     assert_page(w, "x{instance=\"i\",job=\"a b\",path=\"/var/tmp\"} 1\n", true);
     assert_int_equal(push(w, "POST", "/metrics/job@base64/YS9i", "x 1\n"), 200);
     assert_page(w, "x{instance=\"\",job=\"a/b\"} 1\n", true);
-    assert_int_equal(push(w, "POST", "/metrics/job%40base64/Ly8%3D/l/", "x{m=\"\"} 3\n"), 200); /* as some clients escape */
+    assert_int_equal(push(w, "POST", "/metrics/job%40base64/Ly8%3D/l/", "x{m=\"\"} 3\n"),
+                     200); /* as some clients escape */
     assert_page(w, "x{instance=\"\",job=\"//\",l=\"\",m=\"\"} 3\n", true);
     assert_int_equal(push(w, "POST", "/metrics/job/", "x 1\n"), 400);
     assert_int_equal(push(w, "POST", "/metrics/job/a/odd", "x 1\n"), 400);
@@ -165,23 +176,28 @@ static void an_inconsistent_push_changes_nothing_but_the_failure_time(void **sta
     /* As the original does: no exposition is no push; another help and our own names do no harm. */
     assert_int_equal(push(w, "PUT", "/metrics/job/c", "}{\n"), 400);
     assert_page(w, "job=\"c\"", false);
-    assert_int_equal(push(w, "PUT", "/metrics/job/c", "# HELP x other\n# TYPE x counter\nx 3\npush_time_seconds 1\n"), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/c", "# HELP x other\n# TYPE x counter\nx 3\npush_time_seconds 1\n"),
+                     200);
     assert_page(w, "x{instance=\"\",job=\"c\"} 3\n", true);
     assert_page(w, "push_time_seconds{instance=\"\",job=\"c\"} 1.7723304005e+09\n", true);
 }
 
 static void pushed_series_join_the_operators_own_families(void **state)
 {
-    static const char own[] = "# HELP a Own\n# TYPE a gauge\na 1\n# HELP z Own\n# TYPE z counter\nz{l=\"1\"} 2\nz{l=\"2\"} 3\n";
+    static const char own[] =
+        "# HELP a Own\n# TYPE a gauge\na 1\n# HELP z Own\n# TYPE z counter\nz{l=\"1\"} 2\nz{l=\"2\"} 3\n";
     struct world *w = *state;
 
     push_write(w->push, STR(own), &w->page);
     assert_string_equal(w->page.data, own);
     buf_clear(&w->page);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# TYPE a gauge\na 5\n# TYPE m gauge\nm 6\n# TYPE z gauge\nz 7\n"), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/j",
+                          "# TYPE a gauge\na 5\n# TYPE m gauge\nm 6\n# TYPE z gauge\nz 7\n"),
+                     200);
     push_write(w->push, STR(own), &w->page);
-    assert_non_null(strstr(w->page.data, "# HELP a Own\n# TYPE a gauge\na 1\na{instance=\"\",job=\"j\"} 5\n# TYPE m gauge\n"
-                                         "m{instance=\"\",job=\"j\"} 6\n# HELP push_failure_time_seconds "));
+    assert_non_null(strstr(w->page.data,
+                           "# HELP a Own\n# TYPE a gauge\na 1\na{instance=\"\",job=\"j\"} 5\n# TYPE m gauge\n"
+                           "m{instance=\"\",job=\"j\"} 6\n# HELP push_failure_time_seconds "));
     assert_non_null(strstr(w->page.data, "z{l=\"2\"} 3\n"));
     assert_null(strstr(w->page.data, "} 7\n")); /* another type: one of them has to give way */
 }
@@ -190,8 +206,10 @@ static void histograms_keep_their_family_and_the_bound_stands_last(void **state)
 {
     struct world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE h histogram\nh_bucket{le=\"1.0\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
-                                                      "h_sum{z=\"q\"} 1.5\nh_count{z=\"q\"} 2\n"), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/a",
+                          "# TYPE h histogram\nh_bucket{le=\"1.0\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
+                          "h_sum{z=\"q\"} 1.5\nh_count{z=\"q\"} 2\n"),
+                     200);
     assert_page(w, "# TYPE h histogram\nh_bucket{instance=\"\",job=\"a\",z=\"q\",le=\"1\"} 1\n", true); /* not "1.0" */
     assert_page(w, "h_count{instance=\"\",job=\"a\",z=\"q\"} 2\n", true);
 }
@@ -219,7 +237,8 @@ static void caps_refuse_instead_of_growing(void **state)
 static void gzip_is_unpacked_and_other_formats_are_refused(void **state)
 {
     const struct http_header gzip = {STR("content-encoding"), STR("gzip")};
-    const struct http_header proto = {STR("content-type"), STR("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily")};
+    const struct http_header proto = {STR("content-type"),
+                                      STR("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily")};
     struct world *w = *state;
     unsigned char packed[256];
     z_stream z = {.next_in = (unsigned char *)"x 7\n", .avail_in = 4, .next_out = packed, .avail_out = sizeof(packed)};
@@ -238,8 +257,10 @@ static void numbers_are_printed_as_go_prints_them(void **state)
     static const struct {
         double v;
         const char *text;
-    } cases[] = {{0, "0"}, {1, "1"}, {-2.5, "-2.5"}, {0.1, "0.1"}, {100000, "100000"}, {1000000, "1e+06"}, {1234567, "1.234567e+06"},
-                 {0.0001, "0.0001"}, {0.00001, "1e-05"}, {1e21, "1e+21"}, {318940119, "3.18940119e+08"}, {1.0 / 3, "0.3333333333333333"},
+    } cases[] = {{0, "0"}, {1, "1"}, {-2.5, "-2.5"}, {0.1, "0.1"}, {100000, "100000"}, {1000000, "1e+06"},
+                 {1234567, "1.234567e+06"},
+                 {0.0001, "0.0001"}, {0.00001, "1e-05"}, {1e21, "1e+21"}, {318940119, "3.18940119e+08"},
+                 {1.0 / 3, "0.3333333333333333"},
                  {INFINITY, "+Inf"}, {-INFINITY, "-Inf"}};
     char out[32];
 
@@ -267,11 +288,13 @@ static void the_registry_writes_what_it_counted(void **state)
     metric_observe(h, NULL, 0.05);
     metric_observe(h, NULL, 5);
     registry_write(r, &out);
-    assert_string_equal(out.data, "# HELP passes_total Passes run.\n# TYPE passes_total counter\n"
-                                  "passes_total{kind=\"job\",result=\"a \\\"b\\\"\\n\"} 3\n"
-                                  "# HELP took_seconds How long.\n# TYPE took_seconds histogram\n"
-                                  "took_seconds_bucket{le=\"0.1\"} 1\ntook_seconds_bucket{le=\"1\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 2\n"
-                                  "took_seconds_sum 5.05\ntook_seconds_count 2\n");
+    assert_string_equal(
+        out.data,
+        "# HELP passes_total Passes run.\n# TYPE passes_total counter\n"
+        "passes_total{kind=\"job\",result=\"a \\\"b\\\"\\n\"} 3\n"
+        "# HELP took_seconds How long.\n# TYPE took_seconds histogram\n"
+        "took_seconds_bucket{le=\"0.1\"} 1\ntook_seconds_bucket{le=\"1\"} 1\ntook_seconds_bucket{le=\"+Inf\"} 2\n"
+        "took_seconds_sum 5.05\ntook_seconds_count 2\n");
     metric_drop(c, (const char *const[]){"job", "a \"b\"\n"});
     buf_clear(&out);
     registry_write(r, &out);

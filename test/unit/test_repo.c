@@ -100,13 +100,14 @@ static void a_lock_that_cannot_be_read_is_nobodys_to_remove(void **state)
     struct here *w = *state;
     struct error e;
 
-    open_repo(w, "case \"$*\" in\n"
-                 "list*) echo " ALIVE "; [ -e gone ] || echo " ENDED ";;\n"
-                 "*" ALIVE "*) echo 'connection reset' >&2; exit 1;;\n"
-                 "cat*) echo '{\"hostname\": \"b\", \"exclusive\": true, \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
-                 "*--remove-all*) touch removed-all gone;;\n"
-                 "unlock*) touch unlocked gone;;\n"
-                 "esac\n");
+    open_repo(
+        w, "case \"$*\" in\n"
+           "list*) echo " ALIVE "; [ -e gone ] || echo " ENDED ";;\n"
+           "*" ALIVE "*) echo 'connection reset' >&2; exit 1;;\n"
+           "cat*) echo '{\"hostname\": \"b\", \"exclusive\": true, \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
+           "*--remove-all*) touch removed-all gone;;\n"
+           "unlock*) touch unlocked gone;;\n"
+           "esac\n");
     assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, only_b_has_ended, NULL, &e), 0);
     assert_true(has_file(w, "unlocked"));
     assert_false(has_file(w, "removed-all"));
@@ -117,11 +118,12 @@ static void locks_whose_holders_have_all_ended_are_removed(void **state)
     struct here *w = *state;
     struct error e;
 
-    open_repo(w, "case \"$*\" in\n"
-                 "list*) [ -e gone ] || echo " ENDED ";;\n"
-                 "cat*) echo '{\"hostname\": \"b\", \"exclusive\": true, \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
-                 "*--remove-all*) touch gone;;\n"
-                 "esac\n");
+    open_repo(
+        w, "case \"$*\" in\n"
+           "list*) [ -e gone ] || echo " ENDED ";;\n"
+           "cat*) echo '{\"hostname\": \"b\", \"exclusive\": true, \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
+           "*--remove-all*) touch gone;;\n"
+           "esac\n");
     assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, only_b_has_ended, NULL, &e), 0);
     assert_true(has_file(w, "gone"));
 }

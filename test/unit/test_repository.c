@@ -169,8 +169,9 @@ static void a_worker_that_misses_the_secret_is_believed_and_it_is_looked_for_aga
     step(w, "2026-03-01T02:00:05Z");
     test_world_del(w, KIND_POD, "demo", "stash-probe-repo-x");
     test_world_at(w, "2026-03-01T03:00:00Z");
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: "
-                      "demo}, spec: {repository: {name: repo}}}");
+    test_world_add(
+        w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: "
+           "demo}, spec: {repository: {name: repo}}}");
     test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: db-1, namespace: "
                       "demo}, spec: {invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed, targets: "
                       "[{stats: [{hostname: host-0, error: 'restic: Secret demo/storage not found'}]}]}}");
@@ -221,7 +222,8 @@ static void the_finalizer_is_there_only_with_wipeout(void **state)
     struct test_world *w = *state;
 
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{metadata: {finalizers: [stash]}}");
-    assert_string_equal(step(w, "2026-03-01T02:00:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"),
+                        "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {wipeOut: true}}");
     assert_string_equal(step(w, "2026-03-01T02:00:00Z"),
                         "patch Repository demo/repo {\"metadata\":{\"finalizers\":[\"stash\"]}}\n");
@@ -259,7 +261,8 @@ static void a_wipe_runs_is_retried_and_then_lets_go(void **state)
     step(w, "2026-03-01T02:00:41Z");
     test_world_del(w, KIND_POD, "demo", "stash-wipe-repo-x");
     job_ends(w, "stash-wipe-repo", "Complete", "2026-03-01T02:01:00Z", 0, "");
-    assert_string_equal(step(w, "2026-03-01T02:01:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+    assert_string_equal(step(w, "2026-03-01T02:01:00Z"),
+                        "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
 }
 
 /* A wipe Job stays for an hour: it must not count for the next Repository of that name. */
@@ -307,7 +310,8 @@ static void a_namespace_that_goes_is_not_held_up(void **state)
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
                      "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: "
                      "true}}");
-    assert_string_equal(step(w, "2026-03-01T02:00:00Z"), "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
+    assert_string_equal(step(w, "2026-03-01T02:00:00Z"),
+                        "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
 }
 
 int main(void)

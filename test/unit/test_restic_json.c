@@ -1,4 +1,5 @@
-/* test_restic_json: what restic prints. Texts of 0.14 were taken from that program, newer ones follow its documentation. */
+/* test_restic_json: what restic prints. Texts of 0.14 were taken
+ * from that program, newer ones follow its documentation. */
 #include "test.h"
 
 #include "core/base/mem.h"
@@ -157,9 +158,10 @@ static void absence_is_only_what_the_backend_says(void **state)
 {
     static const char absent[] = "Fatal: unable to open config file: stat /r/config: no such file or directory\n"
                                  "Is there a repository at the following location?\n/r\n";
-    static const char refused[] = "Fatal: unable to open config file: client.Head: Head \"http://127.0.0.1:1/x/config\": "
-                                  "dial tcp 127.0.0.1:1: connect: connection refused\n"
-                                  "Is there a repository at the following location?\nrest:http://127.0.0.1:1/x/\n";
+    static const char refused[] =
+        "Fatal: unable to open config file: client.Head: Head \"http://127.0.0.1:1/x/config\": "
+        "dial tcp 127.0.0.1:1: connect: connection refused\n"
+        "Is there a repository at the following location?\nrest:http://127.0.0.1:1/x/\n";
     static const char unknown[] = "Fatal: unable to open config file: something new\n"
                                   "Is there a repository at the following location?\n/r\n";
 
@@ -181,7 +183,8 @@ static void failures_have_their_class(void **state)
     assert_int_equal(restic_classify(V14, 1, 0,
                                      STR("Fatal: unable to create lock in backend: repository is already locked by")),
                      RESTIC_LOCKED);
-    assert_int_equal(restic_classify(V14, 1, 0, STR("Fatal: create repository at /r failed: config file already exists")),
+    assert_int_equal(restic_classify(V14, 1, 0,
+                                     STR("Fatal: create repository at /r failed: config file already exists")),
                      RESTIC_PRESENT);
     assert_int_equal(restic_classify(V14, 0, 9, STR_NONE), RESTIC_INTERRUPTED);
     assert_int_equal(restic_classify(V14, 130, 0, STR_NONE), RESTIC_INTERRUPTED);
@@ -198,7 +201,8 @@ static void the_message_shown_is_the_last_word(void **state)
                           "location?\n/r\n"),
                       text, sizeof(text));
     assert_string_equal(text, "Fatal: unable to open config file: x");
-    restic_error_text(STR("a\n{\"message_type\":\"exit_error\",\"code\":1,\"message\":\"told\"}\n"), text, sizeof(text));
+    restic_error_text(STR("a\n{\"message_type\":\"exit_error\",\"code\":1,\"message\":\"told\"}\n"), text,
+                      sizeof(text));
     assert_string_equal(text, "told");
     restic_error_text(STR("one\ntwo\n\n"), text, sizeof(text));
     assert_string_equal(text, "two");

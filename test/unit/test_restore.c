@@ -116,7 +116,8 @@ static void what_a_snapshot_holds_decides_how_it_is_restored(void **state)
 
 /* ---- the pump ---- */
 
-static int pump(struct here *h, const char *host, const char *file, const char *script, struct xbstream *check, struct error *e)
+static int pump(struct here *h, const char *host, const char *file, const char *script, struct xbstream *check,
+                struct error *e)
 {
     static const struct xbstream_options options = {.flavour = XBSTREAM_MARIADB};
     const char *argv[] = {"sh", "-c", script, "sh", h->out, NULL};
@@ -155,7 +156,9 @@ static void a_program_that_dies_early_ends_the_restore(void **state)
     struct error e;
 
     /* restic has megabytes to write and nobody to read them: nothing may wait for the other. */
-    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "head -c 100 >/dev/null; echo no such table >&2; exit 3", NULL, &e), ERR_INVALID);
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "head -c 100 >/dev/null; echo no such table >&2; exit 3", NULL,
+                          &e),
+                     ERR_INVALID);
     assert_string_equal(e.msg, "client ended with status 3: no such table");
     assert_int_equal(pump(h, "dump", "/dumpfile.sql", "exit 0", NULL, &e), ERR_INVALID);
     assert_string_equal(e.msg, "client ended before its input did");
@@ -171,7 +174,8 @@ static void a_program_never_sees_the_end_of_a_bad_input(void **state)
     assert_int_equal(strncmp(e.msg, "restic dump: ", 13), 0);
     assert_int_equal(access(h->out, F_OK), -1);
     /* The dump is no xbstream; this program does not even heed the signal to end, and is killed in the end. */
-    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "trap '' TERM; cat >/dev/null && touch \"$1\"", x, &e), ERR_INVALID);
+    assert_int_equal(pump(h, "dump", "/dumpfile.sql", "trap '' TERM; cat >/dev/null && touch \"$1\"", x, &e),
+                     ERR_INVALID);
     assert_int_equal(access(h->out, F_OK), -1);
     xbstream_free(x);
     /* This is one, in whole chunks, but cut: its last file has not come. */
@@ -207,9 +211,11 @@ static int run_main(struct here *h, const char *more, const char *output)
 {
     AUTO_FREE char *bucket = mem_printf("--bucket=%s/repo", folder), *scratch = mem_printf("--scratch-dir=%s", folder);
     AUTO_FREE char *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", folder);
-    const char *argv[] = {"restore-percona-xtradb", "--provider=local", bucket, scratch, "--insecure-tls=", "--max-connections=0",
+    const char *argv[] = {"restore-percona-xtradb", "--provider=local", bucket, scratch, "--insecure-tls=",
+                          "--max-connections=0",
                           "--hostname=host-1", "--source-hostname=stream", "--xtradb-args=", "--target-app-replicas=3",
-                          "--appbinding=db", "--appbinding-namespace=demo", "--snapshot=latest", "--license-apiservice=x",
+                          "--appbinding=db", "--appbinding-namespace=demo", "--snapshot=latest",
+                          "--license-apiservice=x",
                           output, more, NULL};
     const char *envp[] = {secret, "POD_NAME=stash-restore-r-0-1-abcde", NULL};
 
@@ -249,12 +255,13 @@ static int make_repository(void **state)
     (void)state;
     if (!mkdtemp(folder))
         return -1;
-    line = mem_printf("cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
-                      "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
-                      "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
-                      "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <%s && echo x | restic backup "
-                      "--stdin --stdin-filename something --host other; } >log 2>&1 || { cat log; false; }",
-                      folder, folder, stream);
+    line = mem_printf(
+        "cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
+        "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
+        "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
+        "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <%s && echo x | restic backup "
+        "--stdin --stdin-filename something --host other; } >log 2>&1 || { cat log; false; }",
+        folder, folder, stream);
     return system(line) == 0 ? 0 : -1;
 }
 
@@ -273,7 +280,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_signal_ends_both, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_failure_goes_into_the_file_and_without_one_into_the_exit_status, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_failure_goes_into_the_file_and_without_one_into_the_exit_status, set_up,
+                                        tear_down),
     };
 
     mem_install(1);

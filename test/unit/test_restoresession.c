@@ -10,7 +10,8 @@
 
 #define C &restoresession_controller
 #define APP "ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}"
-#define SINGLE "{task: {name: xtradb-restore}, repository: {name: repo}, target: {" APP "}, rules: [{snapshots: [latest]}]}"
+#define SINGLE                                                                                                         \
+    "{task: {name: xtradb-restore}, repository: {name: repo}, target: {" APP "}, rules: [{snapshots: [latest]}]}"
 #define CLUSTER                                                                                                        \
     "{task: {name: xtradb-restore}, repository: {name: repo}, target: {replicas: 3, " APP                              \
     ", volumeMounts: [{name: data-db, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: {name: "          \
@@ -29,8 +30,11 @@ static int setup(void **state)
 
 static void add(struct test_world *w, const char *spec)
 {
-    test_world_addf(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
-                       "spec: %s}", spec);
+    test_world_addf(
+        w,
+        "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
+        "spec: %s}",
+        spec);
 }
 
 static const char *step(struct test_world *w)
@@ -80,8 +84,9 @@ static void a_foreign_appbinding_that_the_account_may_not_read_is_not_looked_at(
 {
     struct test_world *w = *state;
 
-    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, runtimeSettings: {pod: {serviceAccountName: reader}},"
-           " target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: prod}}}");
+    add(w,
+        "{task: {name: xtradb-restore}, repository: {name: repo}, runtimeSettings: {pod: {serviceAccountName: reader}},"
+        " target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: prod}}}");
     assert_string_equal(step(w), "TargetMissing");
     is(w, "RestoreTargetFound", "Unknown/UnableToCheckTargetAvailability");
     says(w, "RestoreTargetFound", "ServiceAccount demo/reader may not get AppBinding prod/db");
@@ -129,8 +134,9 @@ static void a_restore_into_a_database_is_one_job(void **state)
     assert_string_equal(json_text(doc(w), "status.sessionDuration"), "1m0s");
     is(w, "MetricsPushed", "True/SuccessfullyPushedMetrics");
     assert_non_null(strstr(w->pushed.data, "push restoresession-demo-r\n"));
-    assert_non_null(strstr(w->pushed.data, "stash_appscode_com_restoresession_success{invoker_kind=\"RestoreSession\","
-                                           "invoker_name=\"r\",namespace=\"demo\",driver=\"Restic\",repository=\"repo\"} 1\n"));
+    assert_non_null(strstr(w->pushed.data,
+                           "stash_appscode_com_restoresession_success{invoker_kind=\"RestoreSession\","
+                           "invoker_name=\"r\",namespace=\"demo\",driver=\"Restic\",repository=\"repo\"} 1\n"));
     assert_non_null(strstr(w->pushed.data, "\nstash_restore_target_success{"));
     assert_string_equal(step(w), "");
 }
@@ -235,8 +241,10 @@ static void all_that_is_wrong_is_said_at_once(void **state)
            "target: {volumeClaimTemplates: [{metadata: {name: x}}]}}");
     assert_string_equal(step(w), "ValidationFailed");
     says(w, "ValidationPassed",
-         "spec.repository.name is missing; spec.timeOut is not a duration such as 30m; spec.target.volumeMounts is missing: "
-         "the claims would not be mounted; rules[0] and rules[1] both have no targetHosts; at most one may; not allowed by "
+         "spec.repository.name is missing; spec.timeOut is not a duration such as 30m; spec.target.volumeMounts is "
+         "missing: "
+         "the claims would not be mounted; rules[0] and rules[1] both have no targetHosts; at most one may; not "
+         "allowed by "
          "the pod floor \"baseline\": spec.runtimeSettings.container.securityContext.privileged; task parameter "
          "\"HOSTNAME\" is reserved");
 }
@@ -245,8 +253,9 @@ static void a_refused_namespace_restores_nothing(void **state)
 {
     struct test_world *w = *state;
 
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
-                      "spec: {backend: {gcs: {bucket: secret-bucket}}}}");
+    test_world_add(w,
+                   "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: far, namespace: ops},"
+                   "spec: {backend: {gcs: {bucket: secret-bucket}}}}");
     add(w, "{task: {name: xtradb-restore}, repository: {name: far, namespace: ops}, target: {" APP "}}");
     assert_string_equal(step(w), "ValidationFailed");
     assert_string_equal(phase(w), "Invalid");
@@ -308,8 +317,9 @@ static void a_failed_job_speaks_for_its_host(void **state)
 
     add(w, SINGLE);
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
-    test_world_patch(w, KIND_JOB, "demo", "stash-restore-r-0",
-                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_patch(
+        w, KIND_JOB, "demo", "stash-restore-r-0",
+        "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
     assert_string_equal(step(w), "JobLost");
     assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed");
     assert_string_equal(json_text(doc(w), "status.stats.0.error"),
@@ -392,9 +402,10 @@ static int story(struct test_world *w, int kill)
             left = 1 << 20; /* killed once; the next life goes through */
         test_world_carry_out(w);
         if (test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-0") && pass > 1)
-            test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
-                             "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-1, phase: Succeeded},"
-                             "{hostname: host-2, phase: Succeeded}]}}");
+            test_world_patch(
+                w, KIND_RESTORESESSION, "demo", "r",
+                "{status: {stats: [{hostname: host-0, phase: Succeeded}, {hostname: host-1, phase: Succeeded},"
+                "{hostname: host-2, phase: Succeeded}]}}");
     }
     assert_string_equal(phase(w), "Succeeded");
     assert_int_equal(json_int(doc(w), "status.totalHosts", 0), 3);

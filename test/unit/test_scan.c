@@ -55,15 +55,17 @@ static void events_come_as_their_lines_end(void **state)
     struct scan *s = begin(KIND_BACKUPSESSION, SCAN_WATCH);
 
     (void)state;
-    assert_int_equal(feed(s, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"f\":\"}\"}],"
-                             "\"resourceVersion\":\"4\"},\"status\":{\"phase\":\"Run"),
-                     0);
+    assert_int_equal(
+        feed(s, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"managedFields\":[{\"f\":\"}\"}],"
+                "\"resourceVersion\":\"4\"},\"status\":{\"phase\":\"Run"),
+        0);
     assert_int_equal(heard.n, 0);
     assert_int_equal(scan_end(s, NULL), ERR_INVALID);
     finish(s);
     s = begin(KIND_BACKUPSESSION, SCAN_WATCH);
-    assert_int_equal(feed(s, "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"4\"},"
-                             "\"status\":{\"phase\":\"Running\"}}}"),
+    assert_int_equal(feed(s,
+                          "{\"type\":\"MODIFIED\",\"object\":{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"4\"},"
+                          "\"status\":{\"phase\":\"Running\"}}}"),
                      0);
     assert_int_equal(heard.n, 1);
     assert_int_equal(heard.last, SCAN_MODIFIED);
@@ -83,8 +85,9 @@ static void a_bookmark_tells_its_version_and_the_end_of_the_list(void **state)
     struct scan *s = begin(KIND_JOB, SCAN_WATCH);
 
     (void)state;
-    assert_int_equal(feed(s, "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":"
-                             "{\"k8s.io/initial-events-end\":\"true\"}}}}"),
+    assert_int_equal(feed(s,
+                          "{\"type\":\"BOOKMARK\",\"object\":{\"metadata\":{\"resourceVersion\":\"9\",\"annotations\":"
+                          "{\"k8s.io/initial-events-end\":\"true\"}}}}"),
                      0);
     assert_int_equal(heard.last, SCAN_BOOKMARK);
     assert_string_equal(heard.o->rv, "9");

@@ -89,7 +89,8 @@ static void after_a_pause_at_most_one_run_and_only_a_fresh_one(void **state)
 
     test_world_addf(w, config, "2026-03-01T00:00:00Z", "*/5 * * * *");
     /* An hour nobody looked: eleven of twelve are gone into the latest. */
-    assert_non_null(strstr(run(w, "2026-03-01T01:03:00Z"), "count stash_operator_schedule_missed_total{coalesced} 11\n"));
+    assert_non_null(
+        strstr(run(w, "2026-03-01T01:03:00Z"), "count stash_operator_schedule_missed_total{coalesced} 11\n"));
     assert_non_null(session(w, "2026-03-01T01:00:00Z"));
     assert_int_equal(cache_count(w->cache, kind_get(KIND_BACKUPSESSION)), 1);
     /* A daily one that is an hour late is not made. */
@@ -270,7 +271,8 @@ static void killed_between_any_two_effects_no_due_time_is_doubled_or_lost(void *
             }
             /* 13 due times from 02:00 to 03:00: each has a session or was counted as missed, none both. */
             if (l.made + l.missed != 13)
-                fail_msg("killed after %zu, away %lld s: %d made, %d missed", kill, (long long)away_s, l.made, l.missed);
+                fail_msg("killed after %zu, away %lld s: %d made, %d missed", kill, (long long)away_s, l.made,
+                         l.missed);
         }
     }
 }

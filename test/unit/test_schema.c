@@ -30,7 +30,8 @@ static const char crd[] =
     "    'oneOf':[{'required':['a']},{'required':['b']}]},"
     "  'plain':{'type':'object','properties':{'a':{'type':'string'}},'not':{'required':['a']}},"
     "  'tags':{'type':'array','x-kubernetes-list-type':'set','items':{'type':'string'}},"
-    "  'steps':{'type':'array','minItems':1,'maxItems':2,'x-kubernetes-list-type':'map','x-kubernetes-list-map-keys':['name'],"
+    "  'steps':{'type':'array','minItems':1,'maxItems':2,'x-kubernetes-list-type':'map',"
+    "  'x-kubernetes-list-map-keys':['name'],"
     "    'items':{'type':'object','required':['name'],'properties':{'name':{'type':'string'},"
     "      'params':{'type':'array','items':{'type':'object','properties':{'name':{'type':'string'}}}}}}}"
     " }},"
@@ -112,10 +113,11 @@ static int teardown(void **state)
 
 static void unknown_fields_are_pruned_but_where_they_are_kept(void **state)
 {
-    json_t *o = parse("{'apiVersion':'v1','kind':'X','metadata':{'name':'n','nmae':1},'extra':1,'spec':{'repositry':'r',"
-                      "'params':{'a':'b'},'raw':{'x':1,'known':{'a':'1','b':2}},'any':{'deep':[{'x':1}]},"
-                      "'pod':{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p'},'data':1,'spec':{'gone':1}},"
-                      "'steps':[{'name':'a','bad':1,'params':[{'nam':1}]}]}}");
+    json_t *o =
+        parse("{'apiVersion':'v1','kind':'X','metadata':{'name':'n','nmae':1},'extra':1,'spec':{'repositry':'r',"
+              "'params':{'a':'b'},'raw':{'x':1,'known':{'a':'1','b':2}},'any':{'deep':[{'x':1}]},"
+              "'pod':{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p'},'data':1,'spec':{'gone':1}},"
+              "'steps':[{'name':'a','bad':1,'params':[{'nam':1}]}]}}");
     json_t *paths = json_array();
 
     schema_prune(*state, o, paths);

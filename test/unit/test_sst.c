@@ -62,8 +62,8 @@ static void the_log_of_garbd_is_understood(void **state)
     struct sst_log l;
 
     (void)state;
-    sst_parse_log(STR(" INFO: Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor."),
-                  &l);
+    sst_parse_log(
+        STR(" INFO: Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor."), &l);
     assert_int_equal(l.type, SST_LOG_SELECTED);
     assert_string_equal(l.donor, "n2");
     assert_string_equal(l.joiner, "garb");
@@ -147,8 +147,8 @@ static void the_donor_is_the_synced_node_with_the_fewest_writes(void **state)
 
 static void assert_place(const char *config, const char *host, int port)
 {
-    AUTO_FREE char *text = mem_printf("{\"metadata\":{\"name\":\"db\",\"namespace\":\"demo\"},\"spec\":{\"clientConfig\":%s}}",
-                                      config);
+    AUTO_FREE char *text =
+        mem_printf("{\"metadata\":{\"name\":\"db\",\"namespace\":\"demo\"},\"spec\":{\"clientConfig\":%s}}", config);
     json_t *o = json_loads(text, 0, NULL);
     struct app a;
     struct error e = {0};
@@ -209,9 +209,10 @@ static struct secrets *more_keys(void *ctx, size_t n, const json_t *ref, struct 
 
 static void secret_transforms_run_in_order(void **state)
 {
-    static const char text[] = "[{\"renameKey\":{\"from\":\"user\",\"to\":\"username\"}},{\"addKeysFrom\":{\"secretRef\":"
-                               "{\"name\":\"x\"}}},{\"removeKey\":{\"key\":\"junk\"}},{\"addKey\":{\"key\":\"b\",\"value\":"
-                               "\"aGVsbG8=\"}},{\"addKey\":{\"key\":\"c\",\"value\":\"eA==\",\"stringValue\":\"s\"}}]";
+    static const char text[] =
+        "[{\"renameKey\":{\"from\":\"user\",\"to\":\"username\"}},{\"addKeysFrom\":{\"secretRef\":"
+        "{\"name\":\"x\"}}},{\"removeKey\":{\"key\":\"junk\"}},{\"addKey\":{\"key\":\"b\",\"value\":"
+        "\"aGVsbG8=\"}},{\"addKey\":{\"key\":\"c\",\"value\":\"eA==\",\"stringValue\":\"s\"}}]";
     json_t *transforms = json_loads(text, 0, NULL), *bad = json_loads("[{\"a\":1,\"b\":2}]", 0, NULL);
     struct secrets s = {0}, more = {0};
     struct error e;
@@ -359,19 +360,20 @@ static void world_start(struct world *w)
 
 static void world_listen(struct world *w, const char *secret)
 {
-    w->receive = (struct receive){.job = &w->job,
-                                  .address = "127.0.0.1",
-                                  .secret = secret,
-                                  .tls = w->server,
-                                  .complete = {.flavour = XBSTREAM_MARIADB, .galera = true},
-                                  .limits = {.first_ms = 20000, .gap_ms = 20000, .idle_ms = 20000, .unreadable_ms = 15000},
-                                  .on_info = on_info,
-                                  .on_data_begin = on_data_begin,
-                                  .on_data = on_data,
-                                  .on_data_end = on_data_end,
-                                  .on_failed = on_failed,
-                                  .on_closed = on_closed,
-                                  .data = w};
+    w->receive =
+        (struct receive){.job = &w->job,
+                         .address = "127.0.0.1",
+                         .secret = secret,
+                         .tls = w->server,
+                         .complete = {.flavour = XBSTREAM_MARIADB, .galera = true},
+                         .limits = {.first_ms = 20000, .gap_ms = 20000, .idle_ms = 20000, .unreadable_ms = 15000},
+                         .on_info = on_info,
+                         .on_data_begin = on_data_begin,
+                         .on_data = on_data,
+                         .on_data_end = on_data_end,
+                         .on_failed = on_failed,
+                         .on_closed = on_closed,
+                         .data = w};
     assert_int_equal(receive_start(&w->receive, &w->error), 0);
     receive_expect(&w->receive);
 }
@@ -526,7 +528,8 @@ static void a_short_stream_is_refused(void **state)
     buf_done(&b);
     assert_int_equal(w.begins, 1);
     assert_false(w.ended);
-    assert_non_null(strstr(w.error.msg, "the donor's backup is not complete: the stream has no xtrabackup_checkpoints"));
+    assert_non_null(
+        strstr(w.error.msg, "the donor's backup is not complete: the stream has no xtrabackup_checkpoints"));
     world_end(&w);
 }
 
@@ -581,7 +584,9 @@ static void a_donor_behind_a_service_may_hide(void **state)
     path = mem_printf("%s:%s", dir, old);
     script = mem_printf("%s/mariadb", dir);
     assert_int_equal(setenv("PATH", path, 1), 0);
-    assert_int_equal(env_uv_write_file(script, STR("#!/bin/sh\nprintf 'wsrep_node_name\\tn2\\n'\n"), 0755, false, &w.error), 0);
+    assert_int_equal(env_uv_write_file(script, STR("#!/bin/sh\nprintf 'wsrep_node_name\\tn2\\n'\n"), 0755, false,
+                                       &w.error),
+                     0);
     assert_int_equal(sql_init(&s, &w.job, &app, &w.error), 0);
     assert_int_equal(galera_wait_synced(&n, &s, 0, &w.error), ERR_NOTFOUND);
     n = node("n1", "Synced", 0);

@@ -90,7 +90,8 @@ static void quantities_are_kubernetes_own(void **state)
     static const struct {
         const char *text;
         int64_t milli;
-    } good[] = {{"1", 1000}, {"500m", 500}, {"1Gi", 1073741824000}, {"2.5G", 2500000000000}, {"1e3", 1000000}, {"0.1m", 1}};
+    } good[] = {{"1", 1000},      {"500m", 500}, {"1Gi", 1073741824000}, {"2.5G", 2500000000000},
+                {"1e3", 1000000}, {"0.1m", 1}};
     static const char *const bad[] = {"", "Gi", "1GiB", "1 Gi x", "1..2", "1e40"};
     int64_t v;
 

@@ -207,7 +207,8 @@ static void client_words_lead_nowhere_else(void **state)
                                       "-vh evil", "--ho'st'=x", "\"--socket\" /x", "--plugin_dir=/x", "-T /tmp",
                                       "--loose-host=x", "\\--tab=/x", "-r/tmp/x", "--result-file=/x"};
     static const char *const good[] = {"--all-databases", "--databases a b", "-uroot", "-P3307", "--hex-blob",
-                                       "--tables=x", "--where='a -h b'", "", "--single-transaction --set-gtid-purged=OFF"};
+                                       "--tables=x", "--where='a -h b'", "",
+                                       "--single-transaction --set-gtid-purged=OFF"};
     struct fixture *f = *state;
 
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)

@@ -207,7 +207,8 @@ static void add_backup(struct here *w)
         "{status: {phase: Running, conditions: [{type: BackendRepositoryInitialized, status: 'True',"
         " reason: BackendRepositoryFound, message: m, lastTransitionTime: '2026-03-01T02:00:00Z'}],"
         " targets: [{ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: demo},"
-        " totalHosts: 1, phase: Running, progress: {bytes: 5}, postBackupActions: [ApplyRetentionPolicy, VerifyRepositoryIntegrity,"
+        " totalHosts: 1, phase: Running, progress: {bytes: 5}, postBackupActions: [ApplyRetentionPolicy, "
+        "VerifyRepositoryIntegrity,"
         " SendRepositoryMetrics]}]}}");
     assert_int_equal(job_make_dir(secrets, 0755, &e), 0);
     write_file(w, "secret/RESTIC_PASSWORD", "pw");
@@ -216,12 +217,15 @@ static void add_backup(struct here *w)
 /* Two snapshots of our host and two of another; made once, then copied. */
 static void add_snapshots(struct here *w)
 {
-    static const char made[] = "restic init && echo first >data && restic backup --host host-0 data && echo second >data"
-                               " && restic backup --host host-0 data && restic backup --host other data"
-                               " && restic backup --host other data";
-    AUTO_FREE char *line = mem_printf("cd %s && if [ -d %s/repo ]; then cp -r %s/repo .; else"
-                                      " export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw; { %s; } >/dev/null 2>&1 &&"
-                                      " cp -r repo %s/; fi", w->dir, template, template, made, template);
+    static const char made[] =
+        "restic init && echo first >data && restic backup --host host-0 data && echo second >data"
+        " && restic backup --host host-0 data && restic backup --host other data"
+        " && restic backup --host other data";
+    AUTO_FREE char *line =
+        mem_printf("cd %s && if [ -d %s/repo ]; then cp -r %s/repo .; else"
+                   " export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw; { %s; } >/dev/null 2>&1 &&"
+                   " cp -r repo %s/; fi",
+                   w->dir, template, template, made, template);
 
     assert_int_equal(system(line), 0);
 }
@@ -237,7 +241,8 @@ static int run(struct here *w, const char *session, const char *invoker_kind, co
 {
     AUTO_FREE char *out = mem_printf("--output-dir=%s", w->dir), *scratch = mem_printf("--scratch-dir=%s", w->dir);
     AUTO_FREE char *bucket = mem_printf("--bucket=%s/repo", w->dir), *s = mem_printf("--backupsession=%s", session);
-    AUTO_FREE char *kind = mem_printf("--invoker-kind=%s", invoker_kind), *name = mem_printf("--invoker-name=%s", invoker);
+    AUTO_FREE char *kind = mem_printf("--invoker-kind=%s", invoker_kind),
+                   *name = mem_printf("--invoker-name=%s", invoker);
     AUTO_FREE char *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", w->dir);
     /* As the catalogue's Function has it, also what it leaves empty. */
     const char *argv[] = {"update-status", "--provider=local", bucket, "--endpoint=", "--insecure-tls=", "--region=",
@@ -330,8 +335,9 @@ static void a_failed_host_touches_no_repository(void **state)
 
     add_backup(w);
     add_snapshots(w);
-    write_file(w, "output.json",
-               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    write_file(
+        w, "output.json",
+        "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
     assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
     s = get(w, "backupsessions", "s1");
     r = get(w, "repositories", "repo");
@@ -378,7 +384,8 @@ static void a_check_that_cannot_run_says_nothing_of_integrity(void **state)
     s = get(w, "backupsessions", "s1");
     r = get(w, "repositories", "repo");
     assert_string_equal(condition(s, "RetentionPolicyApplied"), "False");
-    assert_non_null(strstr(condition_message(json_at(s, "status.conditions"), "RetentionPolicyApplied"), "wrong password"));
+    assert_non_null(
+        strstr(condition_message(json_at(s, "status.conditions"), "RetentionPolicyApplied"), "wrong password"));
     assert_string_equal(condition(s, "RepositoryIntegrityVerified"), "");
     assert_null(json_at(r, "status.integrity"));
     assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
@@ -401,8 +408,9 @@ static void a_concurrent_writer_is_not_overwritten(void **state)
     json_t *s;
 
     add_backup(w);
-    write_file(w, "output.json",
-               "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    write_file(
+        w, "output.json",
+        "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
     w->on_patch = other_writer;
     assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
     assert_int_equal(w->n_patches, 2); /* the first one was refused */
