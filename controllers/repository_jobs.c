@@ -125,10 +125,10 @@ static json_t *job_of(struct world *w, const struct kobj *repository, const json
 
     return json_pack("{s:{s:s, s:o, s:{s:s, s:s}}, s:{s:i, s:i, s:I, s:{s:{s:o}, s:o}}}", "metadata", "name",
                      repository_job_name(world_arena(w), what, repository->name), "labels", labels_of(repository),
-                     "annotations", STASH_GROUP "/generation", generation, UID_ANNOTATION, repository->uid, "spec", "backoffLimit", 0,
-                     "activeDeadlineSeconds", deadline_s, "ttlSecondsAfterFinished",
-                     (json_int_t)world_settings(w)->job_ttl_s, "template", "metadata", "labels",
-                     labels_of(repository), "spec", spec);
+                     "annotations", STASH_GROUP "/generation", generation, UID_ANNOTATION, repository->uid, "spec",
+                     "backoffLimit", 0, "activeDeadlineSeconds", deadline_s, "ttlSecondsAfterFinished",
+                     (json_int_t)world_settings(w)->job_ttl_s, "template", "metadata", "labels", labels_of(repository),
+                     "spec", spec);
 }
 
 static const char *provider_of(const json_t *doc)

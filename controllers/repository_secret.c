@@ -115,7 +115,7 @@ bool repository_secret_none_named(const void *view)
     return v->secret[0] == '\0';
 }
 
-void repository_secret_report_none_named(const void *view, struct world *w, struct plan *p)
+void repository_secret_report_none(const void *view, struct world *w, struct plan *p)
 {
     write_secret(view, w, p, "False", "spec.backend.storageSecretName is not set");
 }

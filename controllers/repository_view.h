@@ -39,7 +39,7 @@ void repository_drop_job(const struct repository_view *v, struct plan *p);
 void repository_secret_look(struct world *w, struct repository_view *v);
 /* Rows, in the order of the table. */
 bool repository_secret_none_named(const void *view);
-void repository_secret_report_none_named(const void *view, struct world *w, struct plan *p);
+void repository_secret_report_none(const void *view, struct world *w, struct plan *p);
 bool repository_secret_missed_by_worker(const void *view);
 void repository_secret_report_worker(const void *view, struct world *w, struct plan *p);
 bool repository_secret_verified(const void *view);

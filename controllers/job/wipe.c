@@ -1,7 +1,7 @@
 /*
  * wipe: see wipe.h. Nothing is touched where there is no restic repository. Snapshots are listed again until none is
- * left, so that one made by a backup that ended meanwhile goes too; the prune comes last, and always: an attempt that was
- * killed may have forgotten all snapshots and freed nothing.
+ * left, so that one made by a backup that ended meanwhile goes too; the prune comes last, and always: an attempt that
+ * was killed may have forgotten all snapshots and freed nothing.
  */
 #include "controllers/job/wipe.h"
 

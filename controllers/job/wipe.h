@@ -1,7 +1,7 @@
 /*
  * wipe: `stash-job wipe-repository`: takes all data out of a restic repository, by restic: forgets each snapshot and
- * prunes. What is left is a repository without content (its config and keys), as with REST servers that nobody may list.
- * The operator's Job runs it when a Repository with wipeOut is deleted; it calls no API server.
+ * prunes. What is left is a repository without content (its config and keys), as with REST servers that nobody may
+ * list. The operator's Job runs it when a Repository with wipeOut is deleted; it calls no API server.
  */
 #ifndef STASHD_WIPE_H
 #define STASHD_WIPE_H

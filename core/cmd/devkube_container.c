@@ -1,8 +1,8 @@
 /*
- * devkube_container: a container's process. bubblewrap makes the sandbox: an empty root with this machine's /usr and a few
- * files of /etc, the pod's volumes where the container mounts them, everything else read-only or absent, own PID, IPC and
- * host name. setpriv then takes the user, the groups and all capabilities away. Environment goes through the child's own
- * environment, never through its command line: that is where credentials are.
+ * devkube_container: a container's process. bubblewrap makes the sandbox: an empty root with this machine's /usr and a
+ * few files of /etc, the pod's volumes where the container mounts them, everything else read-only or absent, own PID,
+ * IPC and host name. setpriv then takes the user, the groups and all capabilities away. Environment goes through the
+ * child's own environment, never through its command line: that is where credentials are.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +132,8 @@ static const json_t *security(const struct container *c, const char *key)
 /* The groups of the process: fsGroup and the supplemental ones. */
 static void add_groups(struct words *w, const struct container *c, const char *gid)
 {
-    const json_t *fs = json_at(c->pod->spec, "securityContext.fsGroup"), *more = json_at(c->pod->spec, "securityContext.supplementalGroups");
+    const json_t *fs = json_at(c->pod->spec, "securityContext.fsGroup"),
+                 *more = json_at(c->pod->spec, "securityContext.supplementalGroups");
     const char *list = gid;
     const json_t *g;
     size_t i;
@@ -166,14 +167,16 @@ static const char *message_file(const struct container *c, struct arena *a)
 static int build_argv(struct words *w, const struct container *c, const struct words *env, struct error *e)
 {
     const json_t *command = json_object_get(c->spec, "command"), *args = json_object_get(c->spec, "args"), *word;
-    const char *image = json_text(c->spec, "image"), *program = image_program(c->pod->k, image, w->a), *workdir = json_text(c->spec, "workingDir");
+    const char *image = json_text(c->spec, "image"), *program = image_program(c->pod->k, image, w->a),
+               *workdir = json_text(c->spec, "workingDir");
     size_t i;
     int rc;
 
     if (program && program[0] != '/')
         return error_set(e, ERR_INVALID, "image \"%s\": program %s must be an absolute path", image, program);
     if (!program && !json_array_size(command))
-        return error_set(e, ERR_NOTFOUND, "image \"%s\" stands for no program of this machine; see devkube --help (--image)", image);
+        return error_set(e, ERR_NOTFOUND,
+                         "image \"%s\" stands for no program of this machine; see devkube --help (--image)", image);
     words_add(w, "bwrap");
     add2(w, "--unshare-pid", "--unshare-ipc");
     words_add(w, "--unshare-uts");
@@ -181,7 +184,8 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     add2(w, "--die-with-parent", "--new-session");
     add_root(w);
     if (program) /* the whole folder: a command may name another program of the image */
-        add3(w, "--ro-bind", arena_str(w->a, (struct str){program, (size_t)(strrchr(program, '/') - program)}), "/image");
+        add3(w, "--ro-bind", arena_str(w->a, (struct str){program, (size_t)(strrchr(program, '/') - program)}),
+             "/image");
     add3(w, "--ro-bind", arena_printf(w->a, "%s/hosts", c->pod->dir), "/etc/hosts");
     if (!json_flag(c->spec, "securityContext.readOnlyRootFilesystem", false))
         add2(w, "--tmpfs", "/tmp");
@@ -189,7 +193,9 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     if (rc < 0)
         return rc;
     add_account(w, c);
-    add3(w, "--bind", message_file(c, w->a), json_text(c->spec, "terminationMessagePath")[0] ? json_text(c->spec, "terminationMessagePath") : "/dev/termination-log");
+    add3(w, "--bind", message_file(c, w->a),
+         json_text(c->spec, "terminationMessagePath")[0] ? json_text(c->spec, "terminationMessagePath")
+                                                         : "/dev/termination-log");
     add2(w, "--remount-ro", "/");
     add2(w, "--chdir", workdir[0] ? workdir : "/");
     add2(w, "--cap-add", "ALL");
@@ -225,7 +231,8 @@ static char *termination_message(const struct container *c)
             message = mem_strndup(text, n);
     }
     arena_done(&a);
-    if (!message && c->exit_code != 0 && strcmp(json_text(c->spec, "terminationMessagePolicy"), "FallbackToLogsOnError") == 0)
+    if (!message && c->exit_code != 0 &&
+        strcmp(json_text(c->spec, "terminationMessagePolicy"), "FallbackToLogsOnError") == 0)
         message = kubelog_tail(c);
     return message;
 }

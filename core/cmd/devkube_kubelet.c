@@ -295,7 +295,8 @@ static void pod_sync(struct kubelet *k, const json_t *object)
         }
     }
     if (deleting)
-        pod_stop(p, json_int(object, "metadata.deletionGracePeriodSeconds", json_int(object, "spec.terminationGracePeriodSeconds", 30)));
+        pod_stop(p, json_int(object, "metadata.deletionGracePeriodSeconds",
+                             json_int(object, "spec.terminationGracePeriodSeconds", 30)));
 }
 
 /* Pods whose object is gone without our help (a forced deletion). */
@@ -315,7 +316,8 @@ static void drop_absent(struct kubelet *k, const char *ns, const char *name)
 
 static void work_one(struct kubelet *k, struct wanted *w)
 {
-    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/%s/%s", w->ns, w->claim ? "persistentvolumeclaims" : "pods", w->name);
+    AUTO_FREE char *path =
+        mem_printf("/api/v1/namespaces/%s/%s/%s", w->ns, w->claim ? "persistentvolumeclaims" : "pods", w->name);
     json_t *object = NULL;
 
     if (w->deleted && w->claim) {
@@ -423,10 +425,10 @@ static void on_tokens(struct timer *t)
 static void register_node(struct kubelet *k)
 {
     json_t *node = json_pack("{s:s, s:s, s:{s:s, s:{s:s}}, s:{s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}], s:[{s:s, s:s}]}}",
-                             "apiVersion", "v1", "kind", "Node", "metadata", "name", DEVKUBE_NODE, "labels", "kubernetes.io/hostname",
-                             DEVKUBE_NODE, "status", "capacity", "cpu", "2", "memory", "4Gi", "pods", "110", "conditions", "type",
-                             "Ready", "status", "True", "reason", "KubeletReady", "addresses", "type", "InternalIP", "address",
-                             "127.0.0.1");
+                             "apiVersion", "v1", "kind", "Node", "metadata", "name", DEVKUBE_NODE, "labels",
+                             "kubernetes.io/hostname", DEVKUBE_NODE, "status", "capacity", "cpu", "2", "memory", "4Gi",
+                             "pods", "110", "conditions", "type", "Ready", "status", "True", "reason", "KubeletReady",
+                             "addresses", "type", "InternalIP", "address", "127.0.0.1");
 
     (void)model_do(k->o.model, "system:node", "POST", "/api/v1/nodes", node, NULL); /* 409: it is there already */
     json_decref(node);

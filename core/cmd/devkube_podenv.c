@@ -94,7 +94,8 @@ static const char *resource_value(const struct container *c, const json_t *ref, 
 }
 
 /* A key of a Secret or ConfigMap, decoded; NULL when absent. */
-static const char *key_value(const struct pod *p, const char *plural, const char *name, const char *key, struct arena *a)
+static const char *key_value(const struct pod *p, const char *plural, const char *name, const char *key,
+                             struct arena *a)
 {
     AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/%s/%s", p->ns, plural, name);
     json_t *object = NULL;
@@ -118,7 +119,8 @@ static const char *key_value(const struct pod *p, const char *plural, const char
     return text;
 }
 
-static int env_from_ref(struct words *env, const struct container *c, const char *name, const json_t *from, struct error *e)
+static int env_from_ref(struct words *env, const struct container *c, const char *name, const json_t *from,
+                        struct error *e)
 {
     const struct pod *p = c->pod;
     const json_t *ref;
@@ -144,7 +146,8 @@ static int env_from_ref(struct words *env, const struct container *c, const char
 
 static int env_from_all(struct words *env, const struct container *c, const json_t *from, struct error *e)
 {
-    const json_t *secret = json_object_get(from, "secretRef"), *ref = secret ? secret : json_object_get(from, "configMapRef");
+    const json_t *secret = json_object_get(from, "secretRef"),
+                 *ref = secret ? secret : json_object_get(from, "configMapRef");
     const char *plural = secret ? "secrets" : "configmaps", *prefix = json_text(from, "prefix"), *key;
     AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/%s/%s", c->pod->ns, plural, json_text(ref, "name"));
     json_t *object = NULL, *value;
@@ -152,7 +155,8 @@ static int env_from_all(struct words *env, const struct container *c, const json
 
     if (model_do(c->pod->k->o.model, "system:node", "GET", path, NULL, &object) == 200) {
         json_object_foreach (json_object_get(object, "data"), key, value)
-            put_env(env, arena_printf(env->a, "%s%s", prefix, key), key_value(c->pod, plural, json_text(ref, "name"), key, env->a));
+            put_env(env, arena_printf(env->a, "%s%s", prefix, key),
+                    key_value(c->pod, plural, json_text(ref, "name"), key, env->a));
     } else if (!json_flag(ref, "optional", false)) {
         rc = error_set(e, ERR_NOTFOUND, "%s \"%s\" not found", secret ? "secret" : "configmap", json_text(ref, "name"));
     }

@@ -42,9 +42,9 @@ static json_t *container_status(const struct container *c)
 {
     bool ready = c->init ? c->state == CONTAINER_TERMINATED && c->exit_code == 0 : c->state == CONTAINER_RUNNING;
 
-    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:o}", "name", c->name, "image", json_text(c->spec, "image"), "imageID",
-                     json_text(c->spec, "image"), "ready", ready, "started", c->state == CONTAINER_RUNNING, "restartCount",
-                     c->restarts, "state", state_of(c));
+    return json_pack("{s:s, s:s, s:s, s:b, s:b, s:i, s:o}", "name", c->name, "image", json_text(c->spec, "image"),
+                     "imageID", json_text(c->spec, "image"), "ready", ready, "started", c->state == CONTAINER_RUNNING,
+                     "restartCount", c->restarts, "state", state_of(c));
 }
 
 static const char *phase_of(const struct pod *p)
@@ -96,7 +96,8 @@ static void patch_status(struct pod *p, json_t *status_take)
     int status = model_do(p->k->o.model, "system:node", "PATCH", path, patch, NULL);
 
     if (status >= 300 && status != 404 && status != 409)
-        log_warn(p->k->o.log, "pod status refused", F_STR("namespace", p->ns), F_STR("name", p->name), F_INT("status", status));
+        log_warn(p->k->o.log, "pod status refused", F_STR("namespace", p->ns), F_STR("name", p->name),
+                 F_INT("status", status));
     json_decref(patch);
 }
 
@@ -107,8 +108,8 @@ void pod_publish(struct pod *p)
 
     for (size_t i = 0; i < p->n_containers; i++)
         json_array_append_new(p->containers[i].init ? init : mains, container_status(&p->containers[i]));
-    status = json_pack("{s:s, s:s, s:s, s:[{s:s}], s:s, s:o, s:o}", "phase", phase, "hostIP", "127.0.0.1", "podIP", p->ip,
-                       "podIPs", "ip", p->ip, "qosClass", "Burstable", "conditions", conditions_of(p, phase),
+    status = json_pack("{s:s, s:s, s:s, s:[{s:s}], s:s, s:o, s:o}", "phase", phase, "hostIP", "127.0.0.1", "podIP",
+                       p->ip, "podIPs", "ip", p->ip, "qosClass", "Burstable", "conditions", conditions_of(p, phase),
                        "containerStatuses", mains);
     put_time(status, "startTime", p->start_s);
     if (p->n_init)
@@ -126,12 +127,13 @@ void pod_event(struct pod *p, const char *type, const char *reason, const char *
     json_t *event;
 
     (void)str_format_time(now / 1000, when);
-    event = json_pack("{s:s, s:s, s:{s:o, s:s}, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:i}",
-                      "apiVersion", "v1", "kind", "Event", "metadata", "name",
-                      json_sprintf("%.200s.%016" PRIx64, p->name, env_random(p->k->o.env)), "namespace", p->ns,
-                      "involvedObject", "apiVersion", "v1", "kind", "Pod", "namespace", p->ns, "name", p->name, "uid", p->uid,
-                      "type", type, "reason", reason, "message", message, "source", "component", "kubelet", "host", DEVKUBE_NODE,
-                      "firstTimestamp", when, "lastTimestamp", when, "count", 1);
+    event =
+        json_pack("{s:s, s:s, s:{s:o, s:s}, s:{s:s, s:s, s:s, s:s, s:s}, s:s, s:s, s:s, s:{s:s, s:s}, s:s, s:s, s:i}",
+                  "apiVersion", "v1", "kind", "Event", "metadata", "name",
+                  json_sprintf("%.200s.%016" PRIx64, p->name, env_random(p->k->o.env)), "namespace", p->ns,
+                  "involvedObject", "apiVersion", "v1", "kind", "Pod", "namespace", p->ns, "name", p->name, "uid",
+                  p->uid, "type", type, "reason", reason, "message", message, "source", "component", "kubelet", "host",
+                  DEVKUBE_NODE, "firstTimestamp", when, "lastTimestamp", when, "count", 1);
     (void)model_do(p->k->o.model, "system:node", "POST", path, event, NULL); /* an event is never worth a failure */
     json_decref(event);
 }

@@ -285,9 +285,10 @@ static void a_wipe_has_what_restic_needs(void **state)
     struct test_world *w = *state;
     const json_t *job;
 
-    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
-                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: true, "
-                     "backend: {s3: null, local: {mountPath: /repo, subPath: a, persistentVolumeClaim: {claimName: c}}}}}");
+    test_world_patch(
+        w, KIND_REPOSITORY, "demo", "repo",
+        "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: true, "
+        "backend: {s3: null, local: {mountPath: /repo, subPath: a, persistentVolumeClaim: {claimName: c}}}}}");
     step(w, "2026-03-01T02:00:00Z");
     job = test_world_get(w, KIND_JOB, "demo", "stash-wipe-repo");
     assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "wipe-repository");
@@ -295,8 +296,9 @@ static void a_wipe_has_what_restic_needs(void **state)
     assert_string_equal(json_text(job, "spec.template.spec.volumes.3.persistentVolumeClaim.claimName"), "c");
     assert_string_equal(json_text(job, "spec.template.spec.containers.0.volumeMounts.3.subPath"), "a");
     test_world_del(w, KIND_JOB, "demo", "stash-wipe-repo"); /* the node's files only where the platform allows it */
-    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {local: {persistentVolumeClaim: null, hostPath: "
-                                                         "{path: /etc}}}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{spec: {backend: {local: {persistentVolumeClaim: null, hostPath: "
+                     "{path: /etc}}}}}");
     step(w, "2026-03-01T02:00:01Z");
     job = test_world_get(w, KIND_JOB, "demo", "stash-wipe-repo");
     assert_int_equal(json_array_size(json_at(job, "spec.template.spec.volumes")), 3);

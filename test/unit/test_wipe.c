@@ -56,10 +56,11 @@ static int tear_down(void **state)
 
 static int run(struct here *w, const char *backend)
 {
-    AUTO_FREE char *flag = mem_printf("--backend=%s", backend), *scratch = mem_printf("--scratch-dir=%s/scratch", w->dir);
+    AUTO_FREE char *flag = mem_printf("--backend=%s", backend),
+                   *scratch = mem_printf("--scratch-dir=%s/scratch", w->dir);
     AUTO_FREE char *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", w->dir);
-    const char *argv[] = {"wipe-repository", flag, "--storage-secret-name=s", "--storage-secret-namespace=demo", scratch,
-                          NULL};
+    const char *argv[] = {"wipe-repository", flag, "--storage-secret-name=s", "--storage-secret-namespace=demo",
+                          scratch,           NULL};
     const char *envp[] = {secret, NULL};
 
     return wipe_main(&w->job, 5, argv, envp);
