@@ -225,7 +225,7 @@ static struct pod *pod_new(struct kubelet *k, const json_t *object)
     timer_init(&p->timer, pod_timer_fired, p);
     do {
         k->next_ip = (k->next_ip + 1) % 60000;
-        (void)snprintf(p->ip, sizeof(p->ip), "127.1.%u.%u", k->next_ip / 250, 2 + k->next_ip % 250);
+        (void)snprintf(p->ip, sizeof(p->ip), "127.%u.%u.%u", k->net, k->next_ip / 250, 2 + k->next_ip % 250);
     } while (ip_taken(k, p->ip));
     add_containers(p, json_object_get(p->spec, "initContainers"), true);
     add_containers(p, json_object_get(p->spec, "containers"), false);
@@ -445,6 +445,7 @@ struct kubelet *kubelet_start(const struct kubelet_options *o, struct error *e)
     timer_init(&k->work, on_work, k);
     timer_init(&k->tokens, on_tokens, k);
     str_sha256_hex(str_of(o->state), hash);
+    k->net = 1 + (unsigned)(strtoull((const char[]){hash[0], hash[1], hash[2], hash[3], 0}, NULL, 16) % 254);
     k->shm = mem_printf("/dev/shm/devkube-%.12s", hash);
     (void)remove_tree(k->shm); /* of a devkube that was killed; its containers died with it */
     if (!make_folder(k->shm, 0711)) {

@@ -63,6 +63,7 @@ struct kubelet {
     struct list queue;  /* keys whose object changed */
     struct timer work, tokens;
     char *shm; /* folder for volumes with medium Memory */
+    unsigned net;     /* pods have 127.<net>.x.y: another devkube of this machine most likely has others */
     unsigned next_ip;
     bool stopping;
     void (*on_stopped)(void *ctx);
