@@ -60,7 +60,7 @@ spec:
   repository: {name: $2}
   target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: $3}}
   retentionPolicy: {name: keep-5, keepLast: 5, prune: true}
-  backupHistoryLimit: 20
+  backupHistoryLimit: 100
   timeOut: 5m
   retryConfig: {maxRetry: 3, delay: 1s}
 YAML
