@@ -9,9 +9,25 @@
 #define EXECUTOR BACKUPSESSION_EXECUTOR
 #define INVOKER_HASH STASH_GROUP "/invoker-hash"
 
-enum { LOOK_AGAIN_S = 60 }; /* waiting for another session: its end wakes us; this is for what no event tells */
+enum { LOOK_AGAIN_S = 60, EARLY_S = 5 }; /* waiting for what wakes us; this is for what no event tells */
 
 /* ---- before the start ---- */
+
+static bool is_early(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->is_early;
+}
+
+/* A verdict comes within two minutes, whatever the probe does (repository.c); a new phase wakes us at once. */
+static void wait_for_invoker(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    plan_wake_at(p, v->now_s + EARLY_S);
+}
 
 static bool may_not_start(const void *view)
 {
@@ -396,6 +412,7 @@ enum { /* short, for the table */
 /* clang-format off */
 static const struct rule rules[] = {
     /* in       when                     effects                       to         reason */
+    {NEW,       is_early,                wait_for_invoker,             NEW,       "InvokerNotJudged"},
     {NEW,       may_not_start,           skip,                         SKIPPED,   "SkippedTakingNewBackup"},
     {NEW,       NULL,                    accept,                       PENDING,   "Accepted"},
     {PENDING,   has_job,                 note_started,                 RUNNING,   "JobFound"},

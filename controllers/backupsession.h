@@ -35,6 +35,7 @@ struct backupsession_view {
     int64_t now_s, deadline_s; /* 0: none */
 
     /* Before the start. */
+    bool is_early;          /* nobody has judged the invoker yet: they were created together */
     const char *skip;       /* why it does not start at all; NULL */
     const char *waits_for;  /* name of the session that holds the target; NULL */
     const json_t *job;      /* to be made */

@@ -37,6 +37,24 @@ static void take_status(struct world *w, struct backupsession_view *v)
 
 /* ---- before the start ---- */
 
+/* No phase yet, or the Secret is still being looked for and nothing else is wrong. */
+static bool is_undecided(const json_t *invoker)
+{
+    const char *phase = json_text(invoker, "status.phase");
+    const json_t *c;
+    bool has_unknown = false;
+    size_t i;
+
+    if (!*phase || strcmp(phase, "NotReady") != 0)
+        return invoker && !*phase;
+    json_array_foreach (json_at(invoker, "status.conditions"), i, c) {
+        if (strcmp(json_text(c, "status"), "False") == 0)
+            return false;
+        has_unknown |= strcmp(json_text(c, "status"), "Unknown") == 0;
+    }
+    return has_unknown;
+}
+
 static const char *why_skip(struct world *w, const struct backupsession_view *v)
 {
     const char *kind = kobj_text(v->self, "spec.invoker.kind"), *name = kobj_text(v->self, "spec.invoker.name");
@@ -257,9 +275,10 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view)
     v->job_name = jobspec_name(&v->in, world_arena(w));
     if (phase == BACKUPSESSION_PENDING || phase == BACKUPSESSION_RUNNING)
         outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
-    if (phase == BACKUPSESSION_NEW)
+    if (phase == BACKUPSESSION_NEW) {
+        v->is_early = is_undecided(v->invoker);
         v->skip = why_skip(w, v);
-    else if (phase == BACKUPSESSION_PENDING)
+    } else if (phase == BACKUPSESSION_PENDING)
         look_before_start(w, v);
     else if (phase == BACKUPSESSION_RUNNING)
         look_while_running(v);

@@ -271,6 +271,25 @@ static void an_invoker_that_is_not_ready_skips_only_before_the_start(void **stat
     assert_string_equal(step(w, "new"), "");
 }
 
+static void a_session_created_with_its_invoker_waits_for_the_verdict_on_it(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{status: null}");
+    add_session(w, "s", "{}");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5s\n");
+    assert_string_equal(w->rule->reason, "InvokerNotJudged");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{status: {phase: NotReady, conditions: [{type: BackendSecretFound, status: Unknown}]}}");
+    assert_string_equal(step(w, "s"), "InvokerNotJudged");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{status: {phase: Ready}}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{status: {phase: NotReady, conditions: [{type: BackendSecretFound, status: 'False'}]}}");
+    add_session(w, "late", "{}");
+    assert_string_equal(step(w, "late"), "SkippedTakingNewBackup");
+}
+
 static void a_running_sibling_skips_a_session_without_labels(void **state)
 {
     struct test_world *w = *state;
@@ -732,6 +751,7 @@ int main(void)
         T(failed_retention_fails_it_but_metrics_do_not),
         T(a_job_from_before_a_crash_is_found),
         T(an_invoker_that_is_not_ready_skips_only_before_the_start),
+        T(a_session_created_with_its_invoker_waits_for_the_verdict_on_it),
         T(a_running_sibling_skips_a_session_without_labels),
         T(of_two_of_one_second_one_goes_on),
         T(another_invokers_session_holds_the_target),
