@@ -53,6 +53,7 @@ static void accept(const void *view, struct world *w, struct plan *p)
 {
     struct backupsession_view v = *(const struct backupsession_view *)view;
     int64_t timeout_ns;
+    json_t *meta;
 
     if (str_parse_duration_ns(str_of(json_text(v.in.unit, "timeOut")), &timeout_ns, NULL) == 0 && timeout_ns > 0)
         v.deadline_s = v.self->created_s + timeout_ns / 1000000000;
@@ -62,9 +63,10 @@ static void accept(const void *view, struct world *w, struct plan *p)
                                       "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
     }
     backupsession_write_status(&v, p, BACKUPSESSION_PENDING);
-    plan_patch(p, v.self->kind, v.self->ns, v.self->name, NULL, NULL,
-               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", INVOKER_HASH,
-                         sessionspec_invoker_hash(world_arena(w), v.invoker)));
+    meta = json_pack("{s:{s:s}}", "annotations", INVOKER_HASH, sessionspec_invoker_hash(world_arena(w), v.invoker));
+    if (!json_array_size(json_at(v.doc, "metadata.ownerReferences"))) /* made by hand: it too goes with its invoker */
+        json_object_set_new(meta, "ownerReferences", sessionspec_owners(v.invoker));
+    plan_patch(p, v.self->kind, v.self->ns, v.self->name, NULL, NULL, json_pack("{s:o}", "metadata", meta));
 }
 
 static bool has_job(const void *view)

@@ -15,8 +15,11 @@ static int64_t time_of(const json_t *doc, const char *path)
     return str_parse_time(str_of(json_text(doc, path)), &s) < 0 ? 0 : s;
 }
 
-/* The target's entry in status.targets, in copies that the pass may change. */
-static void take_status(struct world *w, struct backupsession_view *v)
+/*
+ * The target's entry in status.targets, in copies that the pass may change. What the session has started with stays its
+ * target, whatever becomes of the invoker; until then an edited one counts.
+ */
+static void take_status(struct world *w, struct backupsession_view *v, bool has_started)
 {
     const json_t *targets = json_at(v->doc, "status.targets");
     json_t *it;
@@ -27,11 +30,14 @@ static void take_status(struct world *w, struct backupsession_view *v)
     json_array_foreach (v->targets, i, it)
         if (target_ref_equal(&v->ref, json_at(it, "ref")))
             v->entry = it;
+    if (!v->entry)
+        v->entry = json_array_get(v->targets, 0);
     if (!v->entry) {
         v->entry = json_object();
-        json_object_set_new(v->entry, "ref", target_ref_json(&v->ref));
         json_array_append_new(v->targets, v->entry);
     }
+    if (!has_started || !json_at(v->entry, "ref"))
+        json_object_set_new(v->entry, "ref", target_ref_json(&v->ref));
     v->deadline_s = time_of(v->doc, "status.sessionDeadline");
 }
 
@@ -271,10 +277,10 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view)
     v->in = (struct job_input){.direction = DIRECTION_BACKUP, .settings = world_settings(w), .invoker = v->invoker,
                                .unit = json_at(v->invoker, "spec"), .session = v->doc, .ordinal = -1};
     target_ref_of(json_at(v->in.unit, "target"), self->ns, &v->ref);
-    take_status(w, v);
     v->job_name = jobspec_name(&v->in, world_arena(w));
     if (phase == BACKUPSESSION_PENDING || phase == BACKUPSESSION_RUNNING)
         outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
+    take_status(w, v, phase >= BACKUPSESSION_RUNNING || v->outcome.state != OUTCOME_ABSENT);
     if (phase == BACKUPSESSION_NEW) {
         v->is_early = is_undecided(v->invoker);
         v->skip = why_skip(w, v);

@@ -66,6 +66,25 @@ static const char *tail(struct arena *a, const char *text)
     return arena_str(a, s);
 }
 
+/* The last words of our own programs are lines of a log (FallbackToLogsOnError): of those, what the last one says. */
+static const char *said_by(struct arena *a, const char *text)
+{
+    struct str all = str_trim(str_of(text)), line = all;
+    const json_t *words;
+
+    for (size_t i = all.n; i > 0; i--) {
+        if (all.p[i - 1] == '\n') {
+            line = (struct str){all.p + i, all.n - i};
+            break;
+        }
+    }
+    words = line.n && line.p[0] == '{' ? arena_json(a, json_loadb(line.p, line.n, 0, NULL)) : NULL;
+    if (!json_is_object(words) || !*json_text(words, "msg"))
+        return tail(a, text);
+    return tail(a, *json_text(words, "error") ? arena_printf(a, "%s: %s", json_text(words, "msg"), json_text(words, "error"))
+                                              : json_text(words, "msg"));
+}
+
 static const char *failed_container(struct arena *a, const json_t *statuses)
 {
     const json_t *it;
@@ -73,7 +92,7 @@ static const char *failed_container(struct arena *a, const json_t *statuses)
 
     json_array_foreach (statuses, i, it) {
         const json_t *end = json_at(it, "state.terminated");
-        const char *reason = json_text(end, "reason"), *said = tail(a, json_text(end, "message"));
+        const char *reason = json_text(end, "reason"), *said = said_by(a, json_text(end, "message"));
 
         if (!end || json_int(end, "exitCode", 0) == 0)
             continue;

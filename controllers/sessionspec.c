@@ -22,6 +22,13 @@ static void set_label(json_t *labels, const char *key, const char *value)
     json_object_set_new(labels, key, json_string(str_shorten_name(str_of(value), 63, false, out)));
 }
 
+json_t *sessionspec_owners(const json_t *invoker)
+{
+    return json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", json_text(invoker, "apiVersion"), "kind",
+                     json_text(invoker, "kind"), "name", json_text(invoker, "metadata.name"), "uid",
+                     json_text(invoker, "metadata.uid"), "controller", 1, "blockOwnerDeletion", 1);
+}
+
 json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *name, int64_t retry_left)
 {
     const json_t *target = json_at(invoker, "spec.target");
@@ -41,11 +48,8 @@ json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *nam
         retry_left = json_is_object(json_at(invoker, "spec.retryConfig"))
                          ? json_int(invoker, "spec.retryConfig.maxRetry", 1)
                          : 0;
-    return json_pack("{s:{s:s, s:o, s:[{s:s, s:s, s:s, s:s, s:b, s:b}]}, s:{s:{s:s, s:s, s:s}, s:I}}", "metadata",
-                     "name", arena_strdup(a, name), "labels", labels, "ownerReferences", "apiVersion",
-                     json_text(invoker, "apiVersion"), "kind", kind, "name", invoker_name, "uid",
-                     json_text(invoker, "metadata.uid"), "controller", 1, "blockOwnerDeletion", 1, "spec", "invoker",
-                     "apiGroup", STASH_GROUP, "kind", kind, "name", invoker_name, "retryLeft", (json_int_t)retry_left);
+    return json_pack("{s:{s:s, s:o, s:o}, s:{s:{s:s, s:s, s:s}, s:I}}", "metadata", "name", arena_strdup(a, name),
+                     "labels", labels, "ownerReferences", sessionspec_owners(invoker), "spec", "invoker", "apiGroup", STASH_GROUP, "kind", kind, "name", invoker_name, "retryLeft", (json_int_t)retry_left);
 }
 
 const char *sessionspec_invoker_hash(struct arena *a, const json_t *invoker)

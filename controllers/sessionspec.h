@@ -12,6 +12,8 @@
 /* "<invoker>-<unix seconds>", at most 63 characters: a longer invoker is cut with a hash. In the arena. */
 const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_s);
 
+/* metadata.ownerReferences of a session of this invoker. */
+json_t *sessionspec_owners(const json_t *invoker);
 /* The object for an invoker's whole document; one reference. retry_left < 0: as its retryConfig says. */
 json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *name, int64_t retry_left);
 

@@ -166,6 +166,58 @@ static void pushed(struct test_world *w, const char *name, const char *value)
     assert_true(str_starts(str_of(end + 2), str_of(value)) && end[2 + strlen(value)] == '\n');
 }
 
+static void one_made_by_hand_goes_with_its_invoker(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    assert_string_equal(text(w, "s", "metadata.ownerReferences.0.uid"), "uid-db");
+    assert_string_equal(text(w, "s", "metadata.ownerReferences.0.kind"), "BackupConfiguration");
+}
+
+static void what_it_started_with_stays_its_target(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {target: {ref: {name: other}}}}");
+    report(w, "s", GOOD);
+    assert_string_equal(step(w, "s"), "BackupSucceeded");
+    assert_int_equal(json_array_size(json_at(test_world_get(w, KIND_BACKUPSESSION, "demo", "s"), "status.targets")), 1);
+    assert_string_equal(text(w, "s", "status.targets.0.ref.name"), "db");
+}
+
+static void without_its_invoker_it_fails_on_its_own_target(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_del(w, KIND_BACKUPCONFIGURATION, "demo", "db");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(text(w, "s", "status.targets.0.ref.name"), "db");
+    assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
+    assert_string_equal(text(w, "s", "status.targets.1.phase"), "");
+}
+
+static void until_it_starts_an_edited_target_counts(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_addf(w, "{apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, metadata: {name: other, namespace: "
+                       "demo}, spec: {type: kubedb.com/perconaxtradb, version: 8.0.40, secret: {name: other}, clientConfig: {service: "
+                       "{name: other, port: 3306, scheme: mysql}}}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {task: {name: xtradb-backup}, target: {ref: {name: other}}}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+    assert_string_equal(text(w, "s", "status.targets.0.ref.name"), "other");
+    assert_string_equal(text(w, "s", "status.targets.1.ref.name"), "");
+}
+
 static void a_good_end_is_pushed_with_its_figures(void **state)
 {
     struct test_world *w = *state;
@@ -462,6 +514,24 @@ static void a_failed_container_is_named_with_its_last_words(void **state)
     assert_string_equal(text(w, "s", "status.targets.0.phase"), "Failed");
 }
 
+static void a_log_line_is_read_for_what_it_says(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{status: {failed: 1, conditions: [{type: Failed, status: \"True\", reason: BackoffLimitExceeded}]}}");
+    test_world_add(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+                      "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Failed,"
+                      "containerStatuses: [{name: update-status-1, state: {terminated: {exitCode: 1, message: "
+                      "'{\"level\":\"info\",\"msg\":\"starts\"}\n\n"
+                      "{\"level\":\"error\",\"msg\":\"not published\",\"error\":\"get x: Unauthorized\"}\n'}}}]}}");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "container \"update-status-1\" ended with exit code 1: not published: get x: Unauthorized");
+}
+
 static void the_last_container_and_a_lost_pod_speak_too(void **state)
 {
     struct test_world *w = *state;
@@ -746,6 +816,11 @@ int main(void)
         T(the_job_is_made_and_then_counted),
         T(a_good_report_ends_it),
         T(a_good_end_is_pushed_with_its_figures),
+        T(one_made_by_hand_goes_with_its_invoker),
+        T(what_it_started_with_stays_its_target),
+        T(without_its_invoker_it_fails_on_its_own_target),
+        T(until_it_starts_an_edited_target_counts),
+        T(a_log_line_is_read_for_what_it_says),
         T(a_bad_end_pushes_only_that_it_was_bad),
         T(a_bad_report_fails_it),
         T(failed_retention_fails_it_but_metrics_do_not),
