@@ -138,15 +138,6 @@ static void check_task(struct world *w, const struct view *v, struct buf *out)
         buf_puts(out, "no Task given and the AppBinding names none");
 }
 
-static void check_backend(struct world *w, const struct view *v, struct buf *out)
-{
-    if (!v->repository.allowed || world_settings(w)->allow_hostpath_backend ||
-        !json_at(v->repository.doc, "spec.backend.local.hostPath"))
-        return;
-    buf_printf(out, "%sRepository %s/%s: a hostPath backend is not allowed here", out->len ? "; " : "",
-               v->repository.ns, v->repository.name);
-}
-
 static void find_problems(struct world *w, struct view *v)
 {
     struct buf out;
@@ -156,7 +147,8 @@ static void find_problems(struct world *w, struct view *v)
     check_task(w, v, &out);
     if (v->repository.refusal)
         buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.refusal);
-    check_backend(w, v, &out);
+    if (v->repository.problem)
+        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.problem);
     v->problems = arena_strdup(world_arena(w), out.data); /* cut text is still a text */
     buf_done(&out);
 }

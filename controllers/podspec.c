@@ -201,6 +201,57 @@ static int check_target_mounts(const struct job_input *in, const struct podspec_
     return 0;
 }
 
+static bool has_volume(const json_t *volumes, const char *name)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach ((json_t *)volumes, i, it)
+        if (str_same(json_text(it, "name"), name))
+            return true;
+    return false;
+}
+
+/* Mounts of volumes that are not there: the API server would refuse the Job, and say so less plainly, when the claims
+ * are already made. The user's own volumes are named, as a help. */
+static int check_names(const json_t *volumes, const json_t *mounts, const char *where, struct error *e)
+{
+    const json_t *it, *v;
+    struct buf have;
+    int rc = 0;
+    size_t i, k;
+
+    json_array_foreach ((json_t *)mounts, i, it) {
+        if (has_volume(volumes, json_text(it, "name")))
+            continue;
+        buf_init(&have, LIMIT_MESSAGE);
+        json_array_foreach ((json_t *)volumes, k, v)
+            if (!str_starts(str_of(json_text(v, "name")), STR("stash-")))
+                buf_printf(&have, "%s\"%s\"", have.len ? ", " : "", json_text(v, "name"));
+        rc = error_set(e, ERR_INVALID, "%s.volumeMounts[%zu]: there is no volume \"%.63s\"%s%s", where, i,
+                       json_text(it, "name"), have.len ? ", there is " : "", have.data);
+        buf_done(&have);
+        break;
+    }
+    return rc;
+}
+
+static int check_steps(const json_t *volumes, const json_t *containers, struct error *e)
+{
+    const json_t *it;
+    size_t i;
+    int rc = 0;
+
+    json_array_foreach ((json_t *)containers, i, it) {
+        char where[96];
+
+        (void)snprintf(where, sizeof(where), "container %.63s", json_text(it, "name"));
+        if ((rc = check_names(volumes, json_at(it, "volumeMounts"), where, e)) < 0)
+            break;
+    }
+    return rc;
+}
+
 static int check_floor(const struct job_input *in, const struct resolved *r, struct error *e)
 {
     struct buf b;
@@ -231,12 +282,17 @@ int podspec_make(const struct job_input *in, const struct resolved *r, const str
         rc = check_floor(in, r, e);
     if (rc == 0)
         rc = make_volumes(volumes, in, r, o, a, e);
+    if (rc == 0)
+        rc = check_names(volumes, json_at(in->unit, "target.volumeMounts"), "spec.target", e);
     if (rc < 0) {
         json_decref(pod);
         return rc;
     }
     for (size_t i = 0; i < r->n_steps; i++)
         json_array_append_new(i + 1 < r->n_steps ? init : main, podspec_container(in, r, i, o, a));
+    rc = check_steps(volumes, init, e);
+    if (rc == 0)
+        rc = check_steps(volumes, main, e);
     if (!json_array_size(init))
         json_object_del(pod, "initContainers");
     json_object_set_new(pod, "serviceAccountName", json_string(o->account));
@@ -246,7 +302,7 @@ int podspec_make(const struct job_input *in, const struct resolved *r, const str
     json_object_set_new(pod, "securityContext", pod_security(in));
     copy_settings(pod, json_at(in->unit, "runtimeSettings.pod"));
     text = json_compact(pod);
-    if (strlen(text) > LIMIT_POD)
+    if (rc == 0 && strlen(text) > LIMIT_POD)
         rc = error_set(e, ERR_INVALID, "the pod is over %d bytes", LIMIT_POD);
     mem_free(text);
     if (rc < 0)

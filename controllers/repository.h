@@ -16,6 +16,7 @@ struct repository_state {
     const json_t *doc;         /* NULL: not found, or not read yet (world_waiting) */
     bool allowed;
     const char *refusal;       /* not allowed: the text for ValidationPassed (api.md 3.3, multitenancy.md 3.1) */
+    const char *problem;       /* allowed, but its backend can't be used: for ValidationPassed; NULL: it can */
     /* "True", "False", "Unknown": of BackendSecretFound; "" while not found or not allowed */
     const char *secret_status;
     const char *secret_message;

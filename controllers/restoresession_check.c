@@ -58,6 +58,20 @@ static void check_hooks(const json_t *spec, struct buf *out)
     }
 }
 
+/* Each replica's data goes into claims of its own. */
+static void check_templates(const json_t *target, struct buf *out)
+{
+    const json_t *templates = json_at(target, "volumeClaimTemplates"), *it;
+    size_t i;
+
+    if (target_replicas(target) < 2)
+        return;
+    json_array_foreach ((json_t *)templates, i, it)
+        if (!strstr(json_text(it, "metadata.name"), "${POD_ORDINAL}"))
+            buf_printf(out, "%sspec.target.volumeClaimTemplates[%zu].metadata.name \"%.100s\" is the same for all replicas: "
+                            "end it with -${POD_ORDINAL}", out->len ? "; " : "", i, json_text(it, "metadata.name"));
+}
+
 static void check_target(const json_t *object, struct buf *out)
 {
     const json_t *spec = json_at(object, "spec"), *target = json_at(spec, "target");
@@ -82,6 +96,7 @@ static void check_target(const json_t *object, struct buf *out)
         problem(out, "spec.target.replicas is over 1000");
     if (target_has_templates(target) && !json_array_size(json_at(target, "volumeMounts")))
         problem(out, "spec.target.volumeMounts is missing: the claims would not be mounted");
+    check_templates(target, out);
 }
 
 static void check_powers(const json_t *spec, struct buf *out)

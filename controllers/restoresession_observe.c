@@ -217,6 +217,8 @@ static void look_before_start(struct world *w, struct restoresession_view *v)
     task = look_at_task(w, v, &out);
     if (v->repository.refusal)
         buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.refusal);
+    if (v->repository.problem)
+        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.problem);
     v->problems = arena_strdup(world_arena(w), out.data); /* cut text is still a text */
     buf_done(&out);
     if (world_waiting(w) || *v->problems || !v->repository.doc || v->is_target_absent)

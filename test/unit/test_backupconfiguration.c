@@ -247,7 +247,7 @@ static void a_foreign_repository_needs_policy_and_lending(void **state)
     const char *lend[] = {"demo"};
 
     test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo, namespace: "
-                      "central}, spec: {backend: {s3: {}, storageSecretName: storage}}, status: {conditions: [{type: "
+                      "central}, spec: {backend: {s3: {bucket: b}, storageSecretName: storage}}, status: {conditions: [{type: "
                       "StorageSecretVerified, status: 'True'}]}}");
     test_world_addf(w, config, "");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {repository: {namespace: central}}}");
@@ -275,6 +275,36 @@ static void a_foreign_repository_needs_policy_and_lending(void **state)
     test_world_patch(w, KIND_NAMESPACE, NULL, "demo", "{metadata: {labels: null}}");
     test_world_step(w, bc, "demo", "db");
     assert_string_equal(json_text(status(w), "phase"), "Invalid");
+}
+
+static void a_backend_that_cannot_be_used_is_said(void **state)
+{
+    static const char *const cases[][2] = {
+        {"{s3: {bucket: b}, gcs: {bucket: b}}", "spec.backend has several storages (s3, gcs), one is wanted"},
+        {"{}", "spec.backend: no backend configured"},
+        {"{gcs: {prefix: x}}", "spec.backend.gcs.bucket is missing"},
+        {"{gcs: {bucket: b, prefix: a/../b}}", "spec.backend.gcs: the prefix has a \"..\" element"},
+        {"{local: {mountPath: //stash/x, emptyDir: {}}}",
+         "spec.backend.local.mountPath: /stash is the program's own, take another path such as /repository"},
+        {"{local: {mountPath: /x, hostPath: {path: /etc}}}",
+         "a hostPath backend is not allowed here (the operator's --allow-hostpath-backend)"},
+    };
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, "");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: null}}");
+        test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                         arena_printf(&w->arena, "{spec: {backend: %s}}", cases[i][0]));
+        test_world_step(w, bc, "demo", "db");
+        assert_true(str_starts(str_of(message(w, "ValidationPassed")), STR("Repository demo/repo: ")));
+        assert_string_equal(message(w, "ValidationPassed") + strlen("Repository demo/repo: "), cases[i][1]);
+        assert_string_equal(json_text(status(w), "phase"), "Invalid");
+    }
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{spec: {backend: {local: {mountPath: /stashed, hostPath: null, emptyDir: {}}}}}");
+    test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Ready");
 }
 
 static void an_empty_usage_policy_means_the_own_namespace(void **state)
@@ -333,6 +363,7 @@ int main(void)
         T(a_task_that_comes_makes_it_valid),
         T(the_appbinding_may_name_the_task),
         T(a_foreign_repository_needs_policy_and_lending),
+        T(a_backend_that_cannot_be_used_is_said),
         T(an_empty_usage_policy_means_the_own_namespace),
         T(upstreams_finalizer_goes_on_sight),
         T(a_claim_that_is_not_there_is_looked_for_again),

@@ -308,6 +308,13 @@ static void an_ordinal_gets_its_claim_and_its_number(void **state)
     is(job, "spec.template.spec.securityContext.fsGroup", "1001");
 }
 
+static void a_mount_names_a_volume_that_is_there(void **state)
+{
+    refuses(*state, "{target: {volumeMounts: [{name: other, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: "
+                    "{name: 'data-${POD_ORDINAL}'}, spec: {}}]}}",
+            0, "spec.target.volumeMounts[0]: there is no volume \"other\", there is \"data\"");
+}
+
 static void claims_without_mounts_are_an_error(void **state)
 {
     refuses(*state, "{target: {volumeClaimTemplates: [{metadata: {name: x}, spec: {}}]}}", 0,
@@ -376,6 +383,7 @@ int main(void)
         T(the_floor_names_what_it_refuses),
         T(a_tasks_host_path_is_refused),
         T(an_ordinal_gets_its_claim_and_its_number),
+        T(a_mount_names_a_volume_that_is_there),
         T(claims_without_mounts_are_an_error),
         T(a_mount_over_our_secrets_is_refused),
         T(claims_are_made_from_templates),

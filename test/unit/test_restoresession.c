@@ -249,6 +249,17 @@ static void all_that_is_wrong_is_said_at_once(void **state)
          "\"HOSTNAME\" is reserved");
 }
 
+static void replicas_do_not_share_a_claim(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, target: {replicas: 2, " APP ", volumeMounts: [{name: x, "
+           "mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: {name: x}, spec: {}}]}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    says(w, "ValidationPassed", "spec.target.volumeClaimTemplates[0].metadata.name \"x\" is the same for all replicas: end it "
+                                "with -${POD_ORDINAL}");
+}
+
 static void a_refused_namespace_restores_nothing(void **state)
 {
     struct test_world *w = *state;
@@ -447,6 +458,7 @@ int main(void)
         T(a_missing_repository_is_waited_for),
         T(a_task_that_does_not_exist_is_invalid_until_it_does),
         T(all_that_is_wrong_is_said_at_once),
+        T(replicas_do_not_share_a_claim),
         T(a_refused_namespace_restores_nothing),
         T(a_claim_of_somebody_else_is_not_touched),
         T(a_claim_that_is_not_watched_is_met_by_its_refusal),
