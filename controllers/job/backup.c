@@ -17,7 +17,7 @@ void backup_defaults(struct backup_params *p)
         .limits = {.first_ms = 100000, .gap_ms = 60000, .idle_ms = 120000, .unreadable_ms = 15000},
         .stall_ms = 60000,
         .lock_wait_s = 600,
-        .progress_ms = 10000,
+        .progress_ms = 30000,
     };
 }
 
@@ -68,8 +68,12 @@ static void on_progress(struct pipeline *pl, const struct pipeline_progress *now
 {
     struct backup *b = pl->data;
 
-    log_info(&b->job->log, "backup runs", F_INT("bytes", now->bytes), F_INT("bytes_per_second", now->bytes_per_second),
-             F_INT("percent", now->percent));
+    if (now->percent >= 0)
+        log_info(&b->job->log, "backup runs", F_INT("bytes", now->bytes),
+                 F_INT("bytes_per_second", now->bytes_per_second), F_INT("percent", now->percent));
+    else
+        log_info(&b->job->log, "backup runs", F_INT("bytes", now->bytes),
+                 F_INT("bytes_per_second", now->bytes_per_second));
     b->progress = *now;
     b->progress_due = true;
     backup_wake(b);

@@ -9,7 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { KILL_AFTER_MS = 10000 };
+enum { KILL_AFTER_MS = 10000, FIRST_TICK_MS = 1000 };
 
 static struct env *env_of(struct pipeline *p)
 {
@@ -101,16 +101,28 @@ static void on_stall(struct timer *t)
         p->on_abort(p);
 }
 
+/* Soon after the start, then ever more seldom: a short backup shows how far it is, a long one costs few writes. */
+static void set_tick(struct pipeline *p)
+{
+    if (!p->tick_ms)
+        p->tick_ms = FIRST_TICK_MS;
+    else
+        p->tick_ms *= 2;
+    if (p->tick_ms > p->progress_every_ms)
+        p->tick_ms = p->progress_every_ms;
+    timer_set_in(env_of(p), &p->tick, p->tick_ms);
+}
+
 static void on_tick(struct timer *t)
 {
     struct pipeline *p = t->data;
     struct pipeline_progress now = {.bytes = p->bytes, .percent = -1};
 
-    now.bytes_per_second = (p->bytes - p->bytes_at_tick) * 1000 / p->progress_every_ms;
+    now.bytes_per_second = (p->bytes - p->bytes_at_tick) * 1000 / p->tick_ms;
     if (p->expected_bytes)
         now.percent = p->bytes >= p->expected_bytes ? 99 : (int)(p->bytes * 100 / p->expected_bytes);
     p->bytes_at_tick = p->bytes;
-    timer_set_in(env_of(p), &p->tick, p->progress_every_ms);
+    set_tick(p);
     if (p->on_progress)
         p->on_progress(p, &now);
 }
@@ -139,7 +151,7 @@ int pipeline_start(struct pipeline *p, struct error *e)
     }
     p->running = true;
     if (p->progress_every_ms)
-        timer_set_in(env_of(p), &p->tick, p->progress_every_ms);
+        set_tick(p);
     return 0;
 }
 

@@ -21,7 +21,7 @@ struct pipeline {
     const struct restic_command *command;
     uint64_t expected_bytes;   /* for the percentage; 0: unknown */
     uint32_t stall_limit_ms;   /* restic may take nothing for so long; then the pipeline aborts itself */
-    uint32_t progress_every_ms;
+    uint32_t progress_every_ms; /* after some earlier ones; 0: never */
     void (*on_writable)(struct pipeline *p); /* go on writing */
     void (*on_progress)(struct pipeline *p, const struct pipeline_progress *now); /* may be NULL */
     /* It began to abort by itself (a stall): the source should stop. Not after pipeline_abort. */
@@ -44,6 +44,7 @@ struct pipeline {
     struct restic_line line;
     struct error why;
     uint64_t bytes_at_tick;
+    uint32_t tick_ms;
     bool running, held, aborting, summary_seen;
 };
 
