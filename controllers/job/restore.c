@@ -173,7 +173,8 @@ static int report(struct restore *r, int rc, struct error *e, int64_t duration_n
         log_error(&r->job->log, "restore failed", F_ERR(e));
         (void)snprintf(failure, sizeof(failure), "%s", e->msg);
     } else {
-        log_info(&r->job->log, "restore succeeded", F_INT("seconds", duration_ns / 1000000000));
+        log_info(&r->job->log, "restore succeeded", F_INT("seconds", duration_ns / 1000000000),
+                 F_INT("bytes", r->bytes));
     }
     if (dir && *dir && write_output(r, duration_ns, rc < 0 ? failure : NULL, e) < 0) {
         log_error(&r->job->log, "the result could not be written", F_ERR(e));

@@ -49,7 +49,8 @@ static int pump(struct restore *r, struct sql *s, const char *option_file, struc
                              .file = "/" BACKUP_DUMP_FILE,
                              .envp = job_environment(r->job),
                              .program = s->program,
-                             .progress_every_ms = PROGRESS_MS};
+                             .progress_every_ms = PROGRESS_MS,
+                             .expected_bytes = r->bytes > 0 ? (uint64_t)r->bytes : 0};
     struct words w = {0};
     int rc;
 
@@ -63,6 +64,7 @@ static int pump(struct restore *r, struct sql *s, const char *option_file, struc
         p.argv = words_argv(&w);
         log_info(&r->job->log, "the dump goes into the database", F_STR("snapshot", r->snapshot));
         rc = restore_pump_run(&p, e);
+        r->bytes = (int64_t)p.bytes;
         if (rc < 0 && p.bytes)
             (void)error_wrap(e, rc, "the database may be partly written: after %llu bytes of the dump",
                              (unsigned long long)p.bytes);

@@ -24,7 +24,7 @@ struct restore {
     struct secrets key;
     char *snapshot;         /* its whole id */
     char *server;           /* version of the server it is of, by its tag; "": not known */
-    int64_t bytes;          /* < 0: not known */
+    int64_t bytes;          /* of the snapshot, then what was restored; < 0: not known */
     bool is_physical;
 };
 

@@ -113,9 +113,11 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
                                 .program = p->extract,
                                 .check = x,
                                 .options = &options,
-                                .progress_every_ms = PROGRESS_MS};
+                                .progress_every_ms = PROGRESS_MS,
+                                .expected_bytes = p->r->bytes > 0 ? (uint64_t)p->r->bytes : 0};
     int rc = restore_pump_run(&pump, e);
 
+    p->r->bytes = (int64_t)pump.bytes;
     if (rc == 0)
         log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes),
                  F_INT("files", xbstream_files(x)));

@@ -62,9 +62,13 @@ static void on_tick(struct timer *t)
 {
     struct run *r = t->data;
     struct restore_pump *p = r->p;
+    uint64_t rate = (p->bytes - r->bytes_at_tick) * 1000 / p->progress_every_ms;
 
-    log_info(&p->repo->job->log, "restore runs", F_INT("bytes", p->bytes),
-             F_INT("bytes_per_second", (p->bytes - r->bytes_at_tick) * 1000 / p->progress_every_ms));
+    if (p->expected_bytes)
+        log_info(&p->repo->job->log, "restore runs", F_INT("bytes", p->bytes), F_INT("bytes_per_second", rate),
+                 F_INT("percent", p->bytes >= p->expected_bytes ? 99 : p->bytes * 100 / p->expected_bytes));
+    else
+        log_info(&p->repo->job->log, "restore runs", F_INT("bytes", p->bytes), F_INT("bytes_per_second", rate));
     r->bytes_at_tick = p->bytes;
     timer_set_in(r->env, &r->tick, p->progress_every_ms);
 }

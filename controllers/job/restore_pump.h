@@ -18,6 +18,7 @@ struct restore_pump {
     struct xbstream *check;      /* NULL: a dump, which has no framing */
     const struct xbstream_options *options;
     uint32_t progress_every_ms;
+    uint64_t expected_bytes; /* of the snapshot, for the log; 0: not known */
 
     uint64_t bytes; /* passed so far; readable */
 };

@@ -179,6 +179,9 @@ static int publish(struct update *u, struct error *e)
         update_status_post(u, actions_of(u));
     rc = write_session(u, e);
     if (rc == 0) {
+        log_info(&u->job->log, "result published", F_STR("kind", json_text(u->session, "kind")),
+                 F_STR("name", json_text(u->session, "metadata.name")),
+                 F_STR("result", output_succeeded(u->output) ? "Succeeded" : "Failed"));
         send_events(u);
         update_status_push_hosts(u);
     }

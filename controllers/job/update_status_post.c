@@ -267,14 +267,30 @@ static bool is_wanted(const struct post *p, const json_t *actions, const struct 
     return is_listed(actions, a->name) && !*condition_status(json_at(p->u->session, "status.conditions"), a->condition);
 }
 
+/* What a user wants to know of a success. */
+static void say_result(const struct post *p, const struct action *a, char *text, size_t size)
+{
+    const struct status_repository *r = &p->u->repository;
+
+    *text = '\0';
+    if (a->run == apply_retention)
+        (void)snprintf(text, size, ": %lld snapshots, %lld removed", (long long)r->snapshots, (long long)r->removed);
+}
+
 static void note(struct post *p, const struct action *a, int rc, const struct error *e)
 {
     int64_t now_s = env_wall_ms(p->u->job->env) / 1000;
+    char result[80];
 
     if (rc == 0) {
-        condition_set(p->u->conditions, now_s, a->condition, "True", a->good, "%s of Repository %s/%s succeeded",
-                      a->name, p->repository_ns, p->repository);
-        log_info(&p->u->job->log, "post-backup action succeeded", F_STR("action", a->name));
+        say_result(p, a, result, sizeof(result));
+        condition_set(p->u->conditions, now_s, a->condition, "True", a->good, "%s of Repository %s/%s succeeded%s",
+                      a->name, p->repository_ns, p->repository, result);
+        if (a->run == apply_retention)
+            log_info(&p->u->job->log, "post-backup action succeeded", F_STR("action", a->name),
+                     F_INT("snapshots", p->u->repository.snapshots), F_INT("removed", p->u->repository.removed));
+        else
+            log_info(&p->u->job->log, "post-backup action succeeded", F_STR("action", a->name));
         return;
     }
     condition_set(p->u->conditions, now_s, a->condition, "False", a->bad, "%s of Repository %s/%s failed. Reason: %s",
