@@ -81,8 +81,10 @@ static const char *said_by(struct arena *a, const char *text)
     words = line.n && line.p[0] == '{' ? arena_json(a, json_loadb(line.p, line.n, 0, NULL)) : NULL;
     if (!json_is_object(words) || !*json_text(words, "msg"))
         return tail(a, text);
-    return tail(a, *json_text(words, "error") ? arena_printf(a, "%s: %s", json_text(words, "msg"), json_text(words, "error"))
-                                              : json_text(words, "msg"));
+    text = json_text(words, "msg");
+    if (*json_text(words, "error"))
+        text = arena_printf(a, "%s: %s", text, json_text(words, "error"));
+    return tail(a, text);
 }
 
 static const char *failed_container(struct arena *a, const json_t *statuses)

@@ -123,7 +123,8 @@ static const char *backend_problem(struct world *w, const json_t *backend)
     if (n > 1)
         return arena_printf(world_arena(w), "spec.backend has several storages (%s), one is wanted", set);
     if (location_of(backend, world_arena(w), &l, &e) < 0)
-        return arena_printf(world_arena(w), "%s%s", str_starts(str_of(e.msg), STR("backend.")) ? "spec." : "spec.backend: ", e.msg);
+        return arena_printf(world_arena(w), "%s%s",
+                            str_starts(str_of(e.msg), STR("backend.")) ? "spec." : "spec.backend: ", e.msg);
     while (mount.n && mount.p[0] == '/')
         mount = (struct str){mount.p + 1, mount.n - 1};
     if (mount.n && str_cut(&mount, '/', &first) && str_is(first, "stash"))

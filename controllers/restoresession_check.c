@@ -68,8 +68,10 @@ static void check_templates(const json_t *target, struct buf *out)
         return;
     json_array_foreach ((json_t *)templates, i, it)
         if (!strstr(json_text(it, "metadata.name"), "${POD_ORDINAL}"))
-            buf_printf(out, "%sspec.target.volumeClaimTemplates[%zu].metadata.name \"%.100s\" is the same for all replicas: "
-                            "end it with -${POD_ORDINAL}", out->len ? "; " : "", i, json_text(it, "metadata.name"));
+            buf_printf(out,
+                       "%sspec.target.volumeClaimTemplates[%zu].metadata.name \"%.100s\" is the same for all "
+                       "replicas: end it with -${POD_ORDINAL}",
+                       out->len ? "; " : "", i, json_text(it, "metadata.name"));
 }
 
 static void check_target(const json_t *object, struct buf *out)

@@ -247,8 +247,8 @@ static void a_foreign_repository_needs_policy_and_lending(void **state)
     const char *lend[] = {"demo"};
 
     test_world_add(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo, namespace: "
-                      "central}, spec: {backend: {s3: {bucket: b}, storageSecretName: storage}}, status: {conditions: [{type: "
-                      "StorageSecretVerified, status: 'True'}]}}");
+                      "central}, spec: {backend: {s3: {bucket: b}, storageSecretName: storage}}, status: "
+                      "{conditions: [{type: StorageSecretVerified, status: 'True'}]}}");
     test_world_addf(w, config, "");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {repository: {namespace: central}}}");
     test_world_step(w, bc, "demo", "db");

@@ -310,8 +310,8 @@ static void an_ordinal_gets_its_claim_and_its_number(void **state)
 
 static void a_mount_names_a_volume_that_is_there(void **state)
 {
-    refuses(*state, "{target: {volumeMounts: [{name: other, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: "
-                    "{name: 'data-${POD_ORDINAL}'}, spec: {}}]}}",
+    refuses(*state, "{target: {volumeMounts: [{name: other, mountPath: /var/lib/mysql}], volumeClaimTemplates: "
+                    "[{metadata: {name: 'data-${POD_ORDINAL}'}, spec: {}}]}}",
             0, "spec.target.volumeMounts[0]: there is no volume \"other\", there is \"data\"");
 }
 
