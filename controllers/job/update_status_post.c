@@ -84,9 +84,12 @@ static size_t read_tags(const json_t *policy, const char *tags[33])
     return n;
 }
 
-static int forget(struct post *p, const struct restic_policy *policy, struct error *e)
+/* tag: "--tag=…", of those only; NULL: of all. */
+static int forget_of(struct post *p, const struct restic_policy *policy, const json_t *hosts, const char *tag,
+                     struct error *e)
 {
-    json_t *hosts = status_patch_hosts(p->u->session, p->u->reported), *host;
+    int64_t removed = 0;
+    const json_t *host;
     struct restic_command c;
     struct buf out;
     int64_t kept = 0;
@@ -100,14 +103,63 @@ static int forget(struct post *p, const struct restic_policy *policy, struct err
     /* A repository may be shared: only snapshots of this session's hosts are judged by its policy. */
     json_array_foreach (hosts, i, host)
         restic_add_option(&c, "host", json_string_value(host));
+    if (tag)
+        restic_add(&c, tag);
     restic_add_policy(&c, policy);
     rc = run_alone(p, &c, &out, e);
     if (rc == 0)
-        rc = restic_parse_forget(buf_str(&out), &kept, &p->u->repository.removed, e);
-    if (rc == 0 && policy->dry_run)
-        p->u->repository.removed = 0;
+        rc = restic_parse_forget(buf_str(&out), &kept, &removed, e);
+    if (rc == 0 && !policy->dry_run)
+        p->u->repository.removed += removed;
     restic_done(&c);
     buf_done(&out);
+    return rc;
+}
+
+static bool is_one_of(const json_t *names, const char *name)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (names, i, it)
+        if (str_is(json_str(it), name))
+            return true;
+    return false;
+}
+
+/* Databases have the host "host-0" unless they are given an alias: do others keep snapshots under our hosts here? */
+static int find_others(struct post *p, const json_t *hosts, const char *target, bool *ret, struct error *e)
+{
+    struct restic_snapshots list;
+    int rc = repo_snapshots(&p->repo, NULL, NULL, false, &list, e);
+
+    *ret = false;
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < list.n; i++) {
+        const char *whose = restic_tag(&list.items[i], "stash.target");
+
+        *ret |= whose && !str_same(whose, target) && is_one_of(hosts, list.items[i].host);
+    }
+    restic_snapshots_done(&list);
+    return 0;
+}
+
+/* With others under our hosts the policy goes by target, so that a busy database does not push out the only backups of a
+ * quiet one; what no program of ours tagged is judged by itself. */
+static int forget(struct post *p, const struct restic_policy *policy, struct error *e)
+{
+    const struct status_target *t = &p->u->target;
+    AUTO_FREE char *target = mem_printf("%s/%s/%s", t->kind, t->ns, t->name), *tag = NULL;
+    json_t *hosts = status_patch_hosts(p->u->session, p->u->reported);
+    bool has_others;
+    int rc = find_others(p, hosts, target, &has_others, e);
+
+    tag = mem_printf("--tag=stash.target=%s", target);
+    if (rc == 0)
+        rc = forget_of(p, policy, hosts, has_others ? tag : NULL, e);
+    if (rc == 0 && has_others)
+        rc = forget_of(p, policy, hosts, "--tag=", e);
     json_decref(hosts);
     return rc;
 }

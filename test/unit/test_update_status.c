@@ -308,6 +308,32 @@ static void a_good_backup_is_published_with_retention_check_and_size(void **stat
     pushes_have_their_labels(w);
 }
 
+/* Two databases in one repository, both "host-0": the one that is backed up often must not push out the other. */
+static void another_databases_snapshots_stay(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *line =
+        mem_printf("cd %s && export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw && { restic init && echo x >data && "
+                   "restic backup --host host-0 --tag stash.target=AppBinding/demo/quiet data && "
+                   "restic backup --host host-0 data && restic backup --host host-0 data && "
+                   "for i in 1 2 3; do restic backup --host host-0 --tag stash.target=AppBinding/demo/db data; done; } "
+                   ">/dev/null 2>&1", w->dir);
+    json_t *r;
+
+    assert_int_equal(system(line), 0);
+    add_backup(w);
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    r = get(w, "repositories", "repo");
+    assert_int_equal(json_int(r, "status.snapshotCount", -1), 3); /* the quiet one's, one of ours, one without a tag */
+    assert_int_equal(json_int(r, "status.snapshotsRemovedOnLastCleanup", -1), 3);
+    json_decref(r);
+    mem_free(line);
+    line = mem_printf("cd %s && RESTIC_PASSWORD=pw restic -r repo snapshots --tag stash.target=AppBinding/demo/quiet --json "
+                      "| grep -q '\"id\"'", w->dir);
+    assert_int_equal(system(line), 0);
+}
+
 static void a_host_gets_an_event(void **state)
 {
     struct here *w = *state;
@@ -511,6 +537,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_backup_is_published_with_retention_check_and_size, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_databases_snapshots_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_host_gets_an_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_host_touches_no_repository, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_a_result_and_reaches_the_repository, set_up, tear_down),
