@@ -86,6 +86,35 @@ static int take_snapshot(struct restore *r, const struct restic_snapshot *s, str
     return 0;
 }
 
+/*
+ * The newest of a host. Databases have the host "host-0" unless they are given an alias, so that in a shared repository
+ * it may hold several: then only the newest of our own will do.
+ */
+static const struct restic_snapshot *newest(struct restore *r, const struct restic_snapshots *list, struct error *e)
+{
+    AUTO_FREE char *target = mem_printf("AppBinding/%s/%s", r->flags->app_ns, r->flags->app);
+    const struct restic_snapshot *found = NULL, *own = NULL;
+    const char *first = NULL, *other = NULL; /* whose they are */
+
+    for (size_t i = 0; i < list->n; i++) {
+        const struct restic_snapshot *s = &list->items[i];
+        const char *whose = restic_tag(s, "stash.target");
+
+        if (!found || s->time_s >= found->time_s)
+            found = s;
+        if (whose && str_same(whose, target) && (!own || s->time_s >= own->time_s))
+            own = s;
+        if (whose && first && !str_same(whose, first))
+            other = whose;
+        first = first ? first : whose;
+    }
+    if (!other || own)
+        return other ? own : found;
+    (void)error_set(e, ERR_INVALID, "several databases have the same host in this repository (%s, %s): name a snapshot in the "
+                                    "RestoreSession's rules", first, other);
+    return NULL;
+}
+
 static int choose(struct restore *r, const struct restic_snapshots *list, const char *host, const char *id,
                   struct error *e)
 {
@@ -94,18 +123,19 @@ static int choose(struct restore *r, const struct restic_snapshots *list, const 
     for (size_t i = 0; i < list->n; i++) {
         const struct restic_snapshot *s = &list->items[i];
 
-        if (id && strncmp(s->id, id, strlen(id)) != 0)
+        if (!id || strncmp(s->id, id, strlen(id)) != 0)
             continue;
-        if (id && found)
+        if (found)
             return error_set(e, ERR_INVALID, "several snapshots begin with %s: give more of the id", id);
-        if (!found || s->time_s >= found->time_s)
-            found = s;
+        found = s;
     }
-    if (found)
-        return take_snapshot(r, found, e);
-    if (id)
+    if (id && !found)
         return error_set(e, ERR_NOTFOUND, "the repository has no snapshot %s", id);
-    return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
+    if (!id && !list->n)
+        return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
+    if (!id && !(found = newest(r, list, e)))
+        return ERR_INVALID;
+    return take_snapshot(r, found, e);
 }
 
 int restore_find_snapshot(struct restore *r, struct error *e)
@@ -120,7 +150,7 @@ int restore_find_snapshot(struct restore *r, struct error *e)
         return error_set(e, ERR_INVALID, "--snapshot=%s: exactly one snapshot can be restored", id);
     if (id && !is_id(id))
         return error_set(e, ERR_INVALID, "--snapshot=%s is neither \"latest\" nor the id of a snapshot", id);
-    rc = repo_snapshots(&r->repo, id ? NULL : host, NULL, !id, &list, e);
+    rc = repo_snapshots(&r->repo, id ? NULL : host, NULL, false, &list, e);
     if (rc < 0)
         return rc;
     rc = choose(r, &list, host, id, e);

@@ -74,7 +74,7 @@ static int find(struct here *h, const char *host, const char *snapshot, struct r
 {
     static struct restore_flags f;
 
-    f = (struct restore_flags){.hostname = "nobody", .source_hostname = host, .snapshot = snapshot};
+    f = (struct restore_flags){.app = "db", .app_ns = "demo", .hostname = "nobody", .source_hostname = host, .snapshot = snapshot};
     *r = (struct restore){.job = &h->job, .flags = &f, .repo = h->repo};
     return restore_find_snapshot(r, e);
 }
@@ -112,6 +112,19 @@ static void what_a_snapshot_holds_decides_how_it_is_restored(void **state)
     assert_int_equal(find(h, "dump", "12345678,87654321", &r, &e), ERR_INVALID);
     assert_int_equal(find(h, "dump", "--no-lock", &r, &e), ERR_INVALID);
     assert_int_equal(find(h, "dump", "0123456789abcdef", &r, &e), ERR_NOTFOUND);
+}
+
+static void the_latest_of_a_shared_host_is_our_own_or_none(void **state)
+{
+    struct here *h = *state;
+    struct restore r;
+    struct error e;
+
+    assert_int_equal(find(h, "shared", "latest", &r, &e), 0); /* the other database's is newer */
+    assert_string_equal(r.server, "ours");
+    drop(&r);
+    assert_int_equal(find(h, "strange", "latest", &r, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "several databases have the same host in this repository (AppBinding/demo/a, AppBinding/demo/b)"));
 }
 
 /* ---- the pump ---- */
@@ -260,7 +273,11 @@ static int make_repository(void **state)
         "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
         "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
         "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <%s && echo x | restic backup "
-        "--stdin --stdin-filename something --host other; } >log 2>&1 || { cat log; false; }",
+        "--stdin --stdin-filename something --host other && "
+        "dump() { echo x | restic backup --stdin --stdin-filename dumpfile.sql --host $1 --tag "
+        "stash.target=AppBinding/demo/$2,stash.server=$3; } && "
+        "dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x; } >log 2>&1 || "
+        "{ cat log; false; }",
         folder, folder, stream);
     return system(line) == 0 ? 0 : -1;
 }
@@ -276,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_snapshot_holds_decides_how_it_is_restored, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_latest_of_a_shared_host_is_our_own_or_none, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_bytes_reach_the_program_and_then_its_input_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),
