@@ -32,8 +32,8 @@ struct engine_options {
     /* Told after each pass; NULL fine. result "ok", "refused",
      * "error", "conflict", "canceled"; reason the rule's or "" */
     void (*on_pass)(void *ctx, const struct controller *c, const char *reason, const char *result, uint64_t took_ns);
-    /* Asked before each write; NULL: always. False: we may have lost the lead without having been told yet (a process that
-     * was stopped for a while); the pass ends. */
+    /* Asked before each write; NULL: always. False: we may have lost the lead without having been told yet (a process
+     * that was stopped for a while); the pass ends. */
     bool (*may_write)(void *ctx);
     /* Told of plan_count effects; NULL fine. */
     void (*on_count)(void *ctx, const char *family, const char *label, double by);

@@ -93,7 +93,8 @@ static int add_repository(json_t *volumes, const struct job_input *in, struct er
                              json_text(repo, "metadata.name"), own);
         if (substitute_check_mount(json_text(local, "mountPath"), e) < 0 ||
             substitute_check_subpath(json_text(local, "subPath"), e) < 0)
-            return error_wrap(e, ERR_INVALID, "local backend of Repository %s/%s", ns, json_text(repo, "metadata.name"));
+            return error_wrap(e, ERR_INVALID, "local backend of Repository %s/%s", ns,
+                              json_text(repo, "metadata.name"));
         if (json_at(local, "hostPath") && !in->settings->allow_hostpath_backend)
             return error_set(e, ERR_INVALID, "Repository %s/%s: a hostPath backend needs --allow-hostpath-backend", ns,
                              json_text(repo, "metadata.name"));

@@ -110,8 +110,10 @@ static const struct restic_snapshot *newest(struct restore *r, const struct rest
     }
     if (!other || own)
         return other ? own : found;
-    (void)error_set(e, ERR_INVALID, "several databases have the same host in this repository (%s, %s): name a snapshot in the "
-                                    "RestoreSession's rules", first, other);
+    (void)error_set(e, ERR_INVALID,
+                    "several databases have the same host in this repository (%s, %s): name a snapshot in the "
+                    "RestoreSession's rules",
+                    first, other);
     return NULL;
 }
 

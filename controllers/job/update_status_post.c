@@ -145,8 +145,8 @@ static int find_others(struct post *p, const json_t *hosts, const char *target, 
     return 0;
 }
 
-/* With others under our hosts the policy goes by target, so that a busy database does not push out the only backups of a
- * quiet one; what no program of ours tagged is judged by itself. */
+/* With others under our hosts the policy goes by target, so that a busy database does not push out the only backups of
+ * a quiet one; what no program of ours tagged is judged by itself. */
 static int forget(struct post *p, const struct restic_policy *policy, struct error *e)
 {
     const struct status_target *t = &p->u->target;

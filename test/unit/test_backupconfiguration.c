@@ -60,7 +60,8 @@ static void a_hook_is_refused_not_passed_over(void **state)
 {
     struct test_world *w = *state;
 
-    test_world_addf(w, config, ", hooks: {preBackup: {exec: {command: [freeze]}}, postBackup: {executionPolicy: Always}}");
+    test_world_addf(w, config, ", hooks: {preBackup: {exec: {command: [freeze]}},"
+                               " postBackup: {executionPolicy: Always}}");
     (void)test_world_step(w, bc, "demo", "db");
     assert_string_equal(json_text(status(w), "phase"), "Invalid");
     assert_string_equal(message(w, "ValidationPassed"), "spec.hooks.preBackup: this operator runs no hooks");

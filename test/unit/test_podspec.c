@@ -194,10 +194,12 @@ static void a_local_backend_is_mounted(void **state)
     refuses(w, NULL, -1, "Repository demo/repo: a hostPath backend needs --allow-hostpath-backend");
     w->settings.allow_hostpath_backend = true;
     (void)must_make(w, NULL, -1);
-    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {local: {mountPath: /stash-secrets/storage}}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{spec: {backend: {local: {mountPath: /stash-secrets/storage}}}}");
     refuses(w, NULL, -1, "local backend of Repository demo/repo: mountPath \"/stash-secrets/storage\" may not be at or "
                          "under /stash-secrets");
-    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {local: {mountPath: /safe, subPath: ../x}}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{spec: {backend: {local: {mountPath: /safe, subPath: ../x}}}}");
     refuses(w, NULL, -1, "local backend of Repository demo/repo: subPath \"../x\" has a \"..\" element");
 }
 

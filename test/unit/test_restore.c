@@ -74,7 +74,8 @@ static int find(struct here *h, const char *host, const char *snapshot, struct r
 {
     static struct restore_flags f;
 
-    f = (struct restore_flags){.app = "db", .app_ns = "demo", .hostname = "nobody", .source_hostname = host, .snapshot = snapshot};
+    f = (struct restore_flags){
+        .app = "db", .app_ns = "demo", .hostname = "nobody", .source_hostname = host, .snapshot = snapshot};
     *r = (struct restore){.job = &h->job, .flags = &f, .repo = h->repo};
     return restore_find_snapshot(r, e);
 }
@@ -124,7 +125,8 @@ static void the_latest_of_a_shared_host_is_our_own_or_none(void **state)
     assert_string_equal(r.server, "ours");
     drop(&r);
     assert_int_equal(find(h, "strange", "latest", &r, &e), ERR_INVALID);
-    assert_non_null(strstr(e.msg, "several databases have the same host in this repository (AppBinding/demo/a, AppBinding/demo/b)"));
+    assert_non_null(strstr(e.msg, "several databases have the same host in this repository (AppBinding/demo/a, "
+                                  "AppBinding/demo/b)"));
 }
 
 /* ---- the pump ---- */

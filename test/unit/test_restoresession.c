@@ -253,8 +253,8 @@ static void replicas_do_not_share_a_claim(void **state)
 {
     struct test_world *w = *state;
 
-    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, target: {replicas: 2, " APP ", volumeMounts: [{name: "
-           "x, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: {name: x}, spec: {}}]}}");
+    add(w, "{task: {name: xtradb-restore}, repository: {name: repo}, target: {replicas: 2, " APP ", volumeMounts: "
+           "[{name: x, mountPath: /var/lib/mysql}], volumeClaimTemplates: [{metadata: {name: x}, spec: {}}]}}");
     assert_string_equal(step(w), "ValidationFailed");
     says(w, "ValidationPassed",
          "spec.target.volumeClaimTemplates[0].metadata.name \"x\" is the same for all replicas: end it with "

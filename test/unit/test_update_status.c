@@ -329,8 +329,8 @@ static void another_databases_snapshots_stay(void **state)
     assert_int_equal(json_int(r, "status.snapshotsRemovedOnLastCleanup", -1), 3);
     json_decref(r);
     mem_free(line);
-    line = mem_printf("cd %s && RESTIC_PASSWORD=pw restic -r repo snapshots --tag stash.target=AppBinding/demo/quiet --json "
-                      "| grep -q '\"id\"'", w->dir);
+    line = mem_printf("cd %s && RESTIC_PASSWORD=pw restic -r repo snapshots --json "
+                      "--tag stash.target=AppBinding/demo/quiet | grep -q '\"id\"'", w->dir);
     assert_int_equal(system(line), 0);
 }
 
