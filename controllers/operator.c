@@ -25,6 +25,7 @@ static const struct {
     {KIND_PVC, ours_only},        {KIND_SERVICEACCOUNT, ours_only}, {KIND_ROLEBINDING, ours_only},
 };
 enum { N_WATCHES = sizeof(watched_kinds) / sizeof(watched_kinds[0]) };
+#define SAY_AGAIN_NS 60000000000u
 
 struct operator {
     struct operator_options o;
@@ -38,6 +39,7 @@ struct operator {
     struct kube_lease lease;
     size_t n_open; /* watches that have not stopped */
     bool synced;
+    uint64_t said_gone_ns; /* when the log last said that the server is gone; 0: never */
     void (*on_stopped)(void *ctx);
     void *ctx;
 };
@@ -148,14 +150,22 @@ static void watch_synced(struct kube_watch *w)
     note_seen(w->data, w);
 }
 
-/* A kind that is not installed is empty; a kind that we may not see would make wrong decisions, so we wait. */
+/* A kind that is not installed is empty; a kind that we may not see would make wrong decisions, so we wait. A server
+ * that does not answer is said once for all kinds. */
 static void watch_troubled(struct kube_watch *w, int rc, const struct error *e)
 {
     struct operator *op = w->data;
+    uint64_t now_ns = env_now_ns(op->o.env);
 
-    log_warn(op->o.log, "watch in trouble", F_STR("kind", w->kind->name), F_ERR(e));
-    if (rc == ERR_NOTFOUND)
+    if (rc == ERR_NOTFOUND) {
+        log_warn(op->o.log, "a kind is not installed: apply chart/templates/crds", F_STR("kind", w->kind->name));
         note_seen(op, w);
+    } else if (rc == ERR_DENIED) {
+        log_warn(op->o.log, "a kind may not be watched", F_STR("kind", w->kind->name), F_ERR(e));
+    } else if (!op->said_gone_ns || now_ns - op->said_gone_ns > SAY_AGAIN_NS) {
+        op->said_gone_ns = now_ns;
+        log_warn(op->o.log, "the API server cannot be watched", F_ERR(e));
+    }
 }
 
 static void watch_stopped(struct kube_watch *w)

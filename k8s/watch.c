@@ -21,6 +21,7 @@ enum {
     BACKOFF_MAX_MS = 30 * 1000,
     RELIST_SPREAD_MS = 10 * 1000, /* many get 410 at once when the server compacts */
     HOPELESS = 6,                 /* refusals of one version in a row before a new list */
+    TELL_AFTER = 3,               /* failures in a row before anybody is told of what mostly passes by itself */
     SHORT_LIFE_MS = 5 * 1000,     /* a stream that ended in order but so soon counts as a failure */
 };
 
@@ -300,7 +301,7 @@ static void refused(struct kube_watch *w)
         if (w->state == WATCH_WATCHING && (rc == ERR_INVALID || w->failures >= HOPELESS))
             w->rv[0] = 0;
         back_off(w);
-        if (rc == ERR_DENIED || rc == ERR_NOTFOUND)
+        if (rc == ERR_DENIED || rc == ERR_NOTFOUND || (rc != ERR_THROTTLED && w->failures >= TELL_AFTER))
             tell_trouble(w, rc, &e);
     }
 }
@@ -317,7 +318,6 @@ static void stream_end(struct kube_watch *w, int rc, const struct error *e)
 {
     bool lived = env_now_ns(w->kube->env) - w->opened_ns >= SHORT_LIFE_MS * 1000000ull;
 
-    (void)e; /* a broken stream tells nothing that the next try will not */
     if (w->stopping) {
         stopped(w);
     } else if (w->event_code == 410) {
@@ -332,6 +332,8 @@ static void stream_end(struct kube_watch *w, int rc, const struct error *e)
         again_in(w, 0); /* its timeoutSeconds are over */
     } else {
         back_off(w);
+        if (rc < 0 && rc != ERR_CANCELED && w->failures >= TELL_AFTER)
+            tell_trouble(w, rc, e);
     }
 }
 

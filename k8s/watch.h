@@ -7,7 +7,8 @@
  * States: Empty -> Listing -> Watching -> (end, GOAWAY, idle) -> Watching from the last resourceVersion or bookmark;
  *         410 -> Listing again, without emptying the cache meanwhile.
  * Errors: timeouts, GOAWAY, 410, 429 (Retry-After) are its own business: back-off from 0.5 s to 30 s with full jitter.
- *         on_trouble hears ERR_DENIED and ERR_NOTFOUND (no such kind), once until the next success.
+ *         on_trouble hears ERR_DENIED and ERR_NOTFOUND (no such kind), and what has gone wrong three times in a row (no
+ *         connection, 5xx), once until the next success.
  * Idle:   watches ask for timeoutSeconds 300..600; a stream that the server has not ended 90 s after that is dead:
  *         reconnect.
  * Inside callbacks you may stop this watch; you may not start or free it. One watch a kind and cache: a list's end

@@ -180,6 +180,20 @@ void devkube_log_close(struct devkube_log *l)
     mem_free(l);
 }
 
+/* False: errno says why; a line that is cut short is dropped at the next start. */
+static bool write_all(int fd, struct str bytes)
+{
+    while (bytes.n) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+
+        if (n < 0 && errno != EINTR)
+            return false;
+        if (n > 0)
+            bytes = (struct str){bytes.p + n, bytes.n - (size_t)n};
+    }
+    return true;
+}
+
 void devkube_log_append(void *log, uint64_t rv, const char *key, const json_t *object)
 {
     struct devkube_log *l = log;
@@ -188,9 +202,10 @@ void devkube_log_append(void *log, uint64_t rv, const char *key, const json_t *o
 
     buf_init(&line, LINE_MAX_BYTES);
     put_line(&line, rv, str_of(key), str_of(json));
-    if (buf_error(&line) < 0 || write(l->fd, line.data, line.len) != (ssize_t)line.len) {
-        (void)fprintf(stderr, "devkube: cannot save a change to %s: %s\n", l->path, strerror(errno));
-        abort();
+    if (buf_error(&line) < 0 || !write_all(l->fd, buf_str(&line))) {
+        (void)fprintf(stderr, "devkube: cannot save a change to %s: %s; started again, it goes on without it\n",
+                      l->path, buf_error(&line) < 0 ? "too long" : strerror(errno));
+        _exit(1);
     }
     buf_done(&line);
 }

@@ -351,6 +351,28 @@ static void retry_after_is_honoured(void **state)
     assert_int_equal(w->n_trouble, 0);
 }
 
+static void a_server_that_is_not_there_is_told_once(void **state)
+{
+    struct world *w = *state;
+
+    kube_watch_start(&w->watch);
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(w->n_trouble, i > 2);
+        test_peer_end(test_peer_first(&w->peer), ERR_NET);
+        test_env_advance(&w->env, 30000);
+    }
+    assert_int_equal(w->n_trouble, 1);
+    assert_int_equal(w->trouble, ERR_NET);
+    open_with(w, 200);
+    say_initial_end(w, 9);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(w->n_trouble, 1);
+        test_peer_answer(&w->peer, 503, "");
+        test_env_advance(&w->env, 30000);
+    }
+    assert_int_equal(w->n_trouble, 2);
+}
+
 static void denied_and_unknown_are_told_once_until_the_next_success(void **state)
 {
     struct world *w = *state;
@@ -488,6 +510,7 @@ int main(void)
         TEST(denied_and_unknown_are_told_once_until_the_next_success),
         TEST(a_version_that_is_never_accepted_ends_in_a_new_list),
         TEST(a_stream_that_the_server_forgot_is_opened_again),
+        TEST(a_server_that_is_not_there_is_told_once),
         TEST(a_401_reads_the_token_again_and_only_the_second_is_trouble),
         TEST(it_may_be_stopped_inside_its_callbacks),
         TEST(it_may_be_stopped_when_a_whole_list_has_come),
