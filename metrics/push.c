@@ -24,6 +24,8 @@ struct push *push_new(uint64_t seed, const struct push_limits *limits)
     if (!p->limits.total_bytes)
         p->limits.total_bytes = 20 * 1000 * 1000;
     map_init(&p->groups, seed);
+    map_init(&p->types, seed);
+    map_init(&p->ids, seed);
     return p;
 }
 
@@ -35,7 +37,11 @@ void push_free(struct push *p)
         return;
     for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
         push_group_free(value);
+    for (size_t it = 0; map_next(&p->types, &it, NULL, &value);)
+        mem_free(value);
     map_done(&p->groups);
+    map_done(&p->types);
+    map_done(&p->ids);
     mem_free(p);
 }
 
@@ -52,6 +58,7 @@ uint64_t push_refused(const struct push *p)
 static void drop(struct push *p, struct push_group *g)
 {
     p->bytes -= g->bytes;
+    push_forget_group(p, g);
     (void)map_del(&p->groups, str_of(g->key));
     push_group_free(g);
 }

@@ -210,25 +210,82 @@ struct push_group *push_parse(const struct push *p, const struct text_label *lab
     return NULL;
 }
 
-/* Does another group hold a family or a series that the new one contradicts? */
-static int check_against(const struct push_group *other, const struct push_group *in, struct error *e)
+/* ---- all series by name ---- */
+
+static void note_family(struct push *p, struct push_group *g, const struct push_family *f)
 {
-    struct str name;
+    struct push_type *t = map_get(&p->types, str_of(f->name));
+
+    if (!t) {
+        t = mem_zalloc(sizeof(*t));
+        t->type = f->type;
+        (void)map_put(&p->types, str_of(f->name), t);
+    }
+    t->n++;
+    for (size_t i = 0; i < f->n; i++)
+        (void)map_put(&p->ids, str_of(f->series[i].id), g);
+}
+
+static void forget_family(struct push *p, const struct push_family *f)
+{
+    struct push_type *t = map_get(&p->types, str_of(f->name));
+
+    if (t && --t->n == 0) {
+        (void)map_del(&p->types, str_of(f->name));
+        mem_free(t);
+    }
+    for (size_t i = 0; i < f->n; i++)
+        (void)map_del(&p->ids, str_of(f->series[i].id));
+}
+
+static void note_group(struct push *p, struct push_group *g)
+{
     void *value;
 
-    for (size_t it = 0; map_next(&in->families, &it, &name, &value);) {
-        const struct push_family *mine = value, *theirs = map_get(&other->families, name);
+    for (size_t it = 0; map_next(&g->families, &it, NULL, &value);)
+        note_family(p, g, value);
+}
 
-        if (!theirs)
-            continue;
-        if (mine->type != theirs->type)
+void push_forget_group(struct push *p, const struct push_group *g)
+{
+    void *value;
+
+    for (size_t it = 0; map_next(&g->families, &it, NULL, &value);)
+        forget_family(p, value);
+}
+
+/* ---- what may come in ---- */
+
+static int other_type(const struct push *p, const struct push_group *old, const struct push_family *mine,
+                      struct error *e)
+{
+    void *value;
+
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
+        const struct push_group *g = value;
+        const struct push_family *theirs = g == old ? NULL : map_get(&g->families, str_of(mine->name));
+
+        if (theirs)
             return error_set(e, ERR_CONFLICT, "%s is a %s in group {%.200s}, not a %s", mine->name,
-                             text_type_name(theirs->type), other->key, text_type_name(mine->type));
-        for (size_t i = 0; i < mine->n; i++)
-            for (size_t k = 0; k < theirs->n; k++)
-                if (strcmp(mine->series[i].id, theirs->series[k].id) == 0)
-                    return error_set(e, ERR_CONFLICT, "%.200s is in group {%.200s} already", mine->series[i].id,
-                                     other->key);
+                             text_type_name(theirs->type), g->key, text_type_name(mine->type));
+    }
+    return error_set(e, ERR_CONFLICT, "%s has another type", mine->name);
+}
+
+/* Does another group than the one that is replaced hold the family as another type, or one of its series? */
+static int check_family(const struct push *p, const struct push_group *old, const struct push_family *mine,
+                        struct error *e)
+{
+    const struct push_type *t = map_get(&p->types, str_of(mine->name));
+    bool only_old = old && t && t->n == 1 && map_get(&old->families, str_of(mine->name));
+
+    if (t && t->type != mine->type && !only_old)
+        return other_type(p, old, mine, e);
+    for (size_t i = 0; i < mine->n; i++) {
+        const struct push_group *other = map_get(&p->ids, str_of(mine->series[i].id));
+
+        if (other && other != old)
+            return error_set(e, ERR_CONFLICT, "%.200s is in group {%.200s} already", mine->series[i].id, other->key);
     }
     return 0;
 }
@@ -250,8 +307,8 @@ static int check(const struct push *p, const struct push_group *in, const struct
         return error_set(e, ERR_THROTTLED, "there are %zu groups already", p->limits.groups);
     if (p->bytes + in->bytes > p->limits.total_bytes)
         return error_set(e, ERR_TOOBIG, "all pushed series together would be over %zu bytes", p->limits.total_bytes);
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
-        int rc = value == old ? 0 : check_against(value, in, e);
+    for (size_t it = 0; map_next(&in->families, &it, NULL, &value);) {
+        int rc = check_family(p, old, value, e);
 
         if (rc < 0)
             return rc;
@@ -268,6 +325,9 @@ static void merge(struct push *p, struct push_group *g, struct push_group *in)
     for (size_t it = 0; map_next(&in->families, &it, &name, &value);) {
         struct push_family *old = map_put(&g->families, name, value);
 
+        if (old)
+            forget_family(p, old);
+        note_family(p, g, value);
         g->bytes += family_bytes(value) - family_bytes(old);
         p->bytes += family_bytes(value) - family_bytes(old);
         push_family_free(old);
@@ -288,9 +348,12 @@ int push_commit(struct push *p, struct push_group *in, bool replace, struct erro
         merge(p, old, in);
         return 0;
     }
-    if (old)
+    if (old) {
         p->bytes -= old->bytes;
+        push_forget_group(p, old);
+    }
     p->bytes += in->bytes;
+    note_group(p, in);
     if (old)
         in->failed_ms = old->failed_ms;
     (void)map_put(&p->groups, str_of(in->key), in);

@@ -27,9 +27,17 @@ struct push_group {
     int64_t pushed_ms, failed_ms; /* 0: never */
 };
 
+/* A family as all groups have it. */
+struct push_type {
+    enum text_type type;
+    size_t n; /* groups */
+};
+
 struct push {
     struct push_limits limits;
     struct map groups; /* key to struct push_group */
+    struct map types;  /* name of a family to struct push_type */
+    struct map ids;    /* of a series to its group: a push is checked in the time that it has itself */
     size_t bytes;
     uint64_t refused;
 };
@@ -38,6 +46,9 @@ struct push_group *push_group_new(const struct text_label *labels, size_t n);
 void push_group_free(struct push_group *g);
 void push_family_free(struct push_family *f);
 void push_put_labels(struct buf *out, const struct text_label *labels, size_t n);
+
+/* Before a group is freed that was in the store. */
+void push_forget_group(struct push *p, const struct push_group *g);
 
 /* Parses a body into a group of these labels. ERR_INVALID, ERR_TOOBIG (over series_per_group) with the reason. */
 struct push_group *push_parse(const struct push *p, const struct text_label *labels, size_t n, struct str body,

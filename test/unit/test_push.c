@@ -182,6 +182,22 @@ static void an_inconsistent_push_changes_nothing_but_the_failure_time(void **sta
     assert_page(w, "push_time_seconds{instance=\"\",job=\"c\"} 1.7723304005e+09\n", true);
 }
 
+static void what_was_dropped_or_replaced_stands_in_nobodys_way(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x gauge\nx{group=\"b\"} 1\nx{group=\"c\"} 1\n"), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400);
+    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x gauge\nx{group=\"c\"} 2\n"), 200); /* without b */
+    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/c", "# TYPE x gauge\nx 9\n"), 400);
+    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 400); /* group b has it as gauge */
+    assert_int_equal(push(w, "DELETE", "/metrics/job/a/group/b", ""), 202);
+    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
+    assert_int_equal(push(w, "DELETE", "/metrics/job/a", ""), 202);
+    assert_int_equal(push(w, "PUT", "/metrics/job/b", "# TYPE x gauge\nx{job=\"a\"} 1\n"), 200);
+}
+
 static void pushed_series_join_the_operators_own_families(void **state)
 {
     static const char own[] =
@@ -310,6 +326,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_operators_own_groups_are_kept_like_pushed_ones, set_up, tear_down),
         cmocka_unit_test_setup_teardown(grouping_labels_win_and_come_decoded, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_inconsistent_push_changes_nothing_but_the_failure_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_dropped_or_replaced_stands_in_nobodys_way, set_up, tear_down),
         cmocka_unit_test_setup_teardown(pushed_series_join_the_operators_own_families, set_up, tear_down),
         cmocka_unit_test_setup_teardown(histograms_keep_their_family_and_the_bound_stands_last, set_up, tear_down),
         cmocka_unit_test_setup_teardown(caps_refuse_instead_of_growing, set_up, tear_down),
