@@ -1,10 +1,16 @@
-# cluster: a real Galera cluster and a backup of it, for tests that source lib.sh first. FIRST gives the addresses.
+# cluster: a real Galera cluster and a backup of it, for tests that source lib.sh first.
+# Addresses from 127.0.0.FIRST on: three that nobody listens on, so that two runs may go on side by side.
+until [ -n "${FIRST:-}" ]; do
+  FIRST=$((RANDOM % 200 + 40))
+  ! ss -Hltn | grep -qE "127\.0\.0\.($FIRST|$((FIRST + 1))|$((FIRST + 2))):" || FIRST=
+done
+export FIRST
 export BASE=$dir/galera NODES=3 GROUP=demo
 galera() { "$here/test/galera/cluster" "$@"; }
 
 # demo_up MB: the cluster with data, Secrets, a claim, Repository repo, AppBinding db, BackupConfiguration db.
 demo_up() {
-  (galera up && galera load "$1") >"$dir/galera.log" 2>&1 || fail "the Galera cluster did not start"
+  (galera up && galera load "$1") >"$dir/galera.log" 2>&1 || { tail -n 20 "$BASE"/n1/error.log; fail "the Galera cluster did not start"; }
   (umask 077 && head -c 18 /dev/urandom | base64 | tr -d '\n' >"$dir/restic-password" && tr -d '\n' <"$BASE/password" >"$dir/db-password")
   kubectl -n demo create secret generic backend --from-file=RESTIC_PASSWORD="$dir/restic-password" >/dev/null
   kubectl -n demo create secret generic db-auth --from-literal=username=stash --from-file=password="$dir/db-password" >/dev/null
@@ -59,7 +65,7 @@ spec:
   task: {name: mariadb-backup-10.11, params: [${4:-}]}
   repository: {name: $2}
   target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: $3}}
-  retentionPolicy: {name: keep-5, keepLast: 5, prune: true}
+  retentionPolicy: {name: keep-50, keepLast: 50, prune: true}
   backupHistoryLimit: 100
   timeOut: 5m
   retryConfig: {maxRetry: 3, delay: 1s}
