@@ -118,10 +118,10 @@ static struct secrets *read_more(void *ctx, size_t n, const json_t *ref, struct 
 {
     struct more *m = ctx;
     AUTO_FREE char *dir = m->from->extra_dir ? mem_printf("%s%zu", m->from->extra_dir, n) : NULL;
-    const char *ns = json_text(ref, "namespace");
 
+    /* Always beside the AppBinding: who writes one may not name the Secrets of others (multitenancy.md 3.2). */
     secrets_done(&m->last);
-    if (read_secret(m->from, dir, *ns ? ns : m->ns, json_text(ref, "name"), &m->last, e) < 0)
+    if (read_secret(m->from, dir, m->ns, json_text(ref, "name"), &m->last, e) < 0)
         return NULL;
     return &m->last;
 }
