@@ -4,6 +4,7 @@
 #include "controllers/access.h"
 #include "controllers/backupsession.h"
 #include "controllers/condition.h"
+#include "controllers/identity.h"
 #include "controllers/repository.h"
 #include "controllers/sessionspec.h"
 #include "core/base/json.h"
@@ -131,8 +132,11 @@ static void make_job(struct world *w, struct backupsession_view *v)
 }
 
 /* A refusal of anything that the start has to make. */
-static const struct refusal *find_refusal(const struct world *w, const struct backupsession_view *v)
+static const struct refusal *find_refusal(struct world *w, const struct backupsession_view *v)
 {
+    const struct kobj *invoker = cache_find(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), v->self->ns,
+                                            json_text(v->invoker, "metadata.name"));
+    const char *own = invoker ? identity_own_name(w, invoker, 0) : "";
     const struct {
         enum kind_id kind;
         const char *name;
@@ -141,6 +145,8 @@ static const struct refusal *find_refusal(const struct world *w, const struct ba
         {KIND_PVC, json_text(v->interim, "metadata.name")},
         {KIND_SERVICEACCOUNT, "stash-backup"},
         {KIND_ROLEBINDING, "stash-backup"},
+        {KIND_SERVICEACCOUNT, own},
+        {KIND_ROLEBINDING, own},
     };
 
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {

@@ -62,10 +62,10 @@ static void ensure_binding(struct world *w, struct plan *p, const char *ns, cons
                          "ServiceAccount", "name", account, "namespace", ns));
 }
 
-/* <ik>-<in>-<i>, cut to 63 (controllers.md 2). */
-static const char *own_name(struct world *w, const struct identity_want *want)
+/* Cut to 63 (controllers.md 2). */
+const char *identity_own_name(struct world *w, const struct kobj *invoker, size_t index)
 {
-    char *full = arena_printf(world_arena(w), "%s-%s-%zu", want->invoker->kind->name, want->invoker->name, want->index);
+    char *full = arena_printf(world_arena(w), "%s-%s-%zu", invoker->kind->name, invoker->name, index);
     char name[256];
 
     for (char *c = full; *c && *c != '-'; c++) {
@@ -77,7 +77,7 @@ static const char *own_name(struct world *w, const struct identity_want *want)
 
 const char *identity_ensure(struct world *w, struct plan *p, const struct identity_want *want)
 {
-    const char *ns = want->invoker->ns, *own = own_name(w, want);
+    const char *ns = want->invoker->ns, *own = identity_own_name(w, want->invoker, want->index);
     const char *shared = want->restore ? "stash-restore" : "stash-backup";
 
     if (want->user_account && want->user_account[0]) {

@@ -21,6 +21,9 @@ struct identity_want {
  * arena. Call before plan_create of the Job. */
 const char *identity_ensure(struct world *w, struct plan *p, const struct identity_want *want);
 
+/* "<ik>-<in>-<i>": of an account of its own, and of its binding. */
+const char *identity_own_name(struct world *w, const struct kobj *invoker, size_t index);
+
 extern const struct controller identity_controller;
 
 #endif

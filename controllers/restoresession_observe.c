@@ -3,6 +3,7 @@
 #include "controllers/restoresession.h"
 
 #include "controllers/condition.h"
+#include "controllers/identity.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 
@@ -162,9 +163,12 @@ static void note_refusal(const struct world *w, struct restoresession_view *v, e
 static void find_refusal(struct world *w, struct restoresession_view *v)
 {
     struct arena *a = world_arena(w);
+    const char *own = identity_own_name(w, v->self, 0);
 
     note_refusal(w, v, KIND_SERVICEACCOUNT, "stash-restore", a);
     note_refusal(w, v, KIND_ROLEBINDING, "stash-restore", a);
+    note_refusal(w, v, KIND_SERVICEACCOUNT, own, a);
+    note_refusal(w, v, KIND_ROLEBINDING, own, a);
     for (size_t i = 0; i < v->n_hosts; i++) {
         const json_t *claim;
         size_t k;

@@ -452,6 +452,20 @@ static void a_missing_task_fails_at_once_and_says_so(void **state)
         "failed to make the backup Job demo/stash-backup-s-0. Reason: Task \"xtradb-backup\" not found");
 }
 
+/* Also of what is made for a user's own account: without a word the session would only wait. */
+static void a_refused_binding_is_told(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {runtimeSettings: {pod: {serviceAccountName: mine}}}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_ROLEBINDING, "demo", "backupconfiguration-db-0", REFUSAL_FORBIDDEN, "cannot bind");
+    assert_string_equal(step(w, "s"), "JobRefusedForNow");
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/OperatorForbidden");
+}
+
 static void a_full_quota_is_waited_for(void **state)
 {
     struct test_world *w = *state;
@@ -834,6 +848,7 @@ int main(void)
         T(a_stranger_of_another_namespace_holds_nothing),
         T(the_end_of_a_session_wakes_its_rivals),
         T(a_missing_task_fails_at_once_and_says_so),
+        T(a_refused_binding_is_told),
         T(a_full_quota_is_waited_for),
         T(an_invalid_job_fails_for_good),
         T(a_withdrawn_repository_skips),
