@@ -49,7 +49,7 @@ static bool repository_at_rest(const struct world *w, const struct kobj *self)
     if (!r || r->deleting || strcmp(r->ns, self->ns) != 0) /* a foreign one: look at its policy each time */
         return false;
     from = kobj_text(r, "spec.usagePolicy.allowedNamespaces.from");
-    return strcmp(from, "Selector") != 0 &&
+    return strcmp(from, "Selector") != 0 && repository_backend_is_plain(r) &&
            condition_record_is(kobj_get(r, "status.conditions"), "StorageSecretVerified", "True");
 }
 

@@ -25,6 +25,8 @@ struct repository_state {
 /* For an invoker in namespace own_ns with the value of spec.repository (NULL fine). Asks for the Repository's document
  * and, with a selector, for the Namespace's. Everything in ret lives in the pass's arena. */
 void repository_look(struct world *w, const char *own_ns, const json_t *reference, struct repository_state *ret);
+/* By the record alone: nothing about its backend asks for a closer look. */
+bool repository_backend_is_plain(const struct kobj *record);
 /* Sets (or drops) RepositoryFound and BackendSecretFound in a list of conditions. */
 void repository_set_conditions(const struct repository_state *s, json_t *conditions, int64_t now_s);
 

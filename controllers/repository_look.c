@@ -134,6 +134,20 @@ static const char *backend_problem(struct world *w, const json_t *backend)
     return NULL;
 }
 
+bool repository_backend_is_plain(const struct kobj *record)
+{
+    static const char *const places[] = {"spec.backend.local.mountPath", "spec.backend.s3.bucket",
+                                         "spec.backend.gcs.bucket",      "spec.backend.azure.container",
+                                         "spec.backend.swift.container", "spec.backend.b2.bucket",
+                                         "spec.backend.rest.url"};
+    int n = 0;
+
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+        n += *kobj_text(record, places[i]) != '\0';
+    return n == 1 && !*kobj_text(record, "spec.backend.local.hostPath.path") &&
+           !strstr(kobj_text(record, "spec.backend.local.mountPath"), "/stash");
+}
+
 /* ---- the whole look ---- */
 
 static void look_at_secret(struct world *w, struct repository_state *s)

@@ -19,8 +19,10 @@
 /* clang-format off */
 static const struct kind kinds[N_KINDS] = {
     {KIND_REPOSITORY, STASH, "v1alpha1", "Repository", "repositories", true,
-     FIELDS("spec.backend.storageSecretName", "spec.wipeOut", "spec.usagePolicy.allowedNamespaces.from",
-            "status.observedGeneration", "status.lastBackupTime",
+     FIELDS("spec.backend.storageSecretName", "spec.backend.local.mountPath", "spec.backend.local.hostPath.path",
+            "spec.backend.s3.bucket", "spec.backend.gcs.bucket", "spec.backend.azure.container",
+            "spec.backend.swift.container", "spec.backend.b2.bucket", "spec.backend.rest.url", "spec.wipeOut",
+            "spec.usagePolicy.allowedNamespaces.from", "status.observedGeneration", "status.lastBackupTime",
             "status.conditions")},
     {KIND_BACKUPCONFIGURATION, STASH, "v1beta1", "BackupConfiguration", "backupconfigurations", true,
      FIELDS("spec.schedule", "spec.paused", "spec.driver", REPOSITORY_REF, TARGET_REF, "spec.task.name", "spec.timeOut",

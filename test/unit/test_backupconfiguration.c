@@ -306,6 +306,11 @@ static void a_backend_that_cannot_be_used_is_said(void **state)
                      "{spec: {backend: {local: {mountPath: /stashed, hostPath: null, emptyDir: {}}}}}");
     test_world_step(w, bc, "demo", "db");
     assert_string_equal(json_text(status(w), "phase"), "Ready");
+    assert_string_equal(test_world_decide(w, bc, "demo", "db"), "");
+    /* Edited while all is well. */
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {s3: {bucket: b}}}}");
+    test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Invalid");
 }
 
 static void an_empty_usage_policy_means_the_own_namespace(void **state)
