@@ -10,6 +10,8 @@
 extern const struct controller schedule_controller;
 
 #define SCHEDULE_ANNOTATION STASH_GROUP "/last-schedule-time"
+/* Of a CronJob's Job: the time that it was scheduled for. */
+#define SCHEDULED_ANNOTATION "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
 /* The plan of an invoker's schedule as its record has it. */
 struct schedule {

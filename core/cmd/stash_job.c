@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "controllers/job/backup_main.h"
+#include "controllers/job/create_session.h"
 #include "controllers/job/job.h"
 #include "controllers/job/probe.h"
 #include "controllers/job/restore.h"
@@ -26,6 +27,7 @@ static const struct command commands[] = {
     {"update-status",          update_status_main, "publish the result of the step before"         },
     {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
     {"wipe-repository",        wipe_main,          "delete all data of a repository"               },
+    {"create-backupsession",   create_session_main, "make the session that a CronJob is due for"   },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 
