@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes templates/catalog/*.yaml; with --check only says which of them are out of date."""
+"""Writes manifests/catalog/*.yaml; with --check only says which of them are out of date."""
 import pathlib
 import re
 import sys
@@ -94,7 +94,7 @@ def task(name):
 
 
 def files():
-    yield "catalog/update-status.yaml", [
+    yield "manifests/catalog/update-status.yaml", [
         function("update-status", f"stashd:{VERSION}", UPDATE_STATUS)]
     for addon, image, series in ADDONS:
         for number in series:
@@ -102,7 +102,7 @@ def files():
             for direction, args in ("backup", BACKUP), ("restore", RESTORE):
                 name = f"{addon}-{direction}-{number}"
                 objects += [function(name, f"{image}:{VERSION}-{number}", args), task(name)]
-            yield f"catalog/{addon}-{number}.yaml", objects
+            yield f"manifests/catalog/{addon}-{number}.yaml", objects
 
 
 if __name__ == "__main__":

@@ -590,4 +590,6 @@ def definition(kind, plural, version, schema, short, in_all, cluster, columns):
 
 
 if __name__ == "__main__":
-    sys.exit(settle("gen-crds.py", {f"crds/{row[1]}.yaml": [definition(*row)] for row in KINDS}))
+    def guard(name):
+        return 'include "stashd.hasAppBindings" .' if "appbindings" in name else ".Values.crds.install"
+    sys.exit(settle("gen-crds.py", {f"templates/crds/{row[1]}.yaml": [definition(*row)] for row in KINDS}, guard))

@@ -74,7 +74,7 @@ operator_up() {
   done
   kubectl create namespace stash >/dev/null
   kubectl create namespace demo >/dev/null
-  kubectl apply -f "$here/chart/templates/rbac" -f "$here/chart/templates/catalog" >/dev/null
+  kubectl apply -f "$here/chart/manifests/rbac" -f "$here/chart/manifests/catalog" >/dev/null
   kubectl apply -f "$here/test/e2e/operator.yaml" >/dev/null
   await 60 "the operator" is pod/stashd '.status.containerStatuses[0].ready' true stash
 }

@@ -222,7 +222,7 @@ def main():
         if done.returncode:
             wrong(script.relative_to(ROOT), (done.stdout + done.stderr).strip())
     schemas = read_crds()
-    paths = [path for folder in ("examples", "chart/templates/catalog", "chart/templates/rbac", "test/e2e/wrong")
+    paths = [path for folder in ("examples", "chart/manifests/catalog", "chart/manifests/rbac", "test/e2e/wrong")
              for path in sorted((ROOT / folder).glob("*.yaml"))]
     for path in paths:
         for thing in documents(path):
