@@ -58,7 +58,7 @@ static json_t *get(struct here *w, const char *path)
 /* All documents of a file of the chart. */
 static void put_chart(struct here *w, const char *file, const char *path)
 {
-    AUTO_FREE char *place = mem_printf("%s/../../../chart/templates/%s", TEST_DATA, file);
+    AUTO_FREE char *place = mem_printf("%s/../../../chart/%s", TEST_DATA, file);
     struct buf text;
     struct error e;
     json_t *documents, *d;
@@ -94,7 +94,8 @@ static void put_job(struct here *w, const char *name, const char *scheduled)
 
 static int set_up(void **state)
 {
-    static const char *const crds[] = {"crds/backupsessions.yaml", "crds/backupconfigurations.yaml"};
+    static const char *const crds[] = {"templates/crds/backupsessions.yaml",
+                                       "templates/crds/backupconfigurations.yaml"};
     size_t live = mem_live();
     struct here *w = mem_zalloc(sizeof(*w));
 
@@ -106,7 +107,7 @@ static int set_up(void **state)
     model_start(w->model);
     for (size_t i = 0; i < sizeof(crds) / sizeof(crds[0]); i++)
         put_chart(w, crds[i], "/apis/apiextensions.k8s.io/v1/customresourcedefinitions");
-    put_chart(w, "rbac/jobs.yaml", RBAC "clusterroles");
+    put_chart(w, "manifests/rbac/jobs.yaml", RBAC "clusterroles");
     put(w, "POST", "/api/v1/namespaces", "{apiVersion: v1, kind: Namespace, metadata: {name: demo}}");
     put(w, "POST", RBAC "namespaces/demo/rolebindings",
         "{apiVersion: rbac.authorization.k8s.io/v1, kind: RoleBinding, metadata: {name: stash-trigger},"
