@@ -92,7 +92,8 @@ static void default_cronjob(json_t *object, const json_t *old)
 {
     json_t *spec = json_object_get(object, "spec");
 
-    (void)old;
+    if (!old)
+        (void)builtin_object(object, "status");
     builtin_set_text(spec, "concurrencyPolicy", "Allow");
     builtin_set(spec, "suspend", json_false());
     builtin_set(spec, "successfulJobsHistoryLimit", json_integer(3));

@@ -35,22 +35,74 @@ void builtin_check_job(const struct check *c, const struct place *root)
         builtin_check_unchanged(c, spec, old, fixed[i], &at);
 }
 
-void builtin_check_cronjob(const struct check *c, const struct place *root)
+static void check_schedule(const json_t *spec, const struct place *up, json_t *causes)
 {
-    static const char *const policies[] = {"Allow", "Forbid", "Replace", NULL};
-    const json_t *spec = json_object_get(c->object, "spec");
-    struct place at = {.up = root, .name = "spec"}, schedule = {.up = &at, .name = "schedule"};
-    struct place template = {.up = &at, .name = "jobTemplate"}, job = {.up = &template, .name = "spec"};
+    struct place at = {.up = up, .name = "schedule"};
+    const char *text = json_text(spec, "schedule");
     struct error e = {0};
     struct cron ignored;
 
-    if (builtin_check_required(spec, "schedule", &at, c->causes) &&
-        cron_parse(&ignored, str_of(json_text(spec, "schedule")), &e) < 0)
-        cause_invalid(c->causes, &schedule, json_object_get(spec, "schedule"), "%s", e.msg);
+    if (!builtin_check_required(spec, "schedule", up, causes))
+        return;
+    if (strstr(text, "TZ"))
+        cause_invalid(causes, &at, json_object_get(spec, "schedule"),
+                      "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
+    else if (cron_parse(&ignored, str_of(text), &e) < 0)
+        cause_invalid(causes, &at, json_object_get(spec, "schedule"), "%s", e.msg);
+}
+
+/* We have no zones but UTC, as a server without a zone database. */
+static void check_time_zone(const json_t *spec, const struct place *up, json_t *causes)
+{
+    static const char *const utc[] = {"UTC", "Etc/UTC", "Etc/UCT", "UCT", "Zulu", "Etc/Zulu",
+                                      "GMT", "Etc/GMT", "Etc/Universal", "Universal"};
+    const json_t *zone = json_object_get(spec, "timeZone");
+    struct place at = {.up = up, .name = "timeZone"};
+    const char *text = json_string_value(zone);
+
+    for (size_t i = 0; i < sizeof(utc) / sizeof(utc[0]); i++)
+        if (!text || strcmp(text, utc[i]) == 0)
+            return;
+    if (!*text)
+        cause_invalid(causes, &at, zone, "timeZone must be nil or non-empty string");
+    else
+        cause_invalid(causes, &at, zone, "unknown time zone %s", text);
+}
+
+static void check_job_template(const json_t *spec, const struct place *up, json_t *causes)
+{
+    struct place template = {.up = up, .name = "jobTemplate"}, job = {.up = &template, .name = "spec"};
+    struct place selector = {.up = &job, .name = "selector"}, manual = {.up = &job, .name = "manualSelector"};
+    const json_t *job_spec = json_at(spec, "jobTemplate.spec");
+
+    check_job_spec(job_spec, &job, causes);
+    if (json_object_get(job_spec, "selector"))
+        cause_invalid(causes, &selector, json_object_get(job_spec, "selector"), "`selector` will be auto-generated");
+    if (json_flag(job_spec, "manualSelector", false)) {
+        json_t *supported = json_pack("[s, s]", "nil", "false");
+
+        cause_unsupported(causes, &manual, json_object_get(job_spec, "manualSelector"), supported);
+        json_decref(supported);
+    }
+}
+
+void builtin_check_cronjob(const struct check *c, const struct place *root)
+{
+    static const char *const policies[] = {"Allow", "Forbid", "Replace", NULL};
+    enum { NAME_MAX_BYTES = 52 }; /* a Job's 63 without "-<minutes since 1970>" */
+    const json_t *spec = json_object_get(c->object, "spec");
+    struct place at = {.up = root, .name = "spec"}, meta = {.up = root, .name = "metadata"};
+    struct place name = {.up = &meta, .name = "name"};
+
+    check_schedule(spec, &at, c->causes);
+    builtin_check_at_least(spec, "startingDeadlineSeconds", 0, &at, c->causes);
+    check_time_zone(spec, &at, c->causes);
     builtin_check_enum(spec, "concurrencyPolicy", policies, &at, c->causes);
+    check_job_template(spec, &at, c->causes);
     builtin_check_at_least(spec, "successfulJobsHistoryLimit", 0, &at, c->causes);
     builtin_check_at_least(spec, "failedJobsHistoryLimit", 0, &at, c->causes);
-    check_job_spec(json_at(spec, "jobTemplate.spec"), &job, c->causes);
+    if (!c->old && strlen(json_text(c->object, "metadata.name")) > NAME_MAX_BYTES)
+        cause_invalid(c->causes, &name, json_at(c->object, "metadata.name"), "must be no more than 52 characters");
 }
 
 /* ---- apps ---- */

@@ -1,6 +1,6 @@
 /*
  * model: Kubernetes itself in small, pure: a store with resourceVersions and watches, CRDs, RBAC, owner garbage
- * collection, namespaces, the Job controller. One model, three users: devkube (over HTTP/2), test/sim (in one process)
+ * collection, namespaces, Jobs and CronJobs. One model, three users: devkube (over HTTP/2), test/sim (in one process)
  * and the benches.
  *
  * It has no clock, socket or file: time and timers come from env, requests from model_serve, durability from on_commit.
@@ -36,7 +36,7 @@ void model_free(struct model *m); /* open watches are reset first */
 /* Restores what on_commit was given, in that order, before the first request; then model_start. */
 void model_load(struct model *m, uint64_t rv, const char *key, json_t *object_take);
 /* Makes what each cluster has where it is missing (namespaces default, kube-system, kube-public; the default
- * ClusterRoles) and starts the controllers (garbage collection, namespaces, Jobs). */
+ * ClusterRoles) and starts the controllers (garbage collection, namespaces, Jobs, CronJobs). */
 void model_start(struct model *m);
 
 /* An http_handler; ctx is the model. The user comes from client_subject (CN, O) or the bearer token. */

@@ -171,7 +171,7 @@ static json_t *kind_cells(const struct table_kind *k, const json_t *object, int6
         buf_init(&text, 64 * 1024);
         if (c->cell)
             c->cell(object, now_s, &text);
-        else if (c->is_age)
+        else if (c->is_age && (!c->absent || *json_text(object, c->path)))
             buf_puts(&text, table_age_of(object, c->path, now_s, age));
         else if (json_is_integer(json_at(object, c->path)))
             buf_printf(&text, "%lld", (long long)json_integer_value(json_at(object, c->path)));

@@ -324,7 +324,7 @@ static const struct table_column cronjobs[] = {
     NAME, {.name = "Schedule", .path = "spec.schedule"},
     {.name = "Timezone", .path = "spec.timeZone", .absent = "<none>"}, {.name = "Suspend", .path = "spec.suspend",
     .absent = "false"}, {.name = "Active", .cell = active_jobs},
-    {.name = "Last Schedule", .path = "status.lastScheduleTime", .absent = "<none>"}, AGE,
+    {.name = "Last Schedule", .path = "status.lastScheduleTime", .absent = "<none>", .is_age = true}, AGE,
 };
 static const struct table_column events[] = {
     {.name = "Last Seen", .cell = event_age}, {.name = "Type", .path = "type"}, {.name = "Reason", .path = "reason"},
