@@ -1,7 +1,7 @@
 /*
- * create_session: `stash-job create-backupsession`: what a CronJob's pod does (controllers.md 5.2): one BackupSession for
- * the second that its Job was scheduled for. So a pod that is tried again makes the same one, and so does the operator
- * when it takes the schedule over.
+ * create_session: `stash-job create-backupsession`: what a CronJob's pod does (controllers.md 5.2): one BackupSession
+ * for the second that its Job was scheduled for. So a pod that is tried again makes the same one, and so does the
+ * operator when it takes the schedule over.
  */
 #ifndef STASHD_CREATE_SESSION_H
 #define STASHD_CREATE_SESSION_H

@@ -139,7 +139,8 @@ static int tear_down(void **state)
 
 static int create(struct here *w, const char *kind, const char *name, const char *job)
 {
-    struct create_session c = {.ns = "demo", .invoker_kind = kind, .invoker_name = name, .job = job, .now_s = 1772331234};
+    struct create_session c = {
+        .ns = "demo", .invoker_kind = kind, .invoker_name = name, .job = job, .now_s = 1772331234};
 
     mem_free(w->name);
     w->name = NULL;
@@ -284,7 +285,8 @@ static void serve(void *ctx, struct http_serve *s)
 static void the_program_takes_flags_and_its_pods_environment(void **state)
 {
     struct here *w = *state;
-    struct h2_server_options so = {.env = w->env, .address = "127.0.0.1", .body_max = 1 << 20, .handler = serve, .ctx = w};
+    struct h2_server_options so = {.env = w->env, .address = "127.0.0.1", .body_max = 1 << 20, .handler = serve,
+                                   .ctx = w};
     struct error e;
     struct h2_server *server = h2_server_start(&so, &e);
     AUTO_FREE char *master = mem_printf("--master=http://127.0.0.1:%u", h2_server_port(server));
