@@ -5,15 +5,15 @@
 address=172.30.0.1
 netns=stashd-$name
 
-in_netns() { nsenter "--net=/var/run/netns/$netns" "$@"; }
+inside=(nsenter "--net=/var/run/netns/$netns")
 
 controlplane_network() {
   ip netns add "$netns"
-  in_netns ip link set lo up
-  in_netns ip link add br0 type bridge
-  in_netns ip address add "$address/24" dev br0
-  in_netns ip link set br0 up
-  in_netns ip route add default dev br0
+  "${inside[@]}" ip link set lo up
+  "${inside[@]}" ip link add br0 type bridge
+  "${inside[@]}" ip address add "$address/24" dev br0
+  "${inside[@]}" ip link set br0 up
+  "${inside[@]}" ip route add default dev br0
 }
 
 # certificate NAME SUBJECT [SAN]: signed by the cluster's authority.
@@ -77,7 +77,7 @@ EOF
 controlplane_etcd() {
   local quick=--unsafe-no-fsync
   [ "${durable:-0}" = 0 ] || quick=
-  process_run etcd in_netns "$bin/etcd" --name "$name" --data-dir "$state/etcd" $quick --log-level warn \
+  process_run etcd "${inside[@]}" "$bin/etcd" --name "$name" --data-dir "$state/etcd" $quick --log-level warn \
     --listen-client-urls http://127.0.0.1:2379 --advertise-client-urls http://127.0.0.1:2379 \
     --listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
     --initial-cluster "$name=http://127.0.0.1:2380" --quota-backend-bytes 8589934592
@@ -85,7 +85,7 @@ controlplane_etcd() {
 
 controlplane_server() {
   local pki=$state/pki
-  process_run kube-apiserver in_netns "$bin/kube-apiserver" \
+  process_run kube-apiserver "${inside[@]}" "$bin/kube-apiserver" \
     --etcd-servers http://127.0.0.1:2379 --bind-address 0.0.0.0 --secure-port 6443 --advertise-address "$address" \
     --service-cluster-ip-range 10.96.0.0/16 --authorization-mode Node,RBAC --allow-privileged=true \
     --client-ca-file "$pki/ca.crt" --tls-cert-file "$pki/server.crt" --tls-private-key-file "$pki/server.key" \
@@ -101,13 +101,13 @@ controlplane_server() {
 }
 
 controlplane_manager() {
-  process_run kube-controller-manager in_netns "$bin/kube-controller-manager" \
+  process_run kube-controller-manager "${inside[@]}" "$bin/kube-controller-manager" \
     --kubeconfig "$state/manager.kubeconfig" --use-service-account-credentials \
     --root-ca-file "$state/pki/ca.crt" --service-account-private-key-file "$state/pki/accounts.key" \
     --leader-elect=false --bind-address 127.0.0.1 --kube-api-qps 200 --kube-api-burst 400
 }
 
-server_ready() { in_netns "$bin/kubectl" --kubeconfig "$state/kubeconfig" get --raw /readyz; }
+server_ready() { "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/kubeconfig" get --raw /readyz; }
 
 # start_process NAME: the one of this level again, after stop.
 start_process() {
@@ -120,16 +120,16 @@ start_process() {
 }
 
 level_up() {
-  "$here/kube/build" etcd kube-apiserver kube-controller-manager kubectl helm >/dev/null
+  "$here/kube/build" etcd kube-apiserver kube-controller-manager kubectl >/dev/null
   controlplane_network
   controlplane_keys
   audit_policy >"$state/audit-policy.yaml"
   controlplane_etcd
   controlplane_server
-  wait_for 90 "the API server" server_ready
+  wait_for 90 "the API server" server_ready || return
   controlplane_manager
   wait_for 60 "the default ServiceAccount" \
-    in_netns "$bin/kubectl" --kubeconfig "$state/kubeconfig" get serviceaccount default
+    "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/kubeconfig" get serviceaccount default
 }
 
 # Also after a killed up: takes whatever is there.

@@ -22,7 +22,7 @@ process_run() {
 
 process_alive() {
   local pid start
-  read -r pid start <"$state/pids/$1" 2>/dev/null || return 1
+  { read -r pid start <"$state/pids/$1"; } 2>/dev/null || return 1
   [ -n "$start" ] && [ "$(started_at "$pid")" = "$start" ]
 }
 
