@@ -6,8 +6,6 @@ cache=${STASHD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/stashd}
 store=$cache/kind # what is kept: Debian bases, dockerd, its images
 run=$cache/run    # what runs: dockerd/ and kind-NAME/
 engine=$run/dockerd
-kind_version=v0.33.0
-kubernetes_version=v1.36.3
 
 # native: docker is there, and a registry behind it.
 native() {
@@ -156,15 +154,25 @@ base_image() {
 
 node_key() {
   {
-    cat "$kube"/kind/{base,node-image,oci-image,entry,minicni.sh,default-cni.yaml,pause.c}
-    (cd "$programs" && stat -Lc '%n %s %Y' kube* etcd coredns local-path-provisioner)
-    echo "$kind_version $kubernetes_version"
+    cat "$kube"/kind/{base,node-image,node-packages.sh,node-containers.sh,oci-image,entry,minicni.sh,default-cni.yaml,pause.c}
+    echo "$programs" # its name has the hash of the versions in it
   } | sha256sum | cut -c1-12
 }
 
+copy_kind_source() {
+  local go temp
+  go=$(command -v go || ls "$cache"/go-*/bin/go)
+  temp=$(mktemp -d "$store/tmp.XXXXXX")
+  cp -r "$(cd "$kube/cluster" && "$go" mod download -json sigs.k8s.io/kind | jq -r .Dir)"/. "$temp/"
+  chmod -R u+w "$temp"
+  mv "$temp" "$1"
+}
+
 make_node_image() {
-  local old
-  contained "$kube/kind/node-image" "$1" "$store" "$programs"
+  local old source=$store/$("$programs/kind" version -q)
+  # The files of a node are in kind's module, where Go keeps it.
+  [ -d "$source" ] || copy_kind_source "$source"
+  contained "$kube/kind/node-image" "$1" "$store" "$programs" "$source"
   for old in $(docker images -q --filter reference='stashd/kind-node' --filter before="$1"); do
     docker rmi -f "$old" >/dev/null 2>&1 || :
   done
