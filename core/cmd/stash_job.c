@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "controllers/job/backup_main.h"
+#include "controllers/job/check_install.h"
 #include "controllers/job/create_session.h"
 #include "controllers/job/job.h"
 #include "controllers/job/probe.h"
@@ -28,6 +29,7 @@ static const struct command commands[] = {
     {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
     {"wipe-repository",        wipe_main,          "delete all data of a repository"               },
     {"create-backupsession",   create_session_main, "make the session that a CronJob is due for"   },
+    {"check-installation",     check_install_main, "look whether the operator works: helm test"    },
 };
 enum { N_COMMANDS = sizeof(commands) / sizeof(*commands) };
 

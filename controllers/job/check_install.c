@@ -1,0 +1,130 @@
+/* check_install: see check_install.h. Nothing is created: the server takes each request as a dry run. */
+#include "controllers/job/check_install.h"
+
+#include <stdio.h>
+
+#include "controllers/job/job.h"
+#include "core/base/config.h"
+#include "core/base/json.h"
+
+/* A leader renews every few seconds; after this long another one should have taken over. */
+enum { LEADER_SILENT_S = 60 };
+
+struct check_flags {
+    const char *fullname, *master, *kubeconfig;
+    bool help;
+};
+
+#define F(member) offsetof(struct check_flags, member)
+
+static const struct config_item items[] = {
+    {"fullname", CFG_STRING, F(fullname), "stashd", 0, 0, "full name of the release: its Lease"},
+    {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
+    {"kubeconfig", CFG_STRING, F(kubeconfig), NULL, 0, 0, "file that says how to reach it"},
+    {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
+};
+
+static const struct config_spec spec = {
+    .program = "stash-job check-installation",
+    .usage = "[flags]",
+    .about = "Looks whether the operator and its kinds are installed and work; changes nothing.",
+    .items = items,
+    .n_items = sizeof(items) / sizeof(items[0]),
+};
+
+/* What no operator could wipe: a folder under a path that the worker needs for itself. */
+static json_t *repository(bool good)
+{
+    if (good)
+        return json_pack("{s:{s:s}, s:{s:{s:{s:s, s:s}}}}", "metadata", "generateName", "check-installation-", "spec",
+                         "backend", "s3", "endpoint", "", "bucket", "any");
+    return json_pack("{s:{s:s}, s:{s:b, s:{s:{s:s, s:{}}}}}", "metadata", "generateName", "check-installation-", "spec",
+                     "wipeOut", 1, "backend", "local", "mountPath", "/stash", "emptyDir");
+}
+
+int check_install_repository(struct apiserver *api, const char *ns, bool good, char text[256], struct error *e)
+{
+    json_t *body = repository(good);
+    struct kube_call c = {
+        .verb = KUBE_CREATE, .kind = kind_get(KIND_REPOSITORY), .ns = ns, .query = "dryRun=All", .body = body};
+    int rc = apiserver_call(api, &c, NULL, e);
+
+    json_decref(body);
+    if (rc < 0 && (good || (rc != ERR_INVALID && rc != ERR_DENIED)))
+        return error_wrap(e, rc, "a %s Repository", good ? "good" : "bad");
+    if (good)
+        (void)snprintf(text, 256, "a good Repository is accepted");
+    else
+        (void)snprintf(text, 256, "a bad Repository is refused: %.220s", e->msg);
+    if (good || rc < 0)
+        return 0;
+    return error_set(e, ERR_INVALID,
+                     "a bad Repository was accepted: the kinds are of another version than the operator; upgrade the "
+                     "release with crds.install=true");
+}
+
+int check_install_leader(struct apiserver *api, const char *ns, const char *lease, int64_t now_s, char text[256],
+                         struct error *e)
+{
+    json_t *o = NULL;
+    const char *holder;
+    int64_t renewed_s = 0;
+    int rc = apiserver_get(api, kind_get(KIND_LEASE), ns, lease, &o, e);
+
+    if (rc < 0)
+        return error_wrap(e, rc, "no operator has ever had the lead here");
+    holder = json_text(o, "spec.holderIdentity");
+    if (!*holder || str_parse_time(str_of(json_text(o, "spec.renewTime")), &renewed_s) < 0)
+        rc = error_set(e, ERR_INVALID, "Lease %s/%s has no holder: does a pod of the operator run?", ns, lease);
+    else if (now_s - renewed_s > LEADER_SILENT_S)
+        rc = error_set(e, ERR_INVALID, "Lease %s/%s: %.127s has been silent for %lld s; does a pod of the "
+                       "operator run?", ns, lease, holder, (long long)(now_s - renewed_s));
+    else
+        (void)snprintf(text, 256, "%.200s has the lead", holder);
+    json_decref(o);
+    return rc;
+}
+
+static bool tell(int rc, const char *text, const struct error *e)
+{
+    (void)printf("%s: %s\n", rc < 0 ? "FAILED" : "ok", rc < 0 ? e->msg : text);
+    return rc == 0;
+}
+
+static int run(struct job *j, const struct check_flags *f, const char *const *envp)
+{
+    struct apiserver *api;
+    struct error e;
+    char text[256];
+    const char *ns;
+    bool good;
+
+    if (apiserver_open(j, f->kubeconfig, f->master, envp, &api, &e) < 0) {
+        (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+        return 1;
+    }
+    ns = apiserver_namespace(api);
+    good = tell(check_install_repository(api, ns, true, text, &e), text, &e);
+    good = tell(check_install_repository(api, ns, false, text, &e), text, &e) && good;
+    good = tell(check_install_leader(api, ns, f->fullname, env_wall_ms(j->env) / 1000, text, &e), text, &e) && good;
+    apiserver_free(api);
+    return good ? 0 : 1;
+}
+
+int check_install_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
+{
+    struct check_flags flags;
+    struct error e;
+    int status = 0;
+
+    if (config_parse(&spec, argc, argv, envp, &flags, NULL, NULL, &e) < 0) {
+        (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+        status = 2;
+    } else if (flags.help) {
+        config_help(&spec, stdout);
+    } else {
+        status = run(j, &flags, envp);
+    }
+    config_done(&spec, &flags);
+    return status;
+}

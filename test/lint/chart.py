@@ -1,0 +1,238 @@
+#!/usr/bin/env python3
+"""Lint of the Helm chart: chart.py SOURCE_DIR [BUILD_DIR]. Prints what is wrong; exit code 1 if anything is.
+
+- helm lint passes, and each profile and switch renders to well-formed objects, no two of the same name;
+- the schema refuses values that do not exist, and describes exactly those that do;
+- every value is used by a template, every flag the templates set is one that stashd has;
+- versions agree with the project's;
+- the operator's rights and those of Jobs are the ones that chart/README.md documents.
+Helm is the one of $HELM, else of the machine, else built by test/e2e/kube/build.
+"""
+import functools
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import yaml
+
+ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+CHART = ROOT / "chart"
+FULL = "stashd"
+KINDS_THERE = "stash.appscode.com/v1beta1/Function"
+problems = []
+
+
+def wrong(where, what):
+    problems.append(f"{where}: {what}")
+
+
+def find_helm():
+    helm = os.environ.get("HELM") or shutil.which("helm")
+    if helm:
+        return helm
+    folder = subprocess.run([ROOT / "test/e2e/kube/build", "helm"], check=True, stdout=subprocess.PIPE, text=True)
+    return str(pathlib.Path(folder.stdout.strip()) / "helm")
+
+
+def helm(verb, *args):
+    return subprocess.run([HELM, verb, *args, "--kube-version", "1.36.0"], capture_output=True, text=True)
+
+
+@functools.cache
+def render(*args):
+    """Objects of the chart as release "stashd" in namespace "stash", or None with a problem noted."""
+    done = helm("template", FULL, str(CHART), "--namespace", "stash", *args)
+    if done.returncode:
+        wrong("helm template " + " ".join(args), done.stderr.strip())
+        return None
+    return [thing for thing in yaml.safe_load_all(done.stdout) if thing]
+
+
+def key(thing):
+    return thing["kind"], thing["metadata"].get("namespace", ""), thing["metadata"]["name"]
+
+
+def is_hook(thing, event):
+    return event in (thing["metadata"].get("annotations") or {}).get("helm.sh/hook", "").split(",")
+
+
+# --- rendering ------------------------------------------------------------------------------------
+
+EVERYTHING = ("metrics.serviceMonitor.enabled=true,metrics.prometheusRule.enabled=true,metrics.dashboard.enabled=true,"
+              "networkPolicy.enabled=true,guard.enabled=true,watchNamespace=shop,secrets.access=listed,"
+              "secrets.lendingNamespaces={shop},priorityClassName=p,serviceAccount.annotations.a=b,podAnnotations.a=b,"
+              "podLabels.a=b,extraArgs={--x},imagePullSecrets[0].name=s,networkPolicy.apiServerCIDRs={10.0.0.0/8}")
+PROFILES = {
+    "defaults": [],
+    "scale": ["-f", str(CHART / "values-scale.yaml")],
+    "secure": ["-f", str(CHART / "values-secure.yaml")],
+    "upgrade": ["--api-versions", KINDS_THERE],
+    "everything": ["--set", EVERYTHING],
+    "external": ["--set", "metrics.pushgateway.mode=external,metrics.pushgateway.url=http://gateway:9091"],
+    "least": ["--set", "metrics.enabled=false,metrics.pushgateway.mode=none,rbac.create=false,crds.install=false,"
+                       "catalog.defaults=false,catalog.xtradb.enabled=false,catalog.mariadb.enabled=false,"
+                       "serviceAccount.create=false,serviceAccount.name=mine,apf.enabled=false,replicaCount=1,"
+                       "guard.enabled=false"],
+}
+
+
+def check_profiles():
+    for name, args in PROFILES.items():
+        objects = render(*args)
+        if objects is None:
+            continue
+        lint = helm("lint", "--strict", str(CHART), *[a for a in args if a not in ("--api-versions", KINDS_THERE)])
+        if lint.returncode:
+            wrong(f"helm lint, {name}", lint.stdout.strip())
+        seen = set()
+        for thing in objects:
+            if is_hook(thing, "pre-delete"):
+                continue
+            if key(thing) in seen:
+                wrong(name, f"{key(thing)} twice")
+            seen.add(key(thing))
+            if not (thing["metadata"].get("labels") or {}):
+                wrong(name, f"{key(thing)} has no labels")
+        kinds = [thing["kind"] for thing in objects]
+        if name != "least" and (kinds.count("CustomResourceDefinition") != 10 or "Deployment" not in kinds):
+            wrong(name, f"{kinds.count('CustomResourceDefinition')} CRDs, not 10, or no Deployment")
+        hooks = [thing for thing in objects if thing["kind"] in ("Function", "Task") and is_hook(thing, "post-install")]
+        if bool(hooks) != (name not in ("upgrade", "least")):
+            wrong(name, f"{len(hooks)} objects of the catalogue are hooks")
+
+
+def check_names():
+    """Another release has names of its own, everywhere; the plain files are what the default names render to."""
+    done = helm("template", "other", str(CHART), "--namespace", "elsewhere", "--set", "metrics.serviceMonitor.enabled=true")
+    for thing in yaml.safe_load_all(done.stdout):
+        if not thing or thing["kind"] in ("CustomResourceDefinition", "Function", "Task"):
+            continue
+        text = json.dumps(thing)
+        if not thing["metadata"]["name"].startswith("other-stashd"):
+            wrong("release other", f"{key(thing)} has another's name")
+        if '"namespace": "stash"' in text or '"stash"' in json.dumps(thing["metadata"].get("namespace")):
+            wrong("release other", f"{key(thing)} is in namespace stash")
+    rendered = {key(thing): thing for thing in render("--api-versions", KINDS_THERE) or []}
+    for path in sorted(CHART.glob("manifests/*/*.yaml")):
+        for plain in yaml.safe_load_all(path.read_text()):
+            thing = rendered.get(key(plain))
+            if thing is None:
+                wrong(path.relative_to(ROOT), f"{key(plain)} is not in the chart")
+            elif [thing.get(part) for part in ("rules", "roleRef", "subjects", "spec")] != [
+                    plain.get(part) for part in ("rules", "roleRef", "subjects", "spec")]:
+                wrong(path.relative_to(ROOT), f"{key(plain)} differs in the chart")
+
+
+# --- values ---------------------------------------------------------------------------------------
+
+def leaves(values, schema, path=()):
+    """Paths of values.yaml down to where the schema says that anything goes; says where the two differ."""
+    properties = schema.get("properties")
+    if properties is None:
+        yield path
+        return
+    for name in sorted(set(properties) ^ set(values)):
+        if path or name != "global":
+            wrong("values.schema.json", f"{'.'.join((*path, name))} is in one of values.yaml and its schema only")
+    if schema.get("additionalProperties") is not False:
+        wrong("values.schema.json", f"{'.'.join(path)} allows unknown values")
+    for name in sorted(set(properties) & set(values)):
+        yield from leaves(values[name], properties[name], (*path, name))
+
+
+def check_values():
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    paths = list(leaves(values, schema))
+    templates = "\n".join(path.read_text() for path in sorted(CHART.glob("templates/**/*"))
+                          if path.is_file() and path.parent.name != "crds")
+    for path in paths:
+        # With "with" and "range" a template names the last parts only.
+        if not any(re.search(r"\." + r"\.".join(path[i:]) + r"\b", templates) for i in range(len(path))):
+            wrong("values.yaml", f"{'.'.join(path)} is not used")
+    for unknown in ("nosuch", "catalog.mariadb.image.nosuch"):  # Helm minds the schema, and leaves() has seen all of it
+        if "nosuch" not in helm("template", FULL, str(CHART), "--set", unknown + "=1").stderr:
+            wrong("values.schema.json", f"{unknown} is accepted")
+    comments = re.findall(r"^ *#", (CHART / "values.yaml").read_text(), re.M)
+    return len(paths), len(comments)
+
+
+def check_flags():
+    settings = (ROOT / "core/cmd/stashd_settings.c").read_text()
+    known = set(re.findall(r'^    \{"([a-z-]+)", CFG_', settings, re.M))
+    for name, args in PROFILES.items():
+        for thing in render(*args) or []:
+            if thing["kind"] != "Deployment":
+                continue
+            for arg in thing["spec"]["template"]["spec"]["containers"][0]["args"]:
+                flag = arg.split("=")[0].removeprefix("--")
+                if flag not in known and flag != "x":
+                    wrong(name, f"stashd has no flag {arg}")
+
+
+def check_versions():
+    version = re.search(r"project\(stashd VERSION ([0-9.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    if chart["version"] != version or chart["appVersion"] != version:
+        wrong("Chart.yaml", f"version and appVersion are not {version}")
+
+
+# --- rights ---------------------------------------------------------------------------------------
+
+def rights(role):
+    """(group, resource, verbs, names) of each line, as the table has them."""
+    for rule in role["rules"]:
+        for group in rule["apiGroups"]:
+            for resource in rule["resources"]:
+                names = " ".join(name.removeprefix(FULL) or FULL for name in rule.get("resourceNames", []))
+                plural, _, part = resource.partition("/")
+                yield f"{plural}.{group}".rstrip(".") + (f"/{part}" if part else ""), " ".join(rule["verbs"]), names
+
+
+def documented():
+    """Rows of the tables in README.md: role, resource, verbs, names."""
+    rows = set()
+    for line in (CHART / "README.md").read_text().splitlines():
+        cells = [cell.strip().strip("`") for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 4:
+            rows.add(tuple(cells))
+    return rows
+
+
+def check_rights():
+    actual = set()
+    for thing in render("--api-versions", KINDS_THERE) or []:
+        if thing["kind"] in ("ClusterRole", "Role") and not is_hook(thing, "test"):
+            role = f"{thing['kind']} {thing['metadata']['name']}"
+            actual |= {(role, *line) for line in rights(thing)}
+    told = documented()
+    for row in sorted(actual - told):
+        wrong("chart/README.md", "does not tell: | " + " | ".join(f"`{c}`" if i < 2 else c for i, c in enumerate(row)) + " |")
+    for row in sorted(told - actual):
+        wrong("chart/README.md", f"tells a right that nobody has: {row}")
+    return len(actual)
+
+
+HELM = find_helm()
+
+
+def main():
+    check_profiles()
+    check_names()
+    n_values, n_comments = check_values()
+    check_flags()
+    check_versions()
+    n_rights = check_rights()
+    for problem in problems:
+        print(problem)
+    print(f"{len(PROFILES)} profiles, {n_values} values with {n_comments} lines of comment, {n_rights} rights, "
+          f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
