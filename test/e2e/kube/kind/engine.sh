@@ -106,7 +106,7 @@ tidy_docker() {
   old=$(docker ps -aq)
   [ -z "$old" ] || xargs docker rm -fv <<<"$old" >/dev/null
   docker volume prune -f >/dev/null
-  docker image prune -f >/dev/null
+  docker image prune -f --filter until=168h >/dev/null # younger ones spare the next build its steps
 }
 
 engine_stop() {
