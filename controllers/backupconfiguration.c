@@ -10,6 +10,7 @@
 #include "controllers/access.h"
 #include "controllers/condition.h"
 #include "controllers/repository.h"
+#include "controllers/trigger.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 
@@ -33,6 +34,8 @@ struct view {
     const char *target_text; /* "AppBinding demo/db" */
     const char *denied;      /* why it may not be looked at */
     const char *problems;    /* joined by "; "; "" */
+    struct trigger_look trigger;
+    bool cronjob_failed;     /* all but the CronJob is as it should be */
     enum phase phase;        /* that it should be in */
     json_t *conditions;      /* as they should be */
 };
@@ -71,7 +74,7 @@ static const char *task_name(const struct world *w, const char *own, bool app, c
     return a ? kobj_text(a, "spec.parameters.stash.addon.backupTask.name") : own;
 }
 
-static bool is_at_rest(const struct world *w, const struct kobj *self)
+static bool is_at_rest(struct world *w, const struct kobj *self)
 {
     static const char *const types[] = {"RepositoryFound", "BackendSecretFound", "ValidationPassed",
                                         "BackupTargetFound", "CronJobCreated"};
@@ -90,7 +93,7 @@ static bool is_at_rest(const struct world *w, const struct kobj *self)
         return false;
     if (app && !find_app(w, self->ns, name))
         return false;
-    return repository_at_rest(w, self) &&
+    return repository_at_rest(w, self) && trigger_at_rest(w, self) &&
            cache_find(world_cache(w), kind_get(KIND_TASK), NULL,
                       task_name(w, kobj_text(self, "spec.task.name"), app, ns[0] ? ns : self->ns, name));
 }
@@ -140,6 +143,7 @@ static void check_task(struct world *w, const struct view *v, struct buf *out)
 
 static void find_problems(struct world *w, struct view *v)
 {
+    const char *own;
     struct buf out;
 
     buf_init(&out, LIMIT_MESSAGE);
@@ -149,6 +153,8 @@ static void find_problems(struct world *w, struct view *v)
         buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.refusal);
     if (v->repository.problem)
         buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.problem);
+    if ((own = trigger_problem(&v->trigger, w)) != NULL)
+        buf_printf(&out, "%s%s", out.len ? "; " : "", own);
     v->problems = arena_strdup(world_arena(w), out.data); /* cut text is still a text */
     buf_done(&out);
 }
@@ -188,7 +194,6 @@ static enum phase phase_of(const json_t *conditions)
 static void set_conditions(struct world *w, struct view *v)
 {
     int64_t now_s = world_now_s(w);
-    bool scheduled = json_text(v->doc, "spec.schedule")[0] != '\0';
 
     v->conditions = arena_json(world_arena(w), condition_copy(v->doc));
     repository_set_conditions(&v->repository, v->conditions, now_s);
@@ -199,10 +204,9 @@ static void set_conditions(struct world *w, struct view *v)
                       "the specification is valid");
     set_target_condition(v, now_s);
     v->phase = phase_of(v->conditions);
-    if (v->phase == READY)
-        condition_set(v->conditions, now_s, "CronJobCreated", "True", "CronJobCreationSucceeded", "%s",
-                      scheduled ? "the operator itself triggers the sessions, there is no CronJob"
-                                : "no schedule: sessions are made by hand only");
+    v->cronjob_failed = v->phase == READY && !trigger_set_condition(&v->trigger, v->conditions, now_s);
+    if (v->cronjob_failed)
+        v->phase = NOT_READY;
 }
 
 static bool has_finalizer(const json_t *doc)
@@ -233,6 +237,7 @@ static int observe(struct world *w, const struct kobj *self, void *view)
         return DELETING;
     repository_look(w, self->ns, json_at(v->doc, "spec.repository"), &v->repository);
     look_at_target(w, v);
+    trigger_look(w, self, v->doc, &v->trigger);
     if (world_waiting(w))
         return PHASE_REST;
     find_problems(w, v);
@@ -271,6 +276,7 @@ static void write_status(const void *view, struct world *w, struct plan *p)
     const struct view *v = view;
     const json_t *old = json_at(v->doc, "status.conditions");
 
+    trigger_before_status(&v->trigger, w, p, v->phase == READY, v->phase == INVALID);
     plan_status(p, json_pack("{s:I, s:O, s:s}", "observedGeneration", (json_int_t)v->self->generation, "conditions",
                              v->conditions, "phase", phases[v->phase]));
     if (v->phase == INVALID &&
@@ -279,10 +285,36 @@ static void write_status(const void *view, struct world *w, struct plan *p)
     repository_warn(p, old, v->conditions);
     if (condition_fails_anew(old, v->conditions, "BackupTargetFound"))
         plan_event(p, "Warning", "Target Not Found", "%s", condition_message(v->conditions, "BackupTargetFound"));
+    if (condition_fails_anew(old, v->conditions, "CronJobCreated"))
+        plan_event(p, "Warning", "CronJob Creation Failed", "%s", condition_message(v->conditions, "CronJobCreated"));
+    trigger_after_status(&v->trigger, w, p, v->phase == READY);
     if (v->target == ABSENT && v->target_is_claim) /* claims of users are not watched (multitenancy.md 6) */
         plan_wake_at(p, world_now_s(w) + CLAIM_RETRY_S);
     if (v->target == DENIED)
         plan_wake_at(p, world_now_s(w) + ACCESS_RETRY_S);
+}
+
+static bool runs_unrecorded(const void *view)
+{
+    const struct view *v = view;
+
+    return trigger_must_record(&v->trigger);
+}
+
+/* The change of the record brings the next pass, which goes on. */
+static void record_runs(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+
+    (void)w;
+    trigger_record(&v->trigger, p);
+}
+
+static bool cronjob_failed(const void *view)
+{
+    const struct view *v = view;
+
+    return v->cronjob_failed;
 }
 
 static bool repository_missing(const void *view)
@@ -317,8 +349,10 @@ static const struct rule rules[] = {
     {DELETING,  has_upstream_finalizer, drop_finalizer, DELETING,  "FinalizerDropped"    },
     {DELETING,  NULL,                   NULL,           DELETING,  "Deleted"             },
     {PHASE_ANY, has_upstream_finalizer, drop_finalizer, PHASE_ANY, "FinalizerDropped"    },
+    {PHASE_ANY, runs_unrecorded,        record_runs,    PHASE_ANY, "RunsRecorded"        },
     {PHASE_ANY, repository_missing,     write_status,   NOT_READY, "RepositoryMissing"   },
     {PHASE_ANY, is_invalid,             write_status,   INVALID,   "ValidationFailed"    },
+    {PHASE_ANY, cronjob_failed,         write_status,   NOT_READY, "CronJobMissing"      },
     {PHASE_ANY, secret_missing,         write_status,   NOT_READY, "StorageSecretMissing"},
     {PHASE_ANY, target_missing,         write_status,   NOT_READY, "TargetMissing"       },
     {PHASE_ANY, NULL,                   write_status,   READY,     "Ready"               },
@@ -427,6 +461,9 @@ static const struct watched watches[] = {
     {KIND_APPBINDING, wake_users_of_app, app_changed},
     {KIND_TASK, wake_users_of_task, never},
     {KIND_NAMESPACE, wake_invokers_of_namespace, NULL},
+    {KIND_CRONJOB, trigger_wake_invoker, trigger_cronjob_changed},
+    {KIND_SERVICEACCOUNT, trigger_wake_of_account, never},
+    {KIND_ROLEBINDING, trigger_wake_of_account, never},
 };
 
 const struct controller backupconfiguration_controller = {

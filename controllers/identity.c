@@ -2,11 +2,13 @@
  * identity: see identity.h. Accounts and bindings are applied (server-side apply: wholly ours), and only when the cache
  * does not show them, so a backup in a settled namespace costs no request here. The ClusterRoles come with the chart.
  *
- * The controller's kind is the Namespace, but it runs only when an invoker of that namespace was deleted: with the last
- * one the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage collection.
+ * The controller's kind is the Namespace, but it runs only when an invoker or a CronJob of that namespace was deleted:
+ * with the last one the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage
+ * collection.
  */
 #include "controllers/identity.h"
 
+#include "controllers/trigger.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -27,6 +29,14 @@ static json_t *metadata(const char *name, const char *component, const struct ko
     return meta;
 }
 
+static const struct {
+    const char *account, *component, *cluster_role;
+} roles[] = {
+    [IDENTITY_BACKUP] = {"stash-backup", "stash-backup", "backup-job"},
+    [IDENTITY_RESTORE] = {"stash-restore", "stash-restore", "restore-job"},
+    [IDENTITY_TRIGGER] = {"stash-trigger", "stash-backup", "cron-job"},
+};
+
 static void ensure_account(struct world *w, struct plan *p, const char *ns, const char *name,
                            const struct identity_want *want, const struct kobj *owner)
 {
@@ -35,27 +45,36 @@ static void ensure_account(struct world *w, struct plan *p, const char *ns, cons
 
     if (cache_find(world_cache(w), k, ns, name))
         return;
-    meta = metadata(name, want->restore ? "stash-restore" : "stash-backup", owner);
+    meta = metadata(name, roles[want->role].component, owner);
     if (owner && json_object_size(want->annotations))
         json_object_set_new(meta, "annotations", json_deep_copy(want->annotations));
     plan_apply(p, k, ns, json_pack("{s:o}", "metadata", meta));
 }
 
+/* Another account in it: the user chose anew. */
+static bool has_binding(const struct cache *c, const char *ns, const char *name, const char *account)
+{
+    const struct kobj *have = cache_find(c, kind_get(KIND_ROLEBINDING), ns, name);
+    char label[256];
+
+    return have &&
+           str_same(kobj_get(have, "label:" ACCOUNT_LABEL), str_shorten_name(str_of(account), 63, false, label));
+}
+
 static void ensure_binding(struct world *w, struct plan *p, const char *ns, const char *name, const char *account,
-                           bool restore, const struct kobj *owner)
+                           enum identity_role r, const struct kobj *owner)
 {
     const struct kind *k = kind_get(KIND_ROLEBINDING);
-    const struct kobj *have = cache_find(world_cache(w), k, ns, name);
     char label[256];
     const char *role;
     json_t *meta;
 
-    (void)str_shorten_name(str_of(account), 63, false, label);
-    if (have && str_same(kobj_get(have, "label:" ACCOUNT_LABEL), label)) /* another one: the user chose anew */
+    if (has_binding(world_cache(w), ns, name, account))
         return;
-    meta = metadata(name, restore ? "stash-restore" : "stash-backup", owner);
-    json_object_set_new(json_object_get(meta, "labels"), ACCOUNT_LABEL, json_string(label));
-    role = arena_printf(world_arena(w), "%s-%s-job", world_settings(w)->fullname, restore ? "restore" : "backup");
+    meta = metadata(name, roles[r].component, owner);
+    json_object_set_new(json_object_get(meta, "labels"), ACCOUNT_LABEL,
+                        json_string(str_shorten_name(str_of(account), 63, false, label)));
+    role = arena_printf(world_arena(w), "%s-%s", world_settings(w)->fullname, roles[r].cluster_role);
     plan_apply(p, k, ns,
                json_pack("{s:o, s:{s:s, s:s, s:s}, s:[{s:s, s:s, s:s}]}", "metadata", meta, "roleRef", "apiGroup",
                          "rbac.authorization.k8s.io", "kind", "ClusterRole", "name", role, "subjects", "kind",
@@ -78,21 +97,21 @@ const char *identity_own_name(struct world *w, const struct kobj *invoker, size_
 const char *identity_ensure(struct world *w, struct plan *p, const struct identity_want *want)
 {
     const char *ns = want->invoker->ns, *own = identity_own_name(w, want->invoker, want->index);
-    const char *shared = want->restore ? "stash-restore" : "stash-backup";
+    const char *shared = roles[want->role].account;
 
     if (want->user_account && want->user_account[0]) {
-        ensure_binding(w, p, ns, own, want->user_account, want->restore, want->invoker);
+        ensure_binding(w, p, ns, want->binding ? want->binding : own, want->user_account, want->role, want->invoker);
         return want->user_account;
     }
     /* An account of U's name that is there already may be trusted by name in some cloud: it stays in use. */
-    if (want->own || json_object_size(want->annotations) ||
-        cache_find(world_cache(w), kind_get(KIND_SERVICEACCOUNT), ns, own)) {
+    if (want->role != IDENTITY_TRIGGER && (want->own || json_object_size(want->annotations) ||
+                                           cache_find(world_cache(w), kind_get(KIND_SERVICEACCOUNT), ns, own))) {
         ensure_account(w, p, ns, own, want, want->invoker);
-        ensure_binding(w, p, ns, own, own, want->restore, want->invoker);
+        ensure_binding(w, p, ns, own, own, want->role, want->invoker);
         return own;
     }
     ensure_account(w, p, ns, shared, want, NULL);
-    ensure_binding(w, p, ns, shared, shared, want->restore, NULL);
+    ensure_binding(w, p, ns, shared, shared, want->role, NULL);
     return shared;
 }
 
@@ -100,11 +119,12 @@ const char *identity_ensure(struct world *w, struct plan *p, const struct identi
 
 struct view {
     const struct kobj *self;
-    bool has_backups, has_restores;
+    bool has_backups, has_restores, has_triggers;
 };
 
 struct search {
     const char *ns;
+    const struct operator_settings *by_cronjobs; /* only invokers whose sessions CronJobs make; NULL: any */
     bool found;
 };
 
@@ -112,13 +132,15 @@ static bool in_namespace(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
 
-    s->found = str_same(o->ns, s->ns) && !o->deleting;
+    s->found = str_same(o->ns, s->ns) && !o->deleting &&
+               (!s->by_cronjobs || trigger_of(s->by_cronjobs, o) == TRIGGER_CRONJOB);
     return !s->found;
 }
 
-static bool has_any(const struct cache *c, enum kind_id kind, const char *ns)
+static bool has_any(const struct cache *c, enum kind_id kind, const char *ns,
+                    const struct operator_settings *by_cronjobs)
 {
-    struct search s = {.ns = ns};
+    struct search s = {.ns = ns, .by_cronjobs = by_cronjobs};
 
     cache_each(c, kind_get(kind), in_namespace, &s);
     return s.found;
@@ -132,8 +154,11 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     if (self->deleting)
         return PHASE_REST; /* the namespace takes all with it */
     v->self = self;
-    v->has_backups = has_any(c, KIND_BACKUPCONFIGURATION, self->name) || has_any(c, KIND_BACKUPBATCH, self->name);
-    v->has_restores = has_any(c, KIND_RESTORESESSION, self->name) || has_any(c, KIND_RESTOREBATCH, self->name);
+    v->has_backups = has_any(c, KIND_BACKUPCONFIGURATION, self->name, NULL) ||
+                     has_any(c, KIND_BACKUPBATCH, self->name, NULL);
+    v->has_restores = has_any(c, KIND_RESTORESESSION, self->name, NULL) ||
+                      has_any(c, KIND_RESTOREBATCH, self->name, NULL);
+    v->has_triggers = has_any(c, KIND_BACKUPCONFIGURATION, self->name, world_settings(w));
     return 0;
 }
 
@@ -141,7 +166,7 @@ static bool something_unused(const void *view)
 {
     const struct view *v = view;
 
-    return !v->has_backups || !v->has_restores;
+    return !v->has_backups || !v->has_restores || !v->has_triggers;
 }
 
 /* Only what carries our label: the watches of accounts and bindings select it, so what the cache has is ours. */
@@ -165,6 +190,8 @@ static void drop_unused(const void *view, struct world *w, struct plan *p)
         drop_pair(w, p, v->self->name, "stash-backup");
     if (!v->has_restores)
         drop_pair(w, p, v->self->name, "stash-restore");
+    if (!v->has_triggers)
+        drop_pair(w, p, v->self->name, "stash-trigger");
 }
 
 static void wake_namespace_of_deleted(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
@@ -185,6 +212,7 @@ static const struct watched watches[] = {
     {.kind = KIND_BACKUPBATCH, .map = wake_namespace_of_deleted},
     {.kind = KIND_RESTORESESSION, .map = wake_namespace_of_deleted},
     {.kind = KIND_RESTOREBATCH, .map = wake_namespace_of_deleted},
+    {.kind = KIND_CRONJOB, .map = wake_namespace_of_deleted}, /* its invoker may be the operator's again */
 };
 
 const struct controller identity_controller = {

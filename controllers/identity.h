@@ -1,17 +1,26 @@
 /*
- * identity: the ServiceAccounts that Jobs run as (multitenancy.md 2.5). Per namespace one stash-backup and one
- * stash-restore with one RoleBinding each, applied when first needed, gone with the namespace's last invoker
- * (identity_controller). An account of its own, named <ik>-<in>-<i>, only where one is asked for.
+ * identity: the ServiceAccounts that Jobs run as (multitenancy.md 2.5). Per namespace one stash-backup, one
+ * stash-restore and one stash-trigger with a RoleBinding each, applied when first needed, gone with the namespace's
+ * last invoker that needs it (identity_controller). An account of its own, named <ik>-<in>-<i>, only where one is asked
+ * for.
  */
 #ifndef STASHD_IDENTITY_H
 #define STASHD_IDENTITY_H
 
 #include "controllers/controller.h"
 
+enum identity_role {
+    IDENTITY_BACKUP,  /* stash-backup, ClusterRole -backup-job */
+    IDENTITY_RESTORE, /* stash-restore, -restore-job */
+    IDENTITY_TRIGGER, /* stash-trigger, -cron-job: it needs no account of its own, so index, annotations and own count
+                       * for nothing */
+};
+
 struct identity_want {
-    bool restore;                /* stash-restore and -restore-job instead of stash-backup and -backup-job */
+    enum identity_role role;
     const struct kobj *invoker;  /* its namespace is the Jobs'; owner of what is not shared */
     size_t index;                /* of the target, for U's name */
+    const char *binding;         /* name of user_account's binding; NULL: U's name */
     const char *user_account;    /* runtimeSettings.pod.serviceAccountName: only bound, never made; NULL or "" */
     const json_t *annotations;   /* serviceAccountAnnotations: an account of its own; NULL */
     bool own;                    /* an account of its own for another reason (foreign Repository, exec hook) */

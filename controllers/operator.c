@@ -22,6 +22,7 @@ static const struct {
     {KIND_BACKUPBATCH, NULL},     {KIND_BACKUPSESSION, NULL},       {KIND_RESTORESESSION, NULL},
     {KIND_RESTOREBATCH, NULL},    {KIND_TASK, NULL},                {KIND_FUNCTION, NULL},
     {KIND_APPBINDING, NULL},      {KIND_JOB, ours_only},            {KIND_POD, ours_only},
+    {KIND_CRONJOB, ours_only},
     {KIND_PVC, ours_only},        {KIND_SERVICEACCOUNT, ours_only}, {KIND_ROLEBINDING, ours_only},
 };
 enum { N_WATCHES = sizeof(watched_kinds) / sizeof(watched_kinds[0]) };
@@ -203,7 +204,7 @@ struct operator *operator_new(const struct operator_options *o)
     op->o = *o;
     op->cache = cache_new(env_random(o->env), changed, op);
     controllers_index(op->cache);
-    op->scheduler = scheduler_new(o->env, op->cache, due, op);
+    op->scheduler = scheduler_new(o->env, &(struct schedule_context){op->cache, o->settings}, due, op);
     op->events = kube_events_new(o->kube);
     operator_metrics_init(&op->metrics, o->registry, o->settings);
     registry_on_collect(o->registry, collect, op);

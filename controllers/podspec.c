@@ -11,8 +11,8 @@
 
 enum { SECRET_MODE = 0440, TOKEN_MODE = 0444, TOKEN_SECONDS = 3600, GRACE_S = 60 };
 
-/* uid, gid and group of files; users may override each. */
-enum { UID_WORKER = 65535, UID_DATABASE = 1001 };
+/* uid, gid and group of files of one that writes a database's files; users may override each. */
+enum { UID_DATABASE = 1001 };
 
 static void add_secret(json_t *volumes, const char *volume, const char *secret)
 {
@@ -41,7 +41,7 @@ static void add_app_secrets(json_t *volumes, const struct job_input *in, struct 
     }
 }
 
-static json_t *token_volume(void)
+json_t *podspec_token_volume(void)
 {
     return json_pack("{s:s, s:{s:i, s:[{s:{s:s, s:i}}, {s:{s:s, s:[{s:s, s:s}]}}, {s:{s:[{s:s, s:{s:s}}]}}]}}", "name",
                      "stash-token", "projected", "defaultMode", TOKEN_MODE, "sources", "serviceAccountToken", "path",
@@ -126,7 +126,7 @@ static int make_volumes(json_t *volumes, const struct job_input *in, const struc
     add_app_secrets(volumes, in, a);
     json_array_append_new(volumes, json_pack("{s:s, s:{s:s, s:s}}", "name", "stash-credentials", "emptyDir", "medium",
                                              "Memory", "sizeLimit", "16Mi"));
-    json_array_append_new(volumes, token_volume());
+    json_array_append_new(volumes, podspec_token_volume());
     return 0;
 }
 
@@ -147,11 +147,8 @@ static void merge_deep(json_t *into, const json_t *more)
     }
 }
 
-static json_t *pod_security(const struct job_input *in)
+json_t *podspec_security(int id, const json_t *user)
 {
-    bool is_physical = in->direction == DIRECTION_RESTORE && target_has_templates(json_at(in->unit, "target"));
-    int id = is_physical ? UID_DATABASE : UID_WORKER;
-    const json_t *user = json_at(in->unit, "runtimeSettings.pod.securityContext");
     json_t *out = json_pack("{s:i, s:i, s:i, s:b, s:{s:s}}", "runAsUser", id, "runAsGroup", id, "fsGroup", id,
                             "runAsNonRoot", 1, "seccompProfile", "type", "RuntimeDefault");
 
@@ -168,7 +165,7 @@ static bool is_empty(const json_t *value)
            (json_is_array(value) && !json_array_size(value)) || (json_is_object(value) && !json_object_size(value));
 }
 
-static void copy_settings(json_t *pod, const json_t *settings)
+void podspec_place(json_t *pod, const json_t *settings)
 {
     static const char *const keys[] = {
         "nodeSelector", "nodeName", "affinity", "schedulerName", "tolerations", "priorityClassName", "priority",
@@ -181,6 +178,14 @@ static void copy_settings(json_t *pod, const json_t *settings)
         if (!is_empty(value))
             json_object_set_new(pod, keys[i], json_deep_copy(value));
     }
+}
+
+static json_t *pod_security(const struct job_input *in)
+{
+    bool is_physical = in->direction == DIRECTION_RESTORE && target_has_templates(json_at(in->unit, "target"));
+
+    return podspec_security(is_physical ? UID_DATABASE : PODSPEC_UID_WORKER,
+                            json_at(in->unit, "runtimeSettings.pod.securityContext"));
 }
 
 /* Mounts that the invoker brings along are a tenant's. */
@@ -301,7 +306,7 @@ int podspec_make(const struct job_input *in, const struct resolved *r, const str
     json_object_set_new(pod, "enableServiceLinks", json_false());
     json_object_set_new(pod, "terminationGracePeriodSeconds", json_integer(GRACE_S));
     json_object_set_new(pod, "securityContext", pod_security(in));
-    copy_settings(pod, json_at(in->unit, "runtimeSettings.pod"));
+    podspec_place(pod, json_at(in->unit, "runtimeSettings.pod"));
     text = json_compact(pod);
     if (rc == 0 && strlen(text) > LIMIT_POD)
         rc = error_set(e, ERR_INVALID, "the pod is over %d bytes", LIMIT_POD);

@@ -34,6 +34,14 @@ struct podspec_options {
 int podspec_make(const struct job_input *in, const struct resolved *r, const struct podspec_options *o,
                  struct arena *a, json_t **ret, struct error *e) NODISCARD;
 
+/* Parts for other pods of ours; one reference each. */
+enum { PODSPEC_UID_WORKER = 65535 };
+json_t *podspec_token_volume(void); /* "stash-token": mount it at PODSPEC_TOKEN_DIR */
+/* The pod's security context: the restricted one with that uid and gid, and over it the user's (NULL fine). */
+json_t *podspec_security(int id, const json_t *user);
+/* runtimeSettings.pod (NULL fine) into a pod: where it runs, and with what. Not its account and security. */
+void podspec_place(json_t *pod, const json_t *settings);
+
 /* The container of step i; one reference. */
 json_t *podspec_container(const struct job_input *in, const struct resolved *r, size_t i,
                           const struct podspec_options *o, struct arena *a);

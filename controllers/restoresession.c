@@ -223,7 +223,7 @@ static void start(const void *view, struct world *w, struct plan *p)
     const json_t *pod = json_at(v->in.unit, "runtimeSettings.pod");
     const json_t *annotations = json_at(pod, "serviceAccountAnnotations");
     struct identity_want want = {
-        .restore = true,
+        .role = IDENTITY_RESTORE,
         .invoker = v->self,
         .user_account = json_text(pod, "serviceAccountName"),
         .annotations = json_object_size(annotations) ? annotations : NULL,

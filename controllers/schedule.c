@@ -31,11 +31,12 @@
 #include "controllers/schedule.h"
 
 #include "controllers/sessionspec.h"
+#include "controllers/trigger.h"
 #include "core/base/buf.h"
 #include "core/base/cron.h"
 #include "core/base/json.h"
 
-enum { DUE_MAX = 1000, AHEAD_MAX_S = 86400 };
+enum { DUE_MAX = 1000 };
 
 enum phase { TRIGGERS };
 static const char *const phases[] = {"", NULL};
@@ -80,37 +81,57 @@ static bool parse(const struct kobj *o, struct cron *ret)
            strcmp(kobj_text(o, "status.phase"), "Ready") == 0 && cron_parse(ret, str_of(schedule), NULL) == 0;
 }
 
-static bool read_schedule(const struct kobj *o, int64_t now_s, struct cron *cron, struct schedule *ret)
+void schedule_last(const struct kobj *o, int64_t now_s, struct schedule *ret)
 {
-    if (!parse(o, cron))
-        return false;
-    ret->offset_s = spread_of(o, cron);
     if (str_parse_time(str_of(kobj_get(o, "annotation:" SCHEDULE_ANNOTATION)), &ret->last_s) < 0)
         ret->last_s = o->created_s;
-    if (ret->last_s > now_s + AHEAD_MAX_S)
+    if (ret->last_s > now_s + SCHEDULE_AHEAD_MAX_S)
         ret->last_s = now_s;
-    return true;
 }
 
-bool schedule_of(const struct kobj *invoker, int64_t now_s, struct schedule *ret)
+void schedule_record(const struct kobj *o, int64_t last_s, struct plan *p)
+{
+    char text[32];
+
+    plan_patch(p, o->kind, o->ns, o->name, NULL, o->rv,
+               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
+                         str_format_time(last_s, text)));
+}
+
+static bool read_schedule(const struct schedule_context *c, const struct kobj *o, int64_t now_s, struct cron *cron,
+                          struct schedule *ret)
+{
+    enum trigger t = trigger_of(c->settings, o);
+    const struct kobj *cronjob;
+
+    if (t == TRIGGER_UNKNOWN || !parse(o, cron))
+        return false;
+    cronjob = t == TRIGGER_CRONJOB ? trigger_cronjob(c->cache, o) : NULL;
+    ret->until_s = cronjob ? cronjob->created_s : INT64_MAX;
+    ret->offset_s = spread_of(o, cron);
+    schedule_last(o, now_s, ret);
+    return !cronjob || cron_next(cron, ret->last_s) <= ret->until_s;
+}
+
+bool schedule_of(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, struct schedule *ret)
 {
     struct cron cron;
 
-    return read_schedule(invoker, now_s, &cron, ret);
+    return read_schedule(c, invoker, now_s, &cron, ret);
 }
 
-int64_t schedule_next(const struct kobj *invoker, int64_t now_s, int64_t after_s)
+int64_t schedule_next(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, int64_t after_s)
 {
     struct schedule s;
     struct cron cron;
     int64_t next;
 
-    if (!read_schedule(invoker, now_s, &cron, &s))
+    if (!read_schedule(c, invoker, now_s, &cron, &s))
         return INT64_MAX;
     if (after_s > s.last_s + s.offset_s)
         s.last_s = after_s - s.offset_s;
     next = cron_next(&cron, s.last_s);
-    return next == INT64_MAX ? next : next + s.offset_s;
+    return next == INT64_MAX || next > s.until_s ? INT64_MAX : next + s.offset_s;
 }
 
 /* ---- the look ---- */
@@ -159,7 +180,7 @@ static bool look_at_session(void *ctx, const struct kobj *o)
 static void count_outstanding(struct view *v, const struct cron *cron, const struct schedule *s, int64_t now_s,
                               int64_t catch_up_s)
 {
-    int64_t until_s = now_s - s->offset_s;
+    int64_t until_s = now_s - s->offset_s < s->until_s ? now_s - s->offset_s : s->until_s;
     int64_t t = cron_next(cron, s->last_s);
 
     v->last_s = s->last_s;
@@ -181,14 +202,15 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     struct schedule s;
     struct cron cron;
     struct look l = {v, &cron};
+    const struct schedule_context context = {world_cache(w), world_settings(w)};
     int64_t now_s = world_now_s(w), last_s;
     struct buf key;
 
     v->self = self;
-    if (!read_schedule(self, now_s, &cron, &s))
+    if (!read_schedule(&context, self, now_s, &cron, &s))
         return PHASE_REST;
     v->clock_was_ahead = str_parse_time(str_of(kobj_get(self, "annotation:" SCHEDULE_ANNOTATION)), &last_s) == 0 &&
-                         last_s > now_s + AHEAD_MAX_S;
+                         last_s > now_s + SCHEDULE_AHEAD_MAX_S;
     count_outstanding(v, &cron, &s, now_s, world_settings(w)->catch_up_s);
     v->too_late = v->latest_s + s.offset_s <= world_asked_s(w) - world_settings(w)->catch_up_s;
     buf_init(&key, 1024);
@@ -228,22 +250,13 @@ static bool still_waiting(const void *view)
     return v->waiting != NULL;
 }
 
-static void set_last(const struct view *v, struct plan *p, int64_t last_s)
-{
-    char text[32];
-
-    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, v->self->rv,
-               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
-                         str_format_time(last_s, text)));
-}
-
 static const char missed[] = "stash_operator_schedule_missed_total";
 
 static void forget_wrong_clock(const void *view, struct world *w, struct plan *p)
 {
     const struct view *v = view;
 
-    set_last(v, p, world_now_s(w));
+    schedule_record(v->self, world_now_s(w), p);
     plan_event(p, "Warning", "BackupSession Skipped",
                "the last handled time lay more than a day in the future: the clock was wrong");
 }
@@ -256,7 +269,7 @@ static void skip(const void *view, struct world *w, struct plan *p)
     char text[32];
 
     (void)w;
-    set_last(v, p, v->latest_s);
+    schedule_record(v->self, v->latest_s, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "too_late", (double)n);
@@ -270,7 +283,7 @@ static void coalesce(const void *view, struct world *w, struct plan *p)
     int64_t n = v->outstanding - v->made;
 
     (void)w;
-    set_last(v, p, v->latest_s);
+    schedule_record(v->self, v->latest_s, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "coalesced", (double)n);
@@ -288,7 +301,7 @@ static void make(const void *view, struct world *w, struct plan *p)
     if (!doc)
         return;
     plan_create(p, kind_get(KIND_BACKUPSESSION), v->self->ns, sessionspec_make(world_arena(w), doc, name, -1));
-    set_last(v, p, v->latest_s);
+    schedule_record(v->self, v->latest_s, p);
     plan_event(p, "Normal", "BackupSession Created", "BackupSession %s is due", name);
     if (n > 0)
         plan_count(p, missed, "coalesced", (double)n); /* into the one that is made */

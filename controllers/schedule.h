@@ -1,6 +1,7 @@
 /*
  * schedule: which due times of an invoker are outstanding, and the session for the latest of them (controllers.md 5.3,
- * multitenancy.md 4.3). The controller decides from records and the time alone; the scheduler wakes it.
+ * multitenancy.md 4.3). The controller decides from records and the time alone; the scheduler wakes it. Of an invoker
+ * that a CronJob triggers, only what was due before the CronJob was made is for here (trigger.c).
  */
 #ifndef STASHD_SCHEDULE_H
 #define STASHD_SCHEDULE_H
@@ -16,13 +17,26 @@ extern const struct controller schedule_controller;
 /* The plan of an invoker's schedule as its record has it. */
 struct schedule {
     int64_t last_s;   /* due times up to here are handled: the annotation, else the creation */
+    int64_t until_s;  /* due times after it are a CronJob's; INT64_MAX: none are */
     int64_t offset_s; /* spreading: what is due at t happens at t + offset */
 };
 
-/* False: it triggers nothing (not Ready, paused, no or a bad schedule, on its way out). */
-bool schedule_of(const struct kobj *invoker, int64_t now_s, struct schedule *ret);
+/* What a record is read with. */
+struct schedule_context {
+    const struct cache *cache;
+    const struct operator_settings *settings;
+};
+
+/* False: nothing is to be triggered from here: not Ready, paused, no or a bad schedule, on its way out, a CronJob's. */
+bool schedule_of(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, struct schedule *ret);
 /* When the controller should be woken next: the first due time that is not handled, which may have passed; INT64_MAX
  * when there is none. after_s: only later ones (INT64_MIN: all). */
-int64_t schedule_next(const struct kobj *invoker, int64_t now_s, int64_t after_s);
+int64_t schedule_next(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, int64_t after_s);
+
+/* Only last_s: a time that lies more than this ahead of the clock is not believed. */
+enum { SCHEDULE_AHEAD_MAX_S = 86400 };
+void schedule_last(const struct kobj *invoker, int64_t now_s, struct schedule *ret);
+/* Writes it, by the record that it was read from. */
+void schedule_record(const struct kobj *invoker, int64_t last_s, struct plan *p);
 
 #endif

@@ -1,7 +1,6 @@
 /* scheduler: see scheduler.h. */
 #include "controllers/scheduler.h"
 
-#include "controllers/schedule.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 #include "core/base/wheel.h"
@@ -15,7 +14,7 @@ struct entry {
 
 struct scheduler {
     struct env *env;
-    const struct cache *cache;
+    struct schedule_context context;
     struct wheel wheel;
     struct map entries; /* by "<ns>/<name>" */
     struct timer tick;
@@ -31,12 +30,13 @@ static int64_t wall_s(const struct scheduler *s)
     return env_wall_ms(s->env) / 1000;
 }
 
-struct scheduler *scheduler_new(struct env *env, const struct cache *cache, scheduler_fn *on_due, void *ctx)
+struct scheduler *scheduler_new(struct env *env, const struct schedule_context *context, scheduler_fn *on_due,
+                                void *ctx)
 {
     struct scheduler *s = mem_zalloc(sizeof(*s));
 
     s->env = env;
-    s->cache = cache;
+    s->context = *context;
     s->on_due = on_due;
     s->ctx = ctx;
     map_init(&s->entries, env_random(env));
@@ -93,7 +93,7 @@ static void wait_for_next(struct scheduler *s)
 /* Due times further away than a day are looked at again daily: the wheel stays small and a step of the clock is met. */
 static void put_in_wheel(struct scheduler *s, struct entry *e, int64_t after_s)
 {
-    int64_t now_s = wall_s(s), next = schedule_next(e->invoker, now_s, after_s);
+    int64_t now_s = wall_s(s), next = schedule_next(&s->context, e->invoker, now_s, after_s);
 
     if (next == INT64_MAX)
         return;
@@ -102,11 +102,11 @@ static void put_in_wheel(struct scheduler *s, struct entry *e, int64_t after_s)
     wheel_add(&s->wheel, &e->wheel, (uint64_t)(next < 0 ? 0 : next));
 }
 
-static bool triggers(const struct kobj *o)
+static bool triggers(const struct scheduler *s, const struct kobj *o)
 {
     struct schedule unused;
 
-    return schedule_of(o, 0, &unused);
+    return schedule_of(&s->context, o, wall_s(s), &unused);
 }
 
 static void set(struct scheduler *s, const struct kobj *o)
@@ -114,7 +114,7 @@ static void set(struct scheduler *s, const struct kobj *o)
     char *key = mem_printf("%s/%s", o->ns, o->name);
     struct entry *e = map_get(&s->entries, str_of(key));
 
-    if (!triggers(o)) {
+    if (!triggers(s, o)) {
         map_del(&s->entries, str_of(key));
         if (e)
             forget(s, e);
@@ -138,7 +138,7 @@ static void fire(struct scheduler *s, struct entry *e)
 {
     int64_t now_s = wall_s(s);
 
-    if (schedule_next(e->invoker, now_s, INT64_MIN) > now_s) { /* the daily look at a far one */
+    if (schedule_next(&s->context, e->invoker, now_s, INT64_MIN) > now_s) { /* the daily look at a far one */
         put_in_wheel(s, e, INT64_MIN);
         return;
     }
@@ -169,27 +169,45 @@ void scheduler_set_active(struct scheduler *s, bool active)
 {
     s->active = active;
     if (active)
-        cache_each(s->cache, kind_get(KIND_BACKUPCONFIGURATION), set_one, s);
+        cache_each(s->context.cache, kind_get(KIND_BACKUPCONFIGURATION), set_one, s);
     else
         forget_all(s);
     wait_for_next(s);
+}
+
+static void drop(struct scheduler *s, const struct kobj *o)
+{
+    AUTO_FREE char *key = mem_printf("%s/%s", o->ns, o->name);
+    struct entry *e = map_del(&s->entries, str_of(key));
+
+    if (e)
+        forget(s, e);
+}
+
+/* A CronJob that came or went: its invoker's schedule is its own, or ours. */
+static void set_invoker(struct scheduler *s, const struct kobj *cronjob)
+{
+    const struct kobj *o =
+        cache_find(s->context.cache, kind_get(KIND_BACKUPCONFIGURATION), cronjob->ns, cronjob->owner_name);
+
+    if (o && strcmp(o->uid, cronjob->owner_uid) == 0)
+        set(s, o);
 }
 
 void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj *old, const struct kobj *now)
 {
     struct scheduler *s = scheduler;
 
-    if (!s->active || k->id != KIND_BACKUPCONFIGURATION)
+    if (!s->active)
         return;
-    if (now) {
+    if (k->id == KIND_CRONJOB)
+        set_invoker(s, now ? now : old);
+    else if (k->id == KIND_BACKUPCONFIGURATION && now)
         set(s, now);
-    } else {
-        AUTO_FREE char *key = mem_printf("%s/%s", old->ns, old->name);
-        struct entry *e = map_del(&s->entries, str_of(key));
-
-        if (e)
-            forget(s, e);
-    }
+    else if (k->id == KIND_BACKUPCONFIGURATION)
+        drop(s, old);
+    else
+        return;
     wait_for_next(s);
 }
 

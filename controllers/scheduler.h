@@ -10,14 +10,15 @@
 #define STASHD_SCHEDULER_H
 
 #include "core/base/env.h"
-#include "k8s/cache.h"
+#include "controllers/schedule.h"
 
 struct scheduler; /* opaque: a handle */
 
 /* on_due at each due time that is not handled: wake the schedule controller for that invoker (borrowed). late_ms: by
  * the wall clock. */
 typedef void scheduler_fn(void *ctx, const struct kobj *invoker, int64_t late_ms);
-struct scheduler *scheduler_new(struct env *env, const struct cache *cache, scheduler_fn *on_due, void *ctx);
+struct scheduler *scheduler_new(struct env *env, const struct schedule_context *context, scheduler_fn *on_due,
+                                void *ctx);
 void scheduler_free(struct scheduler *s);
 
 /* From the engine's on_active: takes all invokers of the cache in, or forgets all. */

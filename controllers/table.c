@@ -2,6 +2,7 @@
 #include "controllers/controller.h"
 #include "controllers/backupconfiguration.h"
 #include "controllers/backupsession.h"
+#include "controllers/cronjob.h"
 #include "controllers/identity.h"
 #include "controllers/repository.h"
 #include "controllers/restoresession.h"
@@ -13,6 +14,7 @@ const struct controller *const controllers[] = {
     &backupsession_controller,
     &restoresession_controller,
     &schedule_controller,
+    &cronjob_controller,
     &identity_controller,
 };
 

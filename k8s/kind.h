@@ -28,6 +28,7 @@ enum kind_id {
     KIND_SERVICEACCOUNT,
     KIND_EVENT,
     KIND_JOB,
+    KIND_CRONJOB,
     KIND_ROLE,
     KIND_ROLEBINDING,
     KIND_LEASE,

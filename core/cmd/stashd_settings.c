@@ -27,7 +27,8 @@ static const struct config_item items[] = {
     {"concurrency", CFG_UINT, AT(concurrency), "64", 1, 4096, "objects worked on at once"},
     {"kube-api-qps", CFG_INT, AT(qps), "50", 0, 10000, "requests a second on behalf of objects; 0: no limit"},
     {"kube-api-burst", CFG_INT, AT(burst), "100", 1, 10000, "and at once"},
-    {"trigger", CFG_STRING, AT(trigger), "operator", 0, 0, "who makes sessions on schedule: operator"},
+    {"trigger", CFG_STRING, AT(trigger), "operator", 0, 0,
+     "who makes sessions on schedule: operator or cronjob; annotation stash.appscode.com/trigger overrides it"},
     {"secrets-access", CFG_STRING, AT(secrets_access), "none", 0, 0,
      "none, listed or cluster: where a foreign namespace may get a Repository's Secret"},
     {"secrets-lending-namespaces", CFG_LIST, AT(lending), NULL, 0, 0, "namespaces for secrets-access=listed"},
@@ -73,6 +74,7 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
     static const char *const access[] = {"none", "listed", "cluster", NULL};
     static const char *const auths[] = {"token", "open", NULL};
     static const char *const modes[] = {"embedded", "external", "none", NULL};
+    static const char *const triggers[] = {"operator", "cronjob", NULL};
     const char *ns = getenv("POD_NAMESPACE");
 
     if (!is_one_of(s->log_level, levels))
@@ -88,8 +90,8 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
     if (s->pushgateway_url[0] && strncmp(s->pushgateway_url, "http://", 7) != 0 &&
         strncmp(s->pushgateway_url, "https://", 8) != 0)
         return error_set(e, ERR_INVALID, "--pushgateway-url=%s: http:// or https:// is wanted", s->pushgateway_url);
-    if (strcmp(s->trigger, "operator") != 0)
-        return error_set(e, ERR_INVALID, "--trigger=%s: only operator is built in", s->trigger);
+    if (!is_one_of(s->trigger, triggers))
+        return error_set(e, ERR_INVALID, "--trigger=%s: operator or cronjob", s->trigger);
     if (s->namespaces.n > 1)
         return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
     if (strcmp(s->secrets_access, "listed") != 0 && s->lending.n)
@@ -114,6 +116,7 @@ void stashd_settings_operator(const struct stashd_settings *s, struct operator_s
         .job_default_timeout_s = s->job_timeout_ns / 1000000000,
         .pod_start_timeout_s = s->pod_start_ns / 1000000000,
         .catch_up_s = 600,
+        .by_cronjobs = strcmp(s->trigger, "cronjob") == 0,
     };
 }
 

@@ -179,6 +179,7 @@ static void a_last_time_far_in_the_future_is_not_believed(void **state)
 static void spreading_is_by_uid_and_at_most_half_a_gap(void **state)
 {
     struct test_world *w = *state;
+    const struct schedule_context context = {w->cache, &w->settings};
     bool differ = false;
     struct schedule first = {0}, s;
 
@@ -190,12 +191,12 @@ static void spreading_is_by_uid_and_at_most_half_a_gap(void **state)
         test_world_addf(w, config, "2026-03-01T01:00:00Z", "0 * * * *");
         test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", patch);
         o = cache_find(w->cache, kind_get(KIND_BACKUPCONFIGURATION), "demo", "db");
-        assert_true(schedule_of(o, w->now_ms / 1000, &s));
+        assert_true(schedule_of(&context, o, w->now_ms / 1000, &s));
         assert_in_range(s.offset_s, 0, 1799);
         if (i == 0)
             first = s;
         differ |= s.offset_s != first.offset_s;
-        assert_int_equal(schedule_next(o, w->now_ms / 1000, INT64_MIN), 1772330400 + s.offset_s);
+        assert_int_equal(schedule_next(&context, o, w->now_ms / 1000, INT64_MIN), 1772330400 + s.offset_s);
     }
     assert_true(differ);
 }
@@ -301,7 +302,7 @@ static void the_wheel_fires_at_each_due_second(void **state)
     struct fired f = {0, 0};
 
     test_env_init(&env); /* 02:00 */
-    s = scheduler_new(&env.env, w->cache, count_fire, &f);
+    s = scheduler_new(&env.env, &(struct schedule_context){w->cache, &w->settings}, count_fire, &f);
     test_world_addf(w, config, "2026-03-01T02:00:00Z", "*/5 * * * *");
     scheduler_set_active(s, true);
     assert_int_equal(scheduler_count(s), 1);
@@ -326,7 +327,7 @@ static void a_step_of_the_clock_is_noticed_within_half_a_minute(void **state)
     struct fired f = {0, 0};
 
     test_env_init(&env);
-    s = scheduler_new(&env.env, w->cache, count_fire, &f);
+    s = scheduler_new(&env.env, &(struct schedule_context){w->cache, &w->settings}, count_fire, &f);
     test_world_addf(w, config, "2026-03-01T02:00:00Z", "0 * * * *");
     scheduler_set_active(s, true);
     env.wall_ms += 3600000;
@@ -348,7 +349,7 @@ static void what_is_outstanding_at_the_start_fires_at_once(void **state)
     const struct kobj *o;
 
     test_env_init(&env);
-    s = scheduler_new(&env.env, w->cache, count_fire, &f);
+    s = scheduler_new(&env.env, &(struct schedule_context){w->cache, &w->settings}, count_fire, &f);
     test_world_addf(w, config, "2026-03-01T00:00:00Z", "0 1 * * *");
     scheduler_set_active(s, true);
     test_env_settle(&env);
