@@ -235,6 +235,8 @@ static void lease_changed(struct kube_lease *l, bool is_leader)
 
     log_info(op->o.log, is_leader ? "has the lead" : "lost the lead", F_STR("identity", l->identity));
     engine_set_leader(op->engine, is_leader);
+    if (op->o.on_lead)
+        op->o.on_lead(op->o.ctx, is_leader);
 }
 
 static void stop_watches(struct operator *op)
@@ -260,6 +262,7 @@ void operator_start(struct operator *op)
     op->lease.ns = op->o.settings->own_namespace;
     op->lease.name = op->o.settings->fullname;
     op->lease.identity = op->o.identity;
+    op->lease.address = op->o.address && *op->o.address ? op->o.address : NULL;
     op->lease.on_change = lease_changed;
     op->lease.on_stopped = lease_stopped;
     op->lease.data = op;
@@ -308,6 +311,11 @@ bool operator_synced(const struct operator *op)
 bool operator_leads(const struct operator *op)
 {
     return op->o.identity ? op->lease.is_leader : true;
+}
+
+const char *operator_leader_address(const struct operator *op)
+{
+    return operator_leads(op) ? "" : op->lease.holder_address;
 }
 
 const struct cache *operator_cache(const struct operator *op)

@@ -23,6 +23,8 @@ struct operator_options {
     uint32_t drain_ms;
     const char *watch_namespace; /* NULL: all */
     const char *identity;        /* of the Lease; NULL: no election, we lead */
+    const char *address;         /* where replicas reach us while we lead, "10.1.2.3:8080"; NULL: they can't */
+    void (*on_lead)(void *ctx, bool leads); /* the lead was won or lost; NULL fine */
     /* An invoker is gone for good; NULL fine. Its record is borrowed. */
     void (*on_invoker_gone)(void *ctx, const struct kobj *invoker);
     /* Metrics of a session that has ended, as a push to the gateway would bring them (metrics.md 3); NULL fine. */
@@ -37,6 +39,8 @@ void operator_free(struct operator *op);
 
 bool operator_synced(const struct operator *op); /* all first lists are complete */
 bool operator_leads(const struct operator *op);
+/* Where the leader is reached, when that is another replica; "": we lead, or nobody is known to. */
+const char *operator_leader_address(const struct operator *op);
 const struct cache *operator_cache(const struct operator *op);
 struct engine *operator_engine(struct operator *op);
 

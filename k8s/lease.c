@@ -15,6 +15,9 @@
 
 static const uint64_t DURATION_NS = 15000 * MS, RENEW_DEADLINE_NS = 10000 * MS;
 
+/* Replicas without the lead pass on what only the leader can answer. */
+static const char address_annotation[] = "stash.appscode.com/leader-address";
+
 enum { DURATION_S = 15, RETRY_MS = 2000, RETRY_JITTER_MS = 400, CALL_TIMEOUT_MS = 5000 };
 
 static uint64_t now_ns(struct kube_lease *l)
@@ -99,6 +102,9 @@ static json_t *record(struct kube_lease *l, bool is_new, const char *holder)
                   "leaseDurationSeconds", DURATION_S, "renewTime", time);
     if (*l->rv)
         (void)json_object_set_new(json_object_get(o, "metadata"), "resourceVersion", json_string(l->rv));
+    if (is_new && (l->address || *l->rv)) /* null: what the last holder wrote goes */
+        (void)json_object_set_new(json_object_get(o, "metadata"), "annotations",
+                                  json_pack("{s:s?}", address_annotation, l->address));
     if (is_new) {
         (void)json_object_set_new(json_object_get(o, "spec"), "acquireTime", json_string(time));
         (void)json_object_set_new(json_object_get(o, "spec"), "leaseTransitions", json_integer(l->transitions));
@@ -110,6 +116,8 @@ static void take_over(struct kube_lease *l, const json_t *object)
 {
     (void)snprintf(l->rv, sizeof(l->rv), "%s", json_text(object, "metadata.resourceVersion"));
     (void)snprintf(l->holder, sizeof(l->holder), "%s", json_text(object, "spec.holderIdentity"));
+    (void)snprintf(l->holder_address, sizeof(l->holder_address), "%s",
+                   *l->holder ? json_meta(object, "annotations", address_annotation) : "");
     l->transitions = json_int(object, "spec.leaseTransitions", 0);
     if (strcmp(l->seen, l->rv) != 0) {
         (void)snprintf(l->seen, sizeof(l->seen), "%s", l->rv);

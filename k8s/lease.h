@@ -14,12 +14,14 @@ struct kube_lease {
     /* The caller's, set before start. */
     struct kube *kube;
     const char *ns, *name, *identity;
+    const char *address; /* where the others reach us while we lead, "10.1.2.3:8080"; NULL: not written down */
     /* In the same loop turn in which leadership is lost, also inside kube_lease_stop. */
     void (*on_change)(struct kube_lease *l, bool is_leader);
     void (*on_stopped)(struct kube_lease *l);
     void *data;
 
-    bool is_leader; /* readable */
+    bool is_leader;          /* readable */
+    char holder_address[72]; /* readable: of who holds it, as last read or written; "" unknown */
 
     /* private */
     struct kube_call call;

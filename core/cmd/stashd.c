@@ -32,6 +32,7 @@ struct program {
     bool has_push;
     struct web *web;
     char identity[256];
+    char address[80]; /* of the metrics port, for other replicas */
     bool stopping, web_stopped, operator_stopped, disconnected;
 };
 
@@ -108,6 +109,7 @@ static void stop_web(struct program *p)
         web_stop(p->web, web_ended, p);
         env_uv_run_until(p->env, &p->web_stopped);
     }
+    relays_stop(&p->pages.relays);
     if (p->has_push)
         stashd_push_stop(&p->push);
 }
@@ -127,6 +129,7 @@ static int start_web(struct program *p, struct error *e)
 {
     p->pages = (struct stashd_web){.env = p->env, .registry = p->registry, .operator = p->operator,
                                    .started_ms = env_wall_ms(p->env)};
+    relays_init(&p->pages.relays, p->env);
     if (!p->settings.metrics_enabled)
         return 0;
     stashd_push_init(&p->push, &p->connection.kube, strcmp(p->settings.push_auth, "open") == 0, env_random(p->env));
@@ -142,8 +145,18 @@ static int start_web(struct program *p, struct error *e)
                        e);
     if (!p->web)
         return error_wrap(e, e->code, "--metrics-port=%u", (unsigned)p->settings.metrics_port);
+    if (getenv("POD_IP"))
+        (void)snprintf(p->address, sizeof(p->address), "%.63s:%u", getenv("POD_IP"), web_port(p->web));
     log_info(&p->log, "serving metrics", F_INT("port", web_port(p->web)));
     return 0;
+}
+
+static void lead_changed(void *ctx, bool leads)
+{
+    struct program *p = ctx;
+
+    if (!leads && p->has_push) /* the next leader is pushed to from now on */
+        stashd_push_forget_all(&p->push);
 }
 
 static void invoker_gone(void *ctx, const struct kobj *invoker)
@@ -184,6 +197,8 @@ static void make_operator(struct program *p)
                                                           .watch_namespace = s->namespaces.n ? s->namespaces.items[0]
                                                                                              : NULL,
                                                           .identity = s->leader_elect ? p->identity : NULL,
+                                                          .address = p->address,
+                                                          .on_lead = lead_changed,
                                                           .on_invoker_gone = invoker_gone,
                                                           .on_push = session_ended,
                                                           .ctx = p});

@@ -28,7 +28,8 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 
 void stashd_push_init(struct stashd_push *p, struct kube *kube, bool open, uint64_t seed)
 {
-    *p = (struct stashd_push){.kube = kube, .push = push_new(seed, &(struct push_limits){0, 0, 0}), .open = open};
+    *p = (struct stashd_push){.kube = kube, .seed = seed, .open = open};
+    p->push = push_new(seed, &(struct push_limits){0, 0, 0});
     list_init(&p->waiting);
 }
 
@@ -134,4 +135,10 @@ void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker)
     for (char *c = job; *c != '-'; c++)
         *c = (char)tolower((unsigned char)*c);
     push_drop_job(p->push, job);
+}
+
+void stashd_push_forget_all(struct stashd_push *p)
+{
+    push_free(p->push);
+    p->push = push_new(p->seed, &(struct push_limits){0, 0, 0});
 }

@@ -14,6 +14,7 @@
 struct stashd_push {
     struct kube *kube;
     struct push *push;
+    uint64_t seed;       /* private */
     bool open;           /* metrics.push.auth: open: nobody is asked for a token */
     struct list waiting; /* private: reviews under way */
 };
@@ -28,5 +29,7 @@ bool stashd_push_serve(struct stashd_push *p, struct http_serve *s);
 
 /* Drops what was pushed for an invoker. */
 void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker);
+/* Drops everything: the replica that has the lead keeps what is pushed. */
+void stashd_push_forget_all(struct stashd_push *p);
 
 #endif

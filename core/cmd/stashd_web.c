@@ -3,6 +3,8 @@
 
 #include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "metrics/text.h"
@@ -64,7 +66,7 @@ static void serve_metrics(struct stashd_web *w, struct http_serve *s)
     buf_init(&page, PAGE_MAX);
     registry_write(w->registry, &own);
     add_process(&own, (double)w->started_ms / 1000);
-    if (w->push)
+    if (w->push && w->operator && operator_leads(w->operator))
         push_write(w->push->push, buf_str(&own), &page);
     else
         buf_add_str(&page, buf_str(&own));
@@ -74,6 +76,28 @@ static void serve_metrics(struct stashd_web *w, struct http_serve *s)
     else
         http_reply(s, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&page));
     buf_done(&page);
+}
+
+/*
+ * One replica keeps what is pushed, the one that has the lead; else each page would have a part, and
+ * an old one (metrics.md 6.1). True: s was passed on, or refused while nobody leads.
+ */
+static bool pass_on(struct stashd_web *w, struct http_serve *s)
+{
+    const char *address, *colon;
+    char host[64];
+
+    if (!push_is_write(s) || !w->operator || operator_leads(w->operator))
+        return false;
+    address = operator_leader_address(w->operator);
+    colon = strrchr(address, ':');
+    if (!colon || (size_t)(colon - address) >= sizeof(host)) {
+        http_reply(s, 503, text_plain, STR("no replica has the lead; try again\n"));
+        return true;
+    }
+    (void)snprintf(host, sizeof(host), "%.*s", (int)(colon - address), address);
+    relay_start(&w->relays, host, (uint16_t)strtoul(colon + 1, NULL, 10), s);
+    return true;
 }
 
 void stashd_web_serve(void *ctx, struct http_serve *s)
@@ -88,6 +112,6 @@ void stashd_web_serve(void *ctx, struct http_serve *s)
         http_reply(s, 200, text_plain, STR("ok\n"));
     else if (is_get && str_is(s->path, "/readyz"))
         http_reply(s, ready ? 200 : 503, text_plain, ready ? STR("ok\n") : STR("caches are not complete\n"));
-    else if (!w->takes_pushes || !stashd_push_serve(w->push, s))
+    else if (!w->takes_pushes || (!pass_on(w, s) && !stashd_push_serve(w->push, s)))
         http_reply(s, 404, text_plain, STR("not found\n"));
 }

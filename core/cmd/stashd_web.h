@@ -5,6 +5,7 @@
 #include "controllers/operator.h"
 #include "core/base/http.h"
 #include "core/cmd/stashd_push.h"
+#include "core/net/relay.h"
 
 struct stashd_web {
     struct env *env;
@@ -13,6 +14,7 @@ struct stashd_web {
     struct stashd_push *push; /* pushed metrics, also the operator's own; NULL: none */
     int64_t started_ms;       /* Unix time */
     bool takes_pushes;        /* the Pushgateway interface is served here */
+    struct relays relays;     /* pushes that go on to the replica with the lead */
 };
 
 /* An http_handler; ctx is the struct. */

@@ -185,6 +185,23 @@ static void an_absent_lease_is_made_and_renewed_every_two_seconds(void **state)
     assert_string_equal(json_text(w->server.record, "spec.acquireTime") + 10, "T02:00:00.050000Z");
 }
 
+static void the_others_know_where_the_leader_is_reached(void **state)
+{
+    struct world *w = *state;
+
+    w->a.lease.address = "10.0.0.1:8080";
+    kube_lease_start(&w->a.lease);
+    run(w, 100);
+    kube_lease_start(&w->b.lease);
+    run(w, 5000);
+    assert_string_equal(w->b.lease.holder_address, "10.0.0.1:8080");
+    w->a.cut_off = true;
+    run(w, 30000);
+    assert_true(w->b.lease.is_leader); /* and says no address, so that a's goes */
+    assert_string_equal(w->b.lease.holder_address, "");
+    assert_string_equal(json_meta(w->server.record, "annotations", "stash.appscode.com/leader-address"), "");
+}
+
 static void a_second_one_waits_until_the_record_stood_still_for_15_s(void **state)
 {
     struct world *w = *state;
@@ -327,6 +344,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(an_absent_lease_is_made_and_renewed_every_two_seconds),
+        TEST(the_others_know_where_the_leader_is_reached),
         TEST(a_second_one_waits_until_the_record_stood_still_for_15_s),
         TEST(a_lease_given_back_is_taken_within_three_seconds),
         TEST(leadership_ends_ten_seconds_after_the_last_renewal_with_a_request_under_way),
