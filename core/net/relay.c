@@ -1,6 +1,6 @@
 /*
  * relay: see relay.h. The request says "connection: close", so its answer ends where the connection does. Two ends may
- * go first: the client's (on_close) and the other process's (on_closed); what is left of a relay is freed by the latter.
+ * go first: the client's (on_close) and the other process's (on_closed); the latter frees what is left of a relay.
  */
 #include "core/net/relay.h"
 
