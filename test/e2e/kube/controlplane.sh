@@ -109,6 +109,8 @@ controlplane_manager() {
 
 server_ready() { "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/kubeconfig" get --raw /readyz; }
 
+stop_process() { process_stop "$1" "${2:-TERM}"; }
+
 # start_process NAME: the one of this level again, after stop.
 start_process() {
   case $1 in

@@ -15,7 +15,9 @@ native() {
   esac
   if [ -z "${is_native:-}" ]; then
     is_native=no
-    if ! engine_runs && command -v docker >/dev/null && docker info >/dev/null 2>&1 &&
+    if engine_runs; then # once up it stays what it is
+      [ ! -e "$engine/native" ] || is_native=yes
+    elif command -v docker >/dev/null && docker info >/dev/null 2>&1 &&
       docker pull -q debian:bookworm-slim >/dev/null 2>&1; then
       is_native=yes
     fi
@@ -84,6 +86,7 @@ engine_start() {
   native || mode=own
   engine_clean
   mkdir -p "$engine/exec"
+  [ $mode = own ] || touch "$engine/native"
   if [ $mode = own ]; then
     [ "$(id -u)" = 0 ] || die "must be root where docker can't pull images"
     dockerd_folder >/dev/null
