@@ -44,6 +44,7 @@ users() { ls -d "$run"/kind-*/ 2>/dev/null || :; }
 # sweep: what killed runs left: clusters whose owner is gone; of a dockerd that is gone, cgroups and folders.
 sweep() {
   local one
+  rm -rf "$store"/tmp.* # the lock is ours: nobody builds
   for one in $(users); do
     [ -e "$one/owner" ] && ! is_alive "$one/owner" || continue
     (name=$(basename "$one") name=${name#kind-} state=$run/kind-$name && remove_cluster) || :
@@ -53,7 +54,7 @@ sweep() {
 
 engine_clean() {
   local tree
-  rm -rf "$engine" "$store"/tmp.*
+  rm -rf "$engine"
   for tree in /sys/fs/cgroup/"$(engine_cgroup)" /sys/fs/cgroup/*/"$(engine_cgroup)"; do
     [ ! -d "$tree" ] || find "$tree" -depth -type d -exec rmdir {} + 2>/dev/null || :
   done
@@ -172,11 +173,10 @@ copy_kind_source() {
 }
 
 make_node_image() {
-  local old source=$store/$("$programs/kind" version -q)
+  local source=$store/$("$programs/kind" version -q)
   # The files of a node are in kind's module, where Go keeps it.
   [ -d "$source" ] || copy_kind_source "$source"
   contained "$kube/kind/node-image" "$1" "$store" "$programs" "$source"
-  for old in $(docker images -q --filter reference='stashd/kind-node' --filter before="$1"); do
-    docker rmi -f "$old" >/dev/null 2>&1 || :
-  done
+  # Other checkouts have theirs, so the others go by age.
+  docker image prune -af --filter label=stashd-kind-node --filter until=48h >/dev/null
 }

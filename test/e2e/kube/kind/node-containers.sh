@@ -52,10 +52,12 @@ shell() {
 
 of_kubeadm() { "$programs/kubeadm" config images list --kubernetes-version "$kubernetes" 2>/dev/null | grep "/$1:"; }
 
-# containers: all of them, two at a time: hashing and copying.
+# containers NAME…: makes these, two at a time: hashing and copying. Those of one program need nothing of the node's root.
+of_one_program=(kube-apiserver kube-controller-manager kube-scheduler etcd coredns provisioner)
+of_the_root=(kube-proxy pause helper minicni)
 containers() {
   local each
-  for each in kube-apiserver kube-controller-manager kube-scheduler kube_proxy etcd coredns pause storage minicni; do
+  for each in "$@"; do
     [ "$(jobs -rp | wc -l)" -lt 2 ] || wait -n
     "container_${each//-/_}" &
   done
@@ -91,8 +93,9 @@ container_pause() {
   archive "$(sed -n 's/.*sandbox_image = "\(.*\)"/\1/p' "$root/etc/containerd/config.toml")" "$temp/pause" /pause
 }
 
-container_storage() {
-  one_program "$(constant storageProvisionerImage)" local-path-provisioner
+container_provisioner() { one_program "$(constant storageProvisionerImage)" local-path-provisioner; }
+
+container_helper() {
   stage "$temp/helper"
   shell "$temp/helper"
   archive "$(constant storageHelperImage)" "$temp/helper" /bin/sh
