@@ -7,6 +7,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/options.h"
 #include "k8s/model/verbs.h"
 #include "k8s/model/write.h"
 
@@ -24,15 +25,15 @@ bool delete_is_due(const struct resource *r, const json_t *object)
     return json_int(object, "metadata.deletionGracePeriodSeconds", 0) == 0;
 }
 
-static int conflict(struct request *q, const struct stored *o, const char *what, const char *wanted, const char *is)
+static int conflict(struct request *q, const struct stored *o, const char *what, const char *wanted, const char *is,
+                    const char *why)
 {
-    char name[256];
-
-    return request_fail(
-        q, 409, "Conflict",
-        "Operation cannot be fulfilled on %s \"%s\": Precondition failed: %s in precondition: %s, %s in "
-        "object meta: %s",
-        request_what(q, name), o->name, what, wanted, what, is);
+    (void)request_fail(q, 409, "Conflict",
+                        "Operation cannot be fulfilled on %s%s%s \"%s\": the %s in the precondition (%s) does not "
+                        "match the %s in record (%s). The object might have been %s",
+                        q->r->kind, *q->group ? "." : "", q->group, o->name, what, wanted, what, is, why);
+    json_object_set_new(json_object_get(q->answer, "details"), "kind", json_string(q->r->kind));
+    return 409;
 }
 
 static int check_preconditions(struct request *q, const struct stored *o, const json_t *options)
@@ -42,10 +43,10 @@ static int check_preconditions(struct request *q, const struct stored *o, const 
     char is[24];
 
     if (*uid && strcmp(uid, o->uid) != 0)
-        return conflict(q, o, "UID", uid, o->uid);
+        return conflict(q, o, "UID", uid, o->uid, "deleted and then recreated");
     (void)snprintf(is, sizeof(is), "%" PRIu64, o->rv);
     if (*rv && strcmp(rv, is) != 0)
-        return conflict(q, o, "ResourceVersion", rv, is);
+        return conflict(q, o, "ResourceVersion", rv, is, "modified");
     return 0;
 }
 
@@ -181,9 +182,7 @@ static int read_options(struct request *q, const json_t **ret)
     *ret = request_body(q, &status);
     if (!*ret)
         return status;
-    if (json_array_size(json_object_get(*ret, "dryRun")))
-        q->dry_run = true;
-    return 0;
+    return options_check_delete(q, *ret);
 }
 
 int delete_one(struct request *q)

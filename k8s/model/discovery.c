@@ -28,7 +28,8 @@ static json_t *words(const char *text)
     struct str rest = str_of(text), item;
 
     while (str_cut(&rest, ',', &item))
-        json_array_append_new(list, json_stringn(item.p, item.n));
+        if (item.n)
+            json_array_append_new(list, json_stringn(item.p, item.n));
     return list;
 }
 

@@ -123,11 +123,28 @@ static void add(json_t *causes, const char *reason, const char *field, const cha
     cause_add(causes, reason, field, message);
 }
 
-/* The name part of a label's key or value: at most 63 of letters, digits, '-', '_', '.', alphanumeric at both ends. */
+#define DNS_NAME                                                                                                       \
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "   \
+    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "                        \
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+#define DNS_LABEL                                                                                                      \
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "    \
+    "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "                     \
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+#define KEY_NAME                                                                                                       \
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character " \
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "                                      \
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+#define LABEL_VALUE                                                                                                    \
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start "    \
+    "and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation "  \
+    "is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+
+enum { LABEL_MAX = 63, NAME_MAX_BYTES = 253, ANNOTATIONS_MAX = 256 * 1024 };
+
+/* Letters, digits, '-', '_', '.', alphanumeric at both ends. */
 static bool is_label_word(struct str s)
 {
-    if (!s.n || s.n > 63)
-        return false;
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
         bool alnum = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -135,26 +152,36 @@ static bool is_label_word(struct str s)
         if (!alnum && (i == 0 || i == s.n - 1 || (c != '-' && c != '_' && c != '.')))
             return false;
     }
-    return true;
+    return s.n > 0;
 }
 
-static bool is_qualified(struct str key)
+/* What is wrong with a key such as "example.com/name"; NULL: nothing. Of annotations the prefix may be in capitals. */
+static const char *key_fault(const char *key, bool any_case)
 {
-    const char *slash = key.n ? memchr(key.p, '/', key.n) : NULL;
-    struct str name = key;
+    const char *slash = strchr(key, '/'), *name = slash ? slash + 1 : key;
+    AUTO_FREE char *prefix = slash ? mem_strndup(key, (size_t)(slash - key)) : NULL;
 
-    if (slash) {
-        if (!str_is_dns_name((struct str){key.p, (size_t)(slash - key.p)}))
-            return false;
-        name = (struct str){slash + 1, (size_t)(key.p + key.n - slash - 1)};
-    }
-    return is_label_word(name);
+    if (slash && strchr(name, '/'))
+        return "a valid label key " KEY_NAME " with an optional DNS subdomain prefix and '/' (e.g. "
+               "'example.com/MyName')";
+    for (char *c = prefix; any_case && c && *c; c++)
+        if (*c >= 'A' && *c <= 'Z')
+            *c = (char)(*c - 'A' + 'a');
+    if (prefix && !*prefix)
+        return "prefix part must be non-empty";
+    if (prefix && !str_is_dns_name(str_of(prefix)))
+        return "prefix part " DNS_NAME;
+    if (!*name)
+        return "name part must be non-empty";
+    if (strlen(name) > LABEL_MAX)
+        return "name part must be no more than 63 bytes";
+    return is_label_word(str_of(name)) ? NULL : "name part " KEY_NAME;
 }
 
-static void validate_map(const json_t *meta, const char *map, bool values_are_labels, json_t *ret)
+static void validate_map(const json_t *meta, const char *map, bool labels, json_t *ret)
 {
     json_t *values = json_object_get(meta, map), *value;
-    const char *key;
+    const char *key, *fault;
     char field[64];
     size_t total = 0;
 
@@ -167,59 +194,89 @@ static void validate_map(const json_t *meta, const char *map, bool values_are_la
             continue;
         }
         total += strlen(key) + strlen(text);
-        if (!is_qualified(str_of(key)))
-            add(ret, "FieldValueInvalid", field,
-                      "Invalid value: \"%s\": name part must consist of alphanumeric characters, '-', '_' or '.', and "
-                      "must start and end with an alphanumeric character",
-                      key);
-        if (values_are_labels && *text && !is_label_word(str_of(text)))
-            add(ret, "FieldValueInvalid", field,
-                      "Invalid value: \"%s\": a valid label must be an empty string or consist of alphanumeric "
-                      "characters, '-', '_' or '.', and must start and end with an alphanumeric character%s",
-                      text, strlen(text) > 63 ? ", and be no more than 63 characters" : "");
+        if ((fault = key_fault(key, !labels)))
+            add(ret, "FieldValueInvalid", field, "Invalid value: \"%s\": %s", key, fault);
+        if (labels && *text && (strlen(text) > LABEL_MAX || !is_label_word(str_of(text))))
+            add(ret, "FieldValueInvalid", field, "Invalid value: \"%s\": %s", text,
+                strlen(text) > LABEL_MAX ? "must be no more than 63 bytes" : LABEL_VALUE);
     }
-    if (!values_are_labels && total > 256 * 1024)
-        add(ret, "FieldValueTooLong", field, "Too long: may not be more than 262144 bytes");
+    if (!labels && total > ANNOTATIONS_MAX)
+        add(ret, "FieldValueTooLong", field, "Too long: may not be more than %d bytes", ANNOTATIONS_MAX);
 }
 
-/* Names of RBAC kinds are a path's word; others DNS names, and of Namespaces and Services a DNS label. */
-static void validate_name(const struct resource *r, const char *name, json_t *ret)
+/* What is wrong with a name; NULL: nothing. RBAC's are a word of a path, others DNS names; of a Namespace a label. */
+static const char *name_fault(const struct resource *r, const char *name)
 {
-    bool label = !*r->group && (strcmp(r->kind, "Namespace") == 0 || strcmp(r->kind, "Service") == 0);
+    if (strcmp(r->group, "rbac.authorization.k8s.io") == 0) {
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+            return name[1] ? "may not be '..'" : "may not be '.'";
+        return strchr(name, '/') ? "may not contain '/'" : strchr(name, '%') ? "may not contain '%'" : NULL;
+    }
+    if (!*r->group && (strcmp(r->kind, "Namespace") == 0 || strcmp(r->kind, "Service") == 0)) {
+        if (strlen(name) > LABEL_MAX)
+            return "must be no more than 63 characters";
+        return strchr(name, '.') ? "must not contain dots" : str_is_dns_label(str_of(name)) ? NULL : DNS_LABEL;
+    }
+    if (strlen(name) > NAME_MAX_BYTES)
+        return "must be no more than 253 characters";
+    return str_is_dns_name(str_of(name)) ? NULL : DNS_NAME;
+}
 
-    if (!*name) {
+/* A prefix is looked at with a letter after it, since it may end in '-'. */
+static void validate_name(const struct resource *r, const json_t *meta, json_t *ret)
+{
+    const char *name = json_text(meta, "name"), *prefix = json_text(meta, "generateName"), *fault;
+    AUTO_FREE char *whole = mem_printf("%.*sx", 57, prefix);
+
+    if (*prefix && (fault = name_fault(r, whole)))
+        add(ret, "FieldValueInvalid", "metadata.generateName", "Invalid value: \"%s\": %s", prefix, fault);
+    if (!*name)
         add(ret, "FieldValueRequired", "metadata.name", "Required value: name or generateName is required");
-    } else if (strcmp(r->group, "rbac.authorization.k8s.io") == 0) {
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strpbrk(name, "/%"))
-            add(ret, "FieldValueInvalid", "metadata.name", "Invalid value: \"%s\": may not contain '/' or '%%'",
-                      name);
-    } else if (label ? !str_is_dns_label(str_of(name)) : !str_is_dns_name(str_of(name))) {
-        add(ret, "FieldValueInvalid", "metadata.name", "Invalid value: \"%s\": a lowercase RFC 1123 %s", name,
-            label ? "label must consist of lower case alphanumeric characters or '-', and must start and end with an "
-                    "alphanumeric character"
-                  : "subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end "
-                    "with an alphanumeric character");
+    else if ((fault = name_fault(r, name)))
+        add(ret, "FieldValueInvalid", "metadata.name", "Invalid value: \"%s\": %s", name, fault);
+}
+
+static void validate_owner(const json_t *owner, json_t *ret)
+{
+    static const char *const needed[][2] = {
+        {"apiVersion", "version must not be empty"}, {"kind", "must not be empty"},
+        {"name", "must not be empty"}, {"uid", "must not be empty"}};
+    char field[64];
+
+    for (size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++) {
+        (void)snprintf(field, sizeof(field), "metadata.ownerReferences.%s", needed[i][0]);
+        if (!*json_text(owner, needed[i][0]))
+            add(ret, "FieldValueInvalid", field, "Invalid value: \"\": %s", needed[i][1]);
+    }
+    if (strcmp(json_text(owner, "kind"), "Event") == 0 && strcmp(json_text(owner, "apiVersion"), "v1") == 0) {
+        struct place top = {0}, meta = {&top, "metadata", -1, false}, at = {&meta, "ownerReferences", -1, false};
+
+        cause_invalid(ret, &at, owner, "/v1, Kind=Event is disallowed from being an owner");
     }
 }
 
 static void validate_owners(const json_t *meta, json_t *ret)
 {
-    static const char *const needed[] = {"apiVersion", "kind", "name", "uid"};
-    const json_t *owner;
-    size_t i, controllers = 0;
-    char field[64];
+    struct place top = {0}, up = {&top, "metadata", -1, false}, at = {&up, "ownerReferences", -1, false};
+    const json_t *owners = json_object_get(meta, "ownerReferences"), *owner;
+    const json_t *first = NULL, *second = NULL;
+    size_t i;
 
-    json_array_foreach(json_object_get(meta, "ownerReferences"), i, owner) {
-        for (size_t k = 0; k < 4; k++) {
-            (void)snprintf(field, sizeof(field), "metadata.ownerReferences[%zu].%s", i, needed[k]);
-            if (!*json_text(owner, needed[k]))
-                add(ret, "FieldValueInvalid", field, "Invalid value: \"\": %s must not be empty", needed[k]);
-        }
-        controllers += json_flag(owner, "controller", false);
+    json_array_foreach(owners, i, owner) {
+        validate_owner(owner, ret);
+        if (!json_flag(owner, "controller", false))
+            continue;
+        if (!first)
+            first = owner;
+        else if (!second)
+            second = owner;
     }
-    if (controllers > 1)
-        add(ret, "FieldValueInvalid", "metadata.ownerReferences",
-                  "Invalid value: only one reference can have Controller set to true");
+    if (second)
+        cause_invalid(ret, &at, owners,
+                      "Only one reference can have Controller set to true. Found \"true\" in references for %s/%s "
+                      "and %s/%s",
+                      json_text(first, "kind"), json_text(first, "name"), json_text(second, "kind"),
+                      json_text(second, "name"));
 }
 
 static bool holds(const json_t *list, const char *text)
@@ -233,23 +290,45 @@ static bool holds(const json_t *list, const char *text)
     return false;
 }
 
-static void validate_finalizers(const json_t *meta, const json_t *old, json_t *ret)
+/* Custom kinds and their definitions may have short names as finalizers. */
+static bool is_core(const struct resource *r)
+{
+    return r->builtin && strcmp(r->group, "apiextensions.k8s.io") != 0;
+}
+
+/* Only the core's own finalizers have no prefix. */
+static void validate_finalizer(const char *name, size_t i, bool core, json_t *ret)
+{
+    static const char *const standard[] = {"orphan", "foregroundDeletion", "kubernetes"};
+    const char *fault = key_fault(name, false);
+    char field[64];
+
+    (void)snprintf(field, sizeof(field), "metadata.finalizers[%zu]", i);
+    if (fault)
+        add(ret, "FieldValueInvalid", "metadata.finalizers", "Invalid value: \"%s\": %s", name, fault);
+    for (size_t k = 0; k < sizeof(standard) / sizeof(standard[0]); k++)
+        if (strcmp(name, standard[k]) == 0)
+            return;
+    if (core && !fault && !strchr(name, '/'))
+        add(ret, "FieldValueInvalid", field,
+            "Invalid value: \"%s\": name is neither a standard finalizer name nor is it fully qualified", name);
+}
+
+static void validate_finalizers(const struct resource *r, const json_t *meta, const json_t *old, json_t *ret)
 {
     const json_t *was = json_at(old, "metadata.finalizers"), *item;
     bool going = json_at(old, "metadata.deletionTimestamp") != NULL;
     size_t i;
 
     json_array_foreach(json_object_get(meta, "finalizers"), i, item) {
-        const char *name = json_string_value(item);
+        const char *name = json_string_value(item) ? json_string_value(item) : "";
 
-        if (!name || !is_qualified(str_of(name)))
-            add(ret, "FieldValueInvalid", "metadata.finalizers",
-                      "Invalid value: \"%s\": name part must consist of alphanumeric characters", name ? name : "");
-        else if (going && !holds(was, name))
+        validate_finalizer(name, i, is_core(r), ret);
+        if (going && !holds(was, name))
             add(ret, "FieldValueForbidden", "metadata.finalizers",
-                      "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
-                      "[]string{\"%s\"}",
-                      name);
+                "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
+                "[]string{\"%s\"}",
+                name);
     }
 }
 
@@ -257,9 +336,9 @@ void meta_validate(const struct resource *r, const json_t *object, const json_t 
 {
     const json_t *meta = json_object_get(object, "metadata");
 
-    validate_name(r, json_text(meta, "name"), ret_causes);
+    validate_name(r, meta, ret_causes);
     validate_map(meta, "labels", true, ret_causes);
     validate_map(meta, "annotations", false, ret_causes);
     validate_owners(meta, ret_causes);
-    validate_finalizers(meta, old, ret_causes);
+    validate_finalizers(r, meta, old, ret_causes);
 }

@@ -280,28 +280,20 @@ struct start { /* from where a watch is asked to start */
 /* 0, or the refusal. */
 static int start_read(struct request *q, struct start *s)
 {
-    char rv[32], initial[8], match[32];
+    char rv[32], initial[8];
     uint64_t now = store_rv(q->m->store);
 
     *s = (struct start){0};
     request_query(q, "resourceVersion", rv, sizeof(rv));
-    request_query(q, "resourceVersionMatch", match, sizeof(match));
     request_query(q, "sendInitialEvents", initial, sizeof(initial));
     s->initial = strcmp(initial, "true") == 0;
     s->never_initial = strcmp(initial, "false") == 0;
-    if (s->initial && strcmp(match, "NotOlderThan") != 0)
-        return request_fail(
-            q, 422, "Invalid",
-            "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents "
-            "requires setting resourceVersionMatch to NotOlderThan");
     if (*rv && str_to_u64(str_of(rv), &s->rv) < 0)
-        return request_fail(q, 400, "BadRequest", "Invalid value: \"%s\": resourceVersion: must be a number", rv);
+        return request_fail(q, 500, "", "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                                        "invalid syntax", rv, rv);
     if (s->rv <= now)
         return 0;
-    q->retry_after_s = 1;
-    request_fail(q, 504, "Timeout", "Too large resource version: %" PRIu64 ", current: %" PRIu64, s->rv, now);
-    request_cause(q, "ResourceVersionTooLarge", "Too large resource version", NULL);
-    return 504;
+    return read_too_new(q, s->rv);
 }
 
 int watch_start(struct request *q)

@@ -15,10 +15,27 @@ const char *read_ns(const struct request *q)
     return q->r->namespaced && *q->ns ? q->ns : NULL;
 }
 
+int read_too_new(struct request *q, uint64_t rv)
+{
+    q->retry_after_s = 1;
+    request_fail(q, 504, "Timeout", "Timeout: Too large resource version: %" PRIu64 ", current: %" PRIu64, rv,
+                 store_rv(q->m->store));
+    request_cause(q, "ResourceVersionTooLarge", "Too large resource version", NULL);
+    json_object_set_new(json_object_get(q->answer, "details"), "retryAfterSeconds", json_integer(1));
+    return 504;
+}
+
 int read_get(struct request *q)
 {
     struct stored *o = store_get(q->r->table, q->r->namespaced ? q->ns : "", q->name);
+    char rv[32];
+    uint64_t at = 0;
 
+    if (*request_query(q, "resourceVersion", rv, sizeof(rv)) && str_to_u64(str_of(rv), &at) < 0)
+        return request_fail(q, 500, "", "resourceVersion: Invalid value: \"%s\": strconv.ParseUint: parsing \"%s\": "
+                                        "invalid syntax", rv, rv);
+    if (at > store_rv(q->m->store))
+        return read_too_new(q, at);
     if (!o)
         return request_not_found(q, q->name);
     return request_answer_stored(q, 200, o);
@@ -85,7 +102,6 @@ static bool token_read(struct page *p, const char *token)
 static int page_read(struct request *q, struct page *p)
 {
     char token[2048], rv[32], match[32], limit[24];
-    uint64_t now = store_rv(q->m->store);
 
     *p = (struct page){0};
     if (str_to_u64(str_of(request_query(q, "limit", limit, sizeof(limit))), &p->limit) < 0)
@@ -96,13 +112,11 @@ static int page_read(struct request *q, struct page *p)
     if (*token)
         return token_read(p, token) ? 0 : request_fail(q, 400, "BadRequest", "continue key is not valid");
     if (*rv && str_to_u64(str_of(rv), &p->rv) < 0)
-        return request_fail(q, 400, "BadRequest", "Invalid value: \"%s\": resourceVersion: must be a number", rv);
-    if (p->rv > now) {
-        q->retry_after_s = 1;
-        request_fail(q, 504, "Timeout", "Too large resource version: %" PRIu64 ", current: %" PRIu64, p->rv, now);
-        request_cause(q, "ResourceVersionTooLarge", "Too large resource version", NULL);
-        return 504;
-    }
+        return request_fail(q, 400, "BadRequest",
+                            "invalid resource version: resourceVersion: Invalid value: \"%s\": strconv.ParseUint: "
+                            "parsing \"%s\": invalid syntax", rv, rv);
+    if (p->rv > store_rv(q->m->store))
+        return read_too_new(q, p->rv);
     p->exact = p->rv && strcmp(match, "Exact") == 0;
     if (!p->exact)
         p->rv = 0; /* "not older than": now will do */
@@ -177,6 +191,8 @@ int read_list(struct request *q)
     page_cut(&page, &q->list, labels, fields, &left);
     (void)snprintf(rv_text, sizeof(rv_text), "%" PRIu64, rv);
     meta = json_pack("{s:s}", "resourceVersion", rv_text);
+    if (!q->r->builtin)
+        json_object_set_new(meta, "continue", json_string("")); /* untyped lists always have it */
     if (left && q->list.n) {
         char *token = token_make(rv, q->list.items[q->list.n - 1]);
 

@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "k8s/model/answer.h"
 #include "k8s/model/authn.h"
+#include "k8s/model/options.h"
 #include "k8s/model/proto.h"
 #include "k8s/model/rbac.h"
 #include "k8s/model/review.h"
@@ -113,17 +114,6 @@ static int run_verb(struct request *q)
     return not_allowed(q);
 }
 
-static int read_dry_run(struct request *q)
-{
-    char text[16];
-
-    request_query(q, "dryRun", text, sizeof(text));
-    if (*text && strcmp(text, "All") != 0)
-        return request_fail(q, 400, "BadRequest", "dryRun: Unsupported value: \"%s\": supported values: \"All\"", text);
-    q->dry_run = *text;
-    return 0;
-}
-
 static bool is_text(const char *s)
 {
     json_t *text = json_string(s); /* NULL: no UTF-8 */
@@ -145,8 +135,8 @@ int request_run(struct request *q)
     status = authn_impersonate(q);
     if (!status)
         status = rbac_check(q);
-    if (!status)
-        status = read_dry_run(q);
+    if (!status && q->is_resource)
+        status = options_check(q);
     if (status)
         return status;
     return q->is_resource ? run_verb(q) : discovery_serve(q);

@@ -74,6 +74,8 @@ int request_fail(struct request *q, int code, const char *reason, const char *fm
 void request_cause(struct request *q, const char *reason, const char *message, const char *field);
 /* 422 with these causes, named for an object of q->r. */
 int request_invalid(struct request *q, const char *name, json_t *causes_take);
+/* The same for what the query or a DELETE's body asks: "CreateOptions", "ListOptions", … */
+int request_invalid_options(struct request *q, const char *kind, json_t *causes_take);
 int request_not_found(struct request *q, const char *name);
 /* An object as the answer; object is borrowed. */
 int request_answer(struct request *q, int code, const json_t *object);

@@ -1,26 +1,12 @@
 /* selector: see selector.h. */
-#include "k8s/model/selector.h"
+#include "k8s/model/selector_parts.h"
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
-enum op { OP_IN, OP_NOT_IN, OP_EXISTS, OP_ABSENT };
-
-struct term {
-    char *key;
-    enum op op;
-    char **values;
-    size_t n_values;
-};
-
-struct selector {
-    struct term *terms;
-    size_t n;
-};
-
 /* ---- terms ---- */
 
-static struct term *term_add(struct selector **s, struct str key, enum op op)
+struct term *selector_term(struct selector **s, struct str key, enum op op)
 {
     struct term *t;
 
@@ -32,7 +18,7 @@ static struct term *term_add(struct selector **s, struct str key, enum op op)
     return t;
 }
 
-static void term_value(struct term *t, struct str value)
+void selector_value(struct term *t, struct str value)
 {
     t->values = mem_realloc(t->values, (t->n_values + 1) * sizeof(t->values[0]));
     t->values[t->n_values++] = mem_strndup(value.n ? value.p : "", value.n);
@@ -52,6 +38,15 @@ void selector_free(struct selector *s)
     mem_free(s);
 }
 
+static bool compares(const struct term *t, const char *value)
+{
+    int64_t is, limit;
+
+    if (!value || str_to_i64(str_of(value), &is) < 0 || str_to_i64(str_of(t->values[0]), &limit) < 0)
+        return false;
+    return t->op == OP_GREATER ? is > limit : is < limit;
+}
+
 static bool term_fits(const struct term *t, const char *value)
 {
     bool among = false;
@@ -60,101 +55,46 @@ static bool term_fits(const struct term *t, const char *value)
         return value != NULL;
     if (t->op == OP_ABSENT)
         return value == NULL;
+    if (t->op == OP_GREATER || t->op == OP_LESS)
+        return compares(t, value);
     for (size_t i = 0; i < t->n_values && value && !among; i++)
         among = strcmp(t->values[i], value) == 0;
     return t->op == OP_IN ? among : !among;
 }
 
-/* ---- text ---- */
+/* ---- fields: only "=", "==" and "!=" ---- */
 
-static int bad(struct selector **s, struct error *e, struct str text)
-{
-    selector_free(*s);
-    *s = NULL;
-    return error_set(e, ERR_INVALID, "unable to parse requirement: %.*s", (int)text.n, text.p);
-}
-
-/* The next term: up to a comma outside of parentheses. */
-static bool cut_term(struct str *rest, struct str *term)
-{
-    size_t i, depth = 0;
-
-    if (!rest->n)
-        return false;
-    for (i = 0; i < rest->n && (rest->p[i] != ',' || depth); i++) {
-        depth += rest->p[i] == '(';
-        depth -= rest->p[i] == ')' && depth;
-    }
-    *term = str_trim((struct str){rest->p, i});
-    *rest = i < rest->n ? (struct str){rest->p + i + 1, rest->n - i - 1} : STR_NONE;
-    return true;
-}
-
-/* "key in (a,b)": the word between blanks, then the list. */
-static bool parse_set(struct selector **s, struct str term)
-{
-    struct str key, word, list, value, rest = term;
-    struct term *t;
-
-    if (!str_cut(&rest, ' ', &key) || !rest.n)
-        return false;
-    rest = str_trim(rest);
-    if (str_starts(rest, STR("notin")))
-        word = (struct str){rest.p, 5};
-    else if (str_starts(rest, STR("in")))
-        word = (struct str){rest.p, 2};
-    else
-        return false;
-    list = str_trim((struct str){rest.p + word.n, rest.n - word.n});
-    if (list.n < 2 || list.p[0] != '(' || list.p[list.n - 1] != ')')
-        return false;
-    list = (struct str){list.p + 1, list.n - 2};
-    t = term_add(s, key, word.n == 2 ? OP_IN : OP_NOT_IN);
-    while (str_cut(&list, ',', &value))
-        term_value(t, str_trim(value));
-    return true;
-}
-
-static bool parse_term(struct selector **s, struct str term, bool fields)
+static bool parse_field(struct selector **s, struct str term)
 {
     const char *eq = term.n ? memchr(term.p, '=', term.n) : NULL;
     struct str key, value;
     bool not_equal;
 
-    if (!fields && term.n && memchr(term.p, '(', term.n))
-        return parse_set(s, term);
-    if (!eq) {
-        bool absent = term.n && term.p[0] == '!';
-
-        if (fields || term.n <= (size_t)absent)
-            return false;
-        term_add(s, str_trim((struct str){term.p + absent, term.n - absent}), absent ? OP_ABSENT : OP_EXISTS);
-        return true;
-    }
+    if (!eq)
+        return false;
     not_equal = eq > term.p && eq[-1] == '!';
     key = str_trim((struct str){term.p, (size_t)(eq - term.p) - not_equal});
     eq += 1 + (!not_equal && eq + 1 < term.p + term.n && eq[1] == '=');
     value = str_trim((struct str){eq, (size_t)(term.p + term.n - eq)});
     if (!key.n)
         return false;
-    term_value(term_add(s, key, not_equal ? OP_NOT_IN : OP_IN), value);
+    selector_value(selector_term(s, key, not_equal ? OP_NOT_IN : OP_IN), value);
     return true;
 }
 
-static int parse(struct selector **ret, const char *text, bool fields, struct error *e)
+static int parse_fields(struct selector **ret, const char *text, struct error *e)
 {
     struct str rest = str_of(text), term;
 
     *ret = NULL;
-    while (cut_term(&rest, &term))
-        if (!parse_term(ret, term, fields))
-            return bad(ret, e, term);
+    while (str_cut(&rest, ',', &term)) {
+        if (!term.n || parse_field(ret, term))
+            continue;
+        selector_free(*ret);
+        *ret = NULL;
+        return error_set(e, ERR_INVALID, "invalid selector: '%s'; can't understand '%.*s'", text, (int)term.n, term.p);
+    }
     return 0;
-}
-
-int selector_parse_labels(struct selector **ret, const char *text, struct error *e)
-{
-    return parse(ret, text, false, e);
 }
 
 /* What objects of built-in kinds can be selected by, besides their name and namespace. */
@@ -192,13 +132,28 @@ static bool field_known(const struct resource *r, const char *key)
     return false;
 }
 
+/* Each kind of kinds says it in its own words. */
+static int unknown_field(const struct resource *r, const char *key, struct error *e)
+{
+    bool known = !r->builtin;
+
+    if (r->builtin && strcmp(r->plural, "jobs") == 0)
+        return error_set(e, ERR_INVALID, "field label \"%s\" not supported for Job", key);
+    for (size_t i = 0; i < sizeof(selectable) / sizeof(selectable[0]); i++)
+        known = known || strcmp(selectable[i].plural, r->plural) == 0;
+    if (known)
+        return error_set(e, ERR_INVALID, "field label not supported: %s", key);
+    return error_set(e, ERR_INVALID,
+                     "\"%s\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"", key);
+}
+
 int selector_parse_fields(struct selector **ret, const struct resource *r, const char *text, struct error *e)
 {
-    int rc = parse(ret, text, true, e);
+    int rc = parse_fields(ret, text, e);
 
     for (size_t i = 0; rc == 0 && *ret && i < (*ret)->n; i++) {
         if (!field_known(r, (*ret)->terms[i].key)) {
-            rc = error_set(e, ERR_INVALID, "field label not supported: %s", (*ret)->terms[i].key);
+            rc = unknown_field(r, (*ret)->terms[i].key, e);
             selector_free(*ret);
             *ret = NULL;
         }

@@ -25,11 +25,22 @@ void request_drop_answer(struct request *q)
     q->is_list = false;
 }
 
+/* Of a request that made no sense, the answer names no object. */
+static bool tells_of_object(const char *reason)
+{
+    static const char *const those[] = {"NotFound", "AlreadyExists", "Conflict", "Forbidden", "Invalid"};
+
+    for (size_t i = 0; i < sizeof(those) / sizeof(those[0]); i++)
+        if (strcmp(those[i], reason) == 0)
+            return true;
+    return false;
+}
+
 static int refuse(struct request *q, int code, const char *reason, const char *message)
 {
     json_t *details = NULL;
 
-    if (q->is_resource) {
+    if (q->is_resource && tells_of_object(reason)) {
         details = json_object();
         if (*q->name)
             json_object_set_new(details, "name", json_string(q->name));
@@ -38,9 +49,9 @@ static int refuse(struct request *q, int code, const char *reason, const char *m
         json_object_set_new(details, "kind", json_string(q->plural));
     }
     request_drop_answer(q);
-    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s, s:o*, s:i}", "kind", "Status", "apiVersion", "v1",
-                          "metadata", "status", "Failure", "message", cause_string(message), "reason", reason,
-                          "details", details, "code", code);
+    q->answer = json_pack("{s:s, s:s, s:{}, s:s, s:o, s:s*, s:o*, s:i}", "kind", "Status", "apiVersion", "v1",
+                          "metadata", "status", "Failure", "message", cause_string(message), "reason",
+                          *reason ? reason : NULL, "details", details, "code", code);
     return code;
 }
 
@@ -79,7 +90,7 @@ void request_cause(struct request *q, const char *reason, const char *message, c
 }
 
 /* 'BackupSession.stash.appscode.com "x" is invalid: [spec.a: Required value, spec.b: Invalid value: 1: …]' */
-int request_invalid(struct request *q, const char *name, json_t *causes_take)
+static int invalid(struct request *q, const char *kind, const char *group, const char *name, json_t *causes_take)
 {
     size_t n = json_array_size(causes_take), i;
     const json_t *cause;
@@ -87,8 +98,7 @@ int request_invalid(struct request *q, const char *name, json_t *causes_take)
     struct buf text;
 
     buf_init(&text, 32 * 1024);
-    buf_printf(&text, "%s%s%s \"%s\" is invalid: %s", q->r->kind, *q->group ? "." : "", q->group, name,
-               n > 1 ? "[" : "");
+    buf_printf(&text, "%s%s%s \"%s\" is invalid: %s", kind, *group ? "." : "", group, name, n > 1 ? "[" : "");
     json_array_foreach(causes_take, i, cause) {
         const char *field = json_text(cause, "field");
 
@@ -97,11 +107,23 @@ int request_invalid(struct request *q, const char *name, json_t *causes_take)
     buf_puts(&text, n > 1 ? "]" : "");
     refuse(q, 422, "Invalid", text.data);
     buf_done(&text);
-    details = details_of(q);
-    json_object_set_new(details, "name", json_string(name));
-    json_object_set_new(details, "kind", json_string(q->r->kind));
-    json_object_set_new(details, "causes", causes_take);
+    details = json_pack("{s:s, s:o}", "kind", kind, "causes", causes_take);
+    if (*name)
+        json_object_set_new(details, "name", json_string(name));
+    if (*group)
+        json_object_set_new(details, "group", json_string(group));
+    json_object_set_new(q->answer, "details", details);
     return 422;
+}
+
+int request_invalid(struct request *q, const char *name, json_t *causes_take)
+{
+    return invalid(q, q->r->kind, q->group, name, causes_take);
+}
+
+int request_invalid_options(struct request *q, const char *kind, json_t *causes_take)
+{
+    return invalid(q, kind, "meta.k8s.io", "", causes_take);
 }
 
 int request_not_found(struct request *q, const char *name)

@@ -7,6 +7,8 @@
 
 int read_get(struct request *q);
 int read_list(struct request *q);
+/* 504: a state that is not there yet. */
+int read_too_new(struct request *q, uint64_t rv);
 /* The query's selectors; 0, or the status of the refusal. Both are the caller's to free. */
 int read_selectors(struct request *q, struct selector **labels, struct selector **fields);
 /* "" or the namespace as store functions want it: NULL for all. */

@@ -9,6 +9,7 @@ import re
 UID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 TIME = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?( \+0000 UTC|Z)?( m=[+0-9.]+)?")
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
+ISSUER = re.compile(r"https://kubernetes\.default\.svc(\.cluster\.local)?")
 QUOTED = re.compile(r'(resourceVersion\\?":\\?"|in record \()\d+')
 EVENT = re.compile(r"\.[0-9a-f]{16}\b")
 VERSIONS = re.compile(r"(resource version: )\d+( \(\d+\))?(, current: \d+)?")
@@ -70,7 +71,7 @@ class Normal:
         for old, new in self.fixed:
             text = text.replace(old, new)
         text = UID.sub(lambda m: self.uids.setdefault(m[0], f"UID{len(self.uids) + 1}"), text)
-        text = JWT.sub("JWT", text)
+        text = ISSUER.sub("ISSUER", JWT.sub("JWT", text))
         text = TIME.sub(lambda m: "MICROTIME" if m[1] else "TIME", text)
         text = VERSIONS.sub(lambda m: m[1] + "RV" + (" (RV)" if m[2] else "") + (", current: RV" if m[3] else ""), text)
         text = QUOTED.sub(r"\1RV", text)
