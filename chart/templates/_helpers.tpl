@@ -8,13 +8,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The operator's pods, and not those that check the installation. */}}
 {{- define "stashd.selector" -}}
 app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
 app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: operator
 {{- end -}}
 
 {{- define "stashd.labels" -}}
-{{ include "stashd.selector" . }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride }}
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
@@ -123,4 +126,37 @@ alone or before a dash, becomes the full name, the namespace "stash" that of the
 {{- $notes := default dict (default dict $there.metadata).annotations -}}
 {{- if or (not $there) (eq (get $notes "meta.helm.sh/release-name") .Release.Name) -}}yes{{- end -}}
 {{- else if and .Values.crds.install .Values.crds.appBinding -}}yes{{- end -}}
+{{- end -}}
+
+{{/* stashd.hook (list EVENT WEIGHT): annotations of what is there only while Helm waits for it. */}}
+{{- define "stashd.hook" -}}
+helm.sh/hook: {{ index . 0 }}
+helm.sh/hook-weight: {{ index . 1 | quote }}
+helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+{{- end -}}
+
+{{/* stashd.checkPod (dict "root" $ "account" NAME "flag" FLAG): spec of a pod that looks at the installation and ends. */}}
+{{- define "stashd.checkPod" -}}
+restartPolicy: Never
+serviceAccountName: {{ .account }}
+{{- with .root.Values.imagePullSecrets }}
+imagePullSecrets: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .root.Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+securityContext: {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+containers:
+- name: check
+  image: {{ include "stashd.image" .root | quote }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  command: [stash-job, check-installation, {{ .flag }}]
+  env:
+  - name: POD_NAMESPACE
+    valueFrom: {fieldRef: {fieldPath: metadata.namespace}}
+  securityContext: {{- toYaml .root.Values.securityContext | nindent 4 }}
+  resources: {requests: {cpu: 10m, memory: 32Mi}, limits: {memory: 128Mi}}
 {{- end -}}

@@ -9,16 +9,24 @@
 
 /* A leader renews every few seconds; after this long another one should have taken over. */
 enum { LEADER_SILENT_S = 60 };
+/* Each part of the server's discovery learns of a new kind by itself. */
+enum { KINDS_TRIES = 240, KINDS_PAUSE_MS = 500, KINDS_SETTLE_MS = 3000 };
+
+/* What the server says of our group: a path without a plural. */
+static const struct kind group_kind = {
+    .id = N_KINDS, .group = "stash.appscode.com", .version = "v1beta1", .name = "APIResourceList"};
 
 struct check_flags {
     const char *fullname, *master, *kubeconfig;
-    bool help;
+    bool wait_for_kinds, help;
 };
 
 #define F(member) offsetof(struct check_flags, member)
 
 static const struct config_item items[] = {
     {"fullname", CFG_STRING, F(fullname), "stashd", 0, 0, "full name of the release: its Lease"},
+    {"wait-for-kinds", CFG_BOOL, F(wait_for_kinds), "false", 0, 0,
+     "only wait, two minutes at most, until the server serves Functions and Tasks"},
     {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
     {"kubeconfig", CFG_STRING, F(kubeconfig), NULL, 0, 0, "file that says how to reach it"},
     {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
@@ -85,6 +93,39 @@ int check_install_leader(struct apiserver *api, const char *ns, const char *leas
     return rc;
 }
 
+static bool has_resource(const json_t *list, const char *name)
+{
+    const json_t *r;
+    size_t i;
+
+    json_array_foreach (json_object_get(list, "resources"), i, r)
+        if (str_same(json_text(r, "name"), name))
+            return true;
+    return false;
+}
+
+int check_install_kinds(struct job *j, struct apiserver *api, char text[256], struct error *e)
+{
+    struct kube_call c = {.verb = KUBE_GET, .kind = &group_kind};
+    int rc = 0;
+
+    (void)snprintf(text, 256, "Functions and Tasks are served");
+    for (unsigned i = 0; i < KINDS_TRIES && rc == 0; i++) {
+        json_t *list = NULL;
+        bool there;
+
+        rc = apiserver_call(api, &c, &list, e);
+        there = rc == 0 && has_resource(list, "functions") && has_resource(list, "tasks");
+        json_decref(list);
+        if (there)
+            return i == 0 ? 0 : job_sleep(j, KINDS_SETTLE_MS, e);
+        if (rc == 0 || rc == ERR_NOTFOUND)
+            rc = job_sleep(j, KINDS_PAUSE_MS, e);
+    }
+    return rc < 0 ? rc : error_set(e, ERR_TIMEOUT, "the server does not serve Functions and Tasks: are their kinds "
+                                                   "installed (crds.install)?");
+}
+
 static bool tell(int rc, const char *text, const struct error *e)
 {
     (void)printf("%s: %s\n", rc < 0 ? "FAILED" : "ok", rc < 0 ? e->msg : text);
@@ -104,9 +145,12 @@ static int run(struct job *j, const struct check_flags *f, const char *const *en
         return 1;
     }
     ns = apiserver_namespace(api);
-    good = tell(check_install_repository(api, ns, true, text, &e), text, &e);
-    good = tell(check_install_repository(api, ns, false, text, &e), text, &e) && good;
-    good = tell(check_install_leader(api, ns, f->fullname, env_wall_ms(j->env) / 1000, text, &e), text, &e) && good;
+    good = tell(check_install_kinds(j, api, text, &e), text, &e);
+    if (!f->wait_for_kinds) {
+        good = tell(check_install_repository(api, ns, true, text, &e), text, &e) && good;
+        good = tell(check_install_repository(api, ns, false, text, &e), text, &e) && good;
+        good = tell(check_install_leader(api, ns, f->fullname, env_wall_ms(j->env) / 1000, text, &e), text, &e) && good;
+    }
     apiserver_free(api);
     return good ? 0 : 1;
 }

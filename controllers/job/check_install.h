@@ -16,4 +16,7 @@ int check_install_repository(struct apiserver *api, const char *ns, bool good, c
 int check_install_leader(struct apiserver *api, const char *ns, const char *lease, int64_t now_s, char text[256],
                          struct error *e) NODISCARD;
 
+/* Waits until the server serves Functions and Tasks: right after their kinds were made it does not yet. */
+int check_install_kinds(struct job *j, struct apiserver *api, char text[256], struct error *e) NODISCARD;
+
 #endif

@@ -74,7 +74,7 @@ PROFILES = {
     "everything": ["--set", EVERYTHING],
     "external": ["--set", "metrics.pushgateway.mode=external,metrics.pushgateway.url=http://gateway:9091"],
     "least": ["--set", "metrics.enabled=false,metrics.pushgateway.mode=none,rbac.create=false,crds.install=false,"
-                       "catalog.defaults=false,catalog.xtradb.enabled=false,catalog.mariadb.enabled=false,"
+                       "crds.wait=false,catalog.defaults=false,catalog.xtradb.enabled=false,catalog.mariadb.enabled=false,"
                        "serviceAccount.create=false,serviceAccount.name=mine,apf.enabled=false,replicaCount=1,"
                        "guard.enabled=false"],
 }
@@ -103,6 +103,27 @@ def check_profiles():
         hooks = [thing for thing in objects if thing["kind"] in ("Function", "Task") and is_hook(thing, "post-install")]
         if bool(hooks) != (name not in ("upgrade", "least")):
             wrong(name, f"{len(hooks)} objects of the catalogue are hooks")
+
+
+def check_selection():
+    """Service, budget, policy and monitor select the operator's pods (its Service) and nothing else."""
+    objects = render("--set", EVERYTHING) or []
+    pods = {"operator": thing["spec"]["template"]["metadata"]["labels"] for thing in objects if thing["kind"] == "Deployment"}
+    pods |= {thing["metadata"]["name"]: thing["metadata"]["labels"] for thing in objects if thing["kind"] in ("Pod", "Service")}
+    wanted = {"Deployment": ["operator"], "Service": ["operator"], "PodDisruptionBudget": ["operator"],
+              "NetworkPolicy": ["operator"], "ServiceMonitor": [FULL]}
+    for thing in objects:
+        spec = thing.get("spec") or {}
+        selector = spec.get("podSelector") or spec.get("selector") or {}
+        if thing["kind"] in wanted:
+            labels = (selector.get("matchLabels") or selector).items()
+            found = [name for name, has in pods.items() if labels and labels <= has.items()]
+            if thing["kind"] == "ServiceMonitor":
+                found = [name for name in found if name == FULL]  # of Services
+            else:
+                found = [name for name in found if name != FULL]  # of pods
+            if found != wanted[thing["kind"]]:
+                wrong("everything", f"{key(thing)} selects {found}")
 
 
 def check_names():
@@ -222,6 +243,7 @@ HELM = find_helm()
 
 def main():
     check_profiles()
+    check_selection()
     check_names()
     n_values, n_comments = check_values()
     check_flags()

@@ -36,9 +36,9 @@ static void put(struct here *w, const char *path, const char *yaml)
     json_decref(answer);
 }
 
-static void put_kind(struct here *w)
+static void put_kind(struct here *w, const char *plural)
 {
-    AUTO_FREE char *place = mem_printf("%s/../../../chart/templates/crds/repositories.yaml", TEST_DATA);
+    AUTO_FREE char *place = mem_printf("%s/../../../chart/templates/crds/%s.yaml", TEST_DATA, plural);
     struct buf text;
     struct error e;
 
@@ -107,7 +107,7 @@ static void a_good_repository_is_accepted_and_not_kept(void **state)
     struct here *w = *state;
     json_t *list = NULL;
 
-    put_kind(w);
+    put_kind(w, "repositories");
     assert_int_equal(check_install_repository(w->api, "stash", true, w->text, &w->error), 0);
     assert_string_equal(w->text, "a good Repository is accepted");
     assert_int_equal(model_do(w->model, "system:admin", "GET",
@@ -123,6 +123,25 @@ static void kinds_that_are_missing_are_said(void **state)
 
     assert_true(check_install_repository(w->api, "stash", true, w->text, &w->error) < 0);
     assert_true(str_starts(str_of(w->error.msg), STR("a good Repository: ")));
+}
+
+static void make_kinds(struct timer *t)
+{
+    struct here *w = t->data;
+
+    put_kind(w, "functions");
+    put_kind(w, "tasks");
+}
+
+static void kinds_are_waited_for(void **state)
+{
+    struct here *w = *state;
+    struct timer timer;
+
+    timer_init(&timer, make_kinds, w);
+    timer_set_in(w->env, &timer, 1);
+    assert_int_equal(check_install_kinds(&w->job, w->api, w->text, &w->error), 0);
+    assert_string_equal(w->text, "Functions and Tasks are served");
 }
 
 static void a_leader_that_renews_is_named(void **state)
@@ -157,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_repository_is_accepted_and_not_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_that_are_missing_are_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(kinds_are_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leader_that_renews_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_silent_leader_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_leader_ever_is_an_error, set_up, tear_down),
