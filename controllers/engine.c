@@ -23,6 +23,7 @@ struct engine *engine_new(const struct engine_options *o)
         e->o.n_controllers = n_controllers;
     }
     e->queue = queue_new(env_random(o->env));
+    e->docs = docs_new(env_random(o->env));
     list_init(&e->passes);
     list_init(&e->starved);
     e->tokens = o->burst;
@@ -38,6 +39,7 @@ void engine_free(struct engine *e)
     assert(list_empty(&e->passes));
     timer_clear(e->o.env, &e->turn);
     queue_free(e->queue);
+    docs_free(e->docs);
     mem_free(e);
 }
 

@@ -142,6 +142,8 @@ static void effect_succeeded(struct pass *p, const json_t *object)
     const struct effect *f = p->effect;
 
     refusals_clear(&p->key->refusals, f->kind, f->ns, f->name);
+    if (object && (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH))
+        engine_pass_keep(p, f->kind, f->ns, f->name, object);
     if (f->type == EFFECT_STATUS && object) {
         const char *phase = json_text(f->body, "status.phase");
         PASS_LOG(log, p);

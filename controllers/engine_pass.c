@@ -62,6 +62,17 @@ static void log_end(const struct pass *p)
     }
 }
 
+/* What a failed pass was decided on may be the reason: the next one reads anew. */
+static void forget_documents(struct pass *p)
+{
+    LIST_EACH (it, &p->world.docs) {
+        const struct world_doc *d = LIST_ENTRY(it, struct world_doc, link);
+
+        if (!d->body)
+            docs_drop(p->engine->docs, d->kind, d->ns, d->name);
+    }
+}
+
 void engine_pass_end(struct pass *p)
 {
     struct engine *e = p->engine;
@@ -93,6 +104,8 @@ void engine_pass_end(struct pass *p)
     case N_PASS_RESULTS:
         break;
     }
+    if (p->result != PASS_OK)
+        forget_documents(p);
     log_end(p);
     if (e->o.on_pass)
         e->o.on_pass(e->o.ctx, p->controller, p->rule ? p->rule->reason : "", result_names[p->result],
@@ -140,6 +153,29 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     decide(p);
 }
 
+static const struct kobj *record_of(const struct pass *p, const struct kind *k, const char *ns, const char *name)
+{
+    return k->id < N_KINDS ? cache_find(p->engine->o.cache, k, ns, name) : NULL;
+}
+
+/* Only of kinds that the cache follows: nobody would tell us that another has changed. */
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object)
+{
+    if (record_of(p, k, ns, name))
+        docs_put(p->engine->docs, k, ns, name, object);
+}
+
+/* True: it is known without asking. */
+static bool take_kept(struct pass *p, struct world_doc *d)
+{
+    const struct kobj *record = d->body ? NULL : record_of(p, d->kind, d->ns, d->name);
+    json_t *object = record ? docs_get(p->engine->docs, d->kind, d->ns, d->name, record->rv) : NULL;
+
+    if (object)
+        world_give(&p->world, d, object);
+    return object != NULL;
+}
+
 static void fetch_done(struct kube_call *call, int rc, const json_t *object, const struct error *e)
 {
     struct engine_call *c = call->data;
@@ -147,6 +183,8 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
 
     list_del(&c->link);
     p->fetching--;
+    if (rc == 0 && !c->doc->body)
+        engine_pass_keep(p, c->doc->kind, c->doc->ns, c->doc->name, object);
     if (rc == 0 || rc == ERR_NOTFOUND)
         world_give(&p->world, c->doc, rc == 0 ? json_incref((json_t *)object) : NULL);
     else
@@ -182,9 +220,11 @@ static void fetch_all(struct pass *p)
     LIST_EACH (it, &p->world.docs) {
         struct world_doc *d = LIST_ENTRY(it, struct world_doc, link);
 
-        if (!d->known)
+        if (!d->known && !take_kept(p, d))
             fetch(p, d);
     }
+    if (!p->fetching)
+        decide(p);
 }
 
 static void decide(struct pass *p)

@@ -5,6 +5,7 @@
 #ifndef STASHD_ENGINE_PASS_H
 #define STASHD_ENGINE_PASS_H
 
+#include "controllers/docs.h"
 #include "controllers/engine.h"
 #include "controllers/plan.h"
 #include "controllers/queue.h"
@@ -13,6 +14,7 @@
 struct engine {
     struct engine_options o;
     struct queue *queue;
+    struct docs *docs; /* what the server sent last */
     struct list passes;  /* of struct pass */
     size_t n_passes;
     struct list starved; /* of struct engine_call: they wait for a token of the rate limit */
@@ -76,6 +78,9 @@ void engine_pass_cancel(struct pass *p);
 /* Notes the first failure; the pass still has to be ended. */
 void engine_pass_fail(struct pass *p, int rc, const struct error *e, const char *what);
 void engine_pass_end(struct pass *p); /* frees it */
+
+/* A document that came from the server: the next pass need not ask for it, while the cache has the same version. */
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object);
 
 /* engine_effect.c: the next effect, and so on to the end of the pass. */
 void engine_effects_run(struct pass *p);

@@ -518,6 +518,85 @@ static void documents_are_fetched_at_once_and_status_has_their_version(void **st
     assert_string_equal(b->results, "Acted=ok ");
 }
 
+static void count_words(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *own = world_doc(w, self->kind, self->ns, self->name);
+
+    (void)p;
+    if (!world_waiting(w))
+        b->counted += (double)json_int(own, "spec.words", 0);
+}
+
+static void a_document_is_asked_for_again_only_when_it_has_changed(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = count_words;
+    put_repository(b, "a", 5);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"words\":1}}");
+    assert_true(b->counted == 1);
+    engine_wake(b->engine, &under_test, "demo", "a");
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_true(b->counted == 2);
+    put_repository(b, "a", 6); /* somebody has changed it */
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{\"words\":10}}");
+    assert_true(b->counted == 12);
+    engine_wake(b->engine, &under_test, "demo", "a"); /* the cache is behind: what came may not be what it has */
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+}
+
+static void write_words(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *own = world_doc(w, self->kind, self->ns, self->name);
+
+    if (world_waiting(w))
+        return;
+    b->counted += (double)json_int(own, "spec.words", 0);
+    plan_status(p, json_pack("{s:s}", "phase", "Ready"));
+}
+
+static void the_answer_of_a_write_is_the_next_pass_s_document(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = write_words;
+    put_repository(b, "a", 5);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"},\"spec\":{\"words\":1}}");
+    expect(b, "PATCH " REPOSITORIES "/a/status ");
+    answer(b, 200,
+           "{\"metadata\":{\"resourceVersion\":\"6\"},\"spec\":{\"words\":1},\"status\":{\"phase\":\"Ready\"}}");
+    put_repository(b, "a", 6);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=ok Acted=ok ");
+    assert_true(b->counted == 2);
+}
+
+static void after_a_conflict_the_document_is_read_anew(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = write_words;
+    put_repository(b, "a", 5);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"}}");
+    expect(b, "PATCH " REPOSITORIES "/a/status ");
+    answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\"}");
+    test_env_advance(&b->env, 1000);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    expect(b, "PATCH " REPOSITORIES "/a/status ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+}
+
 static void ask_and_tell(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -711,6 +790,9 @@ int main(void)
         T(a_full_quota_is_tried_again_after_a_while_and_then_forgotten),
         T(one_that_ignores_its_refusal_is_slowed_down),
         T(documents_are_fetched_at_once_and_status_has_their_version),
+        T(a_document_is_asked_for_again_only_when_it_has_changed),
+        T(the_answer_of_a_write_is_the_next_pass_s_document),
+        T(after_a_conflict_the_document_is_read_anew),
         T(a_right_is_asked_of_the_api_server),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),

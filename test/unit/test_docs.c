@@ -1,0 +1,110 @@
+/* test_docs: whole documents kept by version, within a bound. */
+#include "test.h"
+
+#include <string.h>
+
+#include "controllers/docs.h"
+#include "core/base/json.h"
+#include "core/base/limits.h"
+#include "core/base/mem.h"
+
+static const struct kind *session(void)
+{
+    return kind_get(KIND_BACKUPSESSION);
+}
+
+static void keep(struct docs *d, const char *name, const char *rv, const char *text)
+{
+    json_t *o = json_pack("{s:{s:s}, s:s}", "metadata", "resourceVersion", rv, "text", text);
+
+    docs_put(d, session(), "demo", name, o);
+    json_decref(o);
+}
+
+static bool has(struct docs *d, const char *name, const char *rv)
+{
+    json_t *o = docs_get(d, session(), "demo", name, rv);
+    bool found = o && strcmp(json_text(o, "metadata.resourceVersion"), rv) == 0;
+
+    json_decref(o);
+    return found;
+}
+
+static void a_document_is_given_out_for_its_version_only(void **state)
+{
+    struct docs *d = docs_new(1);
+
+    (void)state;
+    assert_false(has(d, "a", "1"));
+    keep(d, "a", "1", "x");
+    assert_true(has(d, "a", "1"));
+    assert_true(has(d, "a", "1"));
+    assert_false(has(d, "a", "2"));
+    assert_null(docs_get(d, kind_get(KIND_JOB), "demo", "a", "1"));
+    assert_null(docs_get(d, session(), "prod", "a", "1"));
+    docs_drop(d, session(), "demo", "a");
+    assert_false(has(d, "a", "1"));
+    docs_drop(d, session(), "demo", "a");
+    docs_free(d);
+}
+
+static void a_newer_one_takes_the_place_of_an_older_one(void **state)
+{
+    struct docs *d = docs_new(1);
+
+    (void)state;
+    keep(d, "a", "1", "x");
+    keep(d, "a", "2", "y");
+    assert_false(has(d, "a", "1"));
+    assert_true(has(d, "a", "2"));
+    keep(d, "a", "", "z"); /* without a version it can't be told from another */
+    assert_false(has(d, "a", "2"));
+    assert_false(has(d, "a", ""));
+    docs_free(d);
+}
+
+static void the_longest_unused_ones_go_first(void **state)
+{
+    struct docs *d = docs_new(1);
+    size_t third = LIMIT_KEPT_DOCUMENTS / 3;
+    char *text = mem_alloc(third + 1);
+
+    (void)state;
+    memset(text, 'x', third);
+    text[third] = '\0'; /* with what is around it, three are too much */
+    keep(d, "a", "1", text);
+    keep(d, "b", "1", text);
+    assert_true(has(d, "a", "1")); /* used again */
+    keep(d, "c", "1", text);
+    assert_true(has(d, "a", "1"));
+    assert_false(has(d, "b", "1"));
+    assert_true(has(d, "c", "1"));
+    mem_free(text);
+    docs_free(d);
+}
+
+static void one_over_the_bound_is_not_kept(void **state)
+{
+    struct docs *d = docs_new(1);
+    char *text = mem_alloc(LIMIT_KEPT_DOCUMENTS + 1);
+
+    (void)state;
+    memset(text, 'x', LIMIT_KEPT_DOCUMENTS);
+    text[LIMIT_KEPT_DOCUMENTS] = '\0';
+    keep(d, "a", "1", text);
+    assert_false(has(d, "a", "1"));
+    mem_free(text);
+    docs_free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_document_is_given_out_for_its_version_only),
+        cmocka_unit_test(a_newer_one_takes_the_place_of_an_older_one),
+        cmocka_unit_test(the_longest_unused_ones_go_first),
+        cmocka_unit_test(one_over_the_bound_is_not_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
