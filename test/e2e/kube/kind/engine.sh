@@ -130,8 +130,10 @@ engine_stop() {
 
 # find_programs: kind, kubectl and the others, first in PATH. They were built before the cluster came up.
 find_programs() {
+  local names=() # all; but those that a node image of our own is made of
   programs=${STASHD_KUBE_BIN:-}
-  if [ -z "$programs" ]; then programs=$(cat "$state/programs" 2>/dev/null || "$kube/build"); fi
+  ! native || names=(kind kubectl helm s3)
+  if [ -z "$programs" ]; then programs=$(cat "$state/programs" 2>/dev/null || "$kube/build" "${names[@]}"); fi
   export PATH=$programs:$PATH
 }
 
