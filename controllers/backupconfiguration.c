@@ -121,7 +121,7 @@ static void look_at_target(struct world *w, struct view *v)
 }
 
 /* Of the objects that others write. Nothing to say while the AppBinding that should name the Task can't be seen. */
-static void check_task(struct world *w, const struct view *v, struct buf *out)
+static void check_task(struct world *w, const struct view *v, struct problems *out)
 {
     const json_t *ref = json_at(v->doc, "spec.target.ref");
     const char *ns = json_text(ref, "namespace"), *name;
@@ -133,30 +133,27 @@ static void check_task(struct world *w, const struct view *v, struct buf *out)
     name = task_name(w, own, app, ns[0] ? ns : v->self->ns, json_text(ref, "name"));
     if (name[0] && cache_find(world_cache(w), kind_get(KIND_TASK), NULL, name))
         return;
-    if (out->len)
-        buf_puts(out, "; ");
     if (name[0])
-        buf_printf(out, "Task \"%s\" not found", name);
+        problems_add(out, "spec.task.name", "Task \"%s\" not found", name);
     else
-        buf_puts(out, "no Task given and the AppBinding names none");
+        problems_add(out, "spec.task.name", "no Task given and the AppBinding names none");
 }
 
 static void find_problems(struct world *w, struct view *v)
 {
+    struct problems out;
     const char *own;
-    struct buf out;
 
-    buf_init(&out, LIMIT_MESSAGE);
+    problems_init(&out, world_arena(w));
     backupconfiguration_check(v->doc, &out);
     check_task(w, v, &out);
     if (v->repository.refusal)
-        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.refusal);
+        problems_add(&out, "spec.repository", "%s", v->repository.refusal);
     if (v->repository.problem)
-        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.problem);
+        problems_add(&out, "spec.repository", "%s", v->repository.problem);
     if ((own = trigger_problem(&v->trigger, w)) != NULL)
-        buf_printf(&out, "%s%s", out.len ? "; " : "", own);
-    v->problems = arena_strdup(world_arena(w), out.data); /* cut text is still a text */
-    buf_done(&out);
+        problems_add(&out, "metadata.name", "%s", own);
+    v->problems = problems_join(&out);
 }
 
 static void set_target_condition(struct view *v, int64_t now_s)

@@ -6,11 +6,11 @@
 #define STASHD_BACKUPCONFIGURATION_H
 
 #include "controllers/controller.h"
+#include "controllers/problems.h"
 
 extern const struct controller backupconfiguration_controller;
 
-/* What is wrong with the spec by itself, all problems joined by "; " into out (nothing appended: all is well).
- * unit_kind is the target's kind, for the rules on namespaces. */
-void backupconfiguration_check(const json_t *object, struct buf *out);
+/* What is wrong with the spec by itself. */
+void backupconfiguration_check(const json_t *object, struct problems *out);
 
 #endif

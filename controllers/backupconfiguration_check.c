@@ -10,44 +10,29 @@
 #include "core/base/json.h"
 #include "core/base/limits.h"
 
-static void problem(struct buf *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
-
-static void problem(struct buf *out, const char *fmt, ...)
-{
-    char text[512];
-    va_list ap;
-
-    va_start(ap, fmt);
-    (void)vsnprintf(text, sizeof(text), fmt, ap); /* cut text is still a text */
-    va_end(ap);
-    if (out->len)
-        buf_puts(out, "; ");
-    buf_puts(out, text);
-}
-
-static void check_schedule(const json_t *spec, struct buf *out)
+static void check_schedule(const json_t *spec, struct problems *out)
 {
     const char *schedule = json_text(spec, "schedule");
     struct cron cron;
     struct error e;
 
     if (schedule[0] && cron_parse(&cron, str_of(schedule), &e) < 0)
-        problem(out, "spec.schedule \"%.100s\": %s", schedule, e.msg);
+        problems_add(out, "spec.schedule", "spec.schedule \"%.100s\": %s", schedule, e.msg);
 }
 
-static void check_driver(const json_t *spec, struct buf *out)
+static void check_driver(const json_t *spec, struct problems *out)
 {
     const char *driver = json_text(spec, "driver");
 
     if (strcmp(driver, "VolumeSnapshotter") == 0)
-        problem(out, "driver VolumeSnapshotter needs features.csi");
+        problems_add(out, "spec.driver", "driver VolumeSnapshotter needs features.csi");
     else if (driver[0] && strcmp(driver, "Restic") != 0)
-        problem(out, "unknown driver \"%.100s\"", driver);
+        problems_add(out, "spec.driver", "unknown driver \"%.100s\"", driver);
     else if (!json_text(spec, "repository.name")[0])
-        problem(out, "spec.repository.name is missing");
+        problems_add(out, "spec.repository.name", "spec.repository.name is missing");
 }
 
-static void check_retention(const json_t *spec, struct buf *out)
+static void check_retention(const json_t *spec, struct problems *out)
 {
     static const char *const keeps[] = {"keepLast",   "keepHourly",  "keepDaily",
                                         "keepWeekly", "keepMonthly", "keepYearly"};
@@ -57,11 +42,12 @@ static void check_retention(const json_t *spec, struct buf *out)
     for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++)
         any |= json_int(policy, keeps[i], 0) > 0;
     if (!any)
-        problem(out, "spec.retentionPolicy keeps nothing: set keepLast or another keep value");
+        problems_add(out, "spec.retentionPolicy", "spec.retentionPolicy keeps nothing: set keepLast or another keep value");
 }
 
-static void check_duration(const json_t *spec, const char *path, int64_t min_ns, struct buf *out)
+static void check_duration(const json_t *spec, const char *path, int64_t min_ns, struct problems *out)
 {
+    const char *field = arena_printf(out->arena, "spec.%s", path);
     const json_t *value = json_at(spec, path);
     struct error e;
     int64_t ns = 0;
@@ -69,34 +55,37 @@ static void check_duration(const json_t *spec, const char *path, int64_t min_ns,
     if (!value)
         return;
     if (!json_is_string(value))
-        problem(out, "spec.%s is not a duration such as 30m", path);
+        problems_add(out, field, "%s is not a duration such as 30m", field);
     else if (str_parse_duration_ns(json_str(value), &ns, &e) < 0)
-        problem(out, "spec.%s: %s", path, e.msg);
+        problems_add(out, field, "%s: %s", field, e.msg);
     else if (ns < min_ns)
-        problem(out, min_ns ? "spec.%s must be more than 0s" : "spec.%s is negative", path);
+        problems_add(out, field, min_ns ? "%s must be more than 0s" : "%s is negative", field);
 }
 
-static void check_count(const json_t *spec, const char *path, struct buf *out)
+static void check_count(const json_t *spec, const char *path, struct problems *out)
 {
+    const char *field = arena_printf(out->arena, "spec.%s", path);
+
     if (json_int(spec, path, 0) < 0)
-        problem(out, "spec.%s is negative", path);
+        problems_add(out, field, "%s is negative", field);
 }
 
-static void check_hooks(const json_t *spec, struct buf *out)
+static void check_hooks(const json_t *spec, struct problems *out)
 {
     static const char *const hooks[] = {"preBackup", "postBackup"};
     static const char *const handlers[] = {"exec", "httpGet", "httpPost", "tcpSocket"};
 
     for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
         const json_t *hook = json_object_get(json_object_get(spec, "hooks"), hooks[i]);
+        const char *field = arena_printf(out->arena, "spec.hooks.%s", hooks[i]);
         int n = 0;
 
         for (size_t j = 0; j < sizeof(handlers) / sizeof(handlers[0]); j++)
             n += json_is_object(json_object_get(hook, handlers[j]));
         if (n > 1)
-            problem(out, "spec.hooks.%s has several handlers, one is allowed", hooks[i]);
+            problems_add(out, field, "%s has several handlers, one is allowed", field);
         else if (n == 1) /* without it the backup would not be the one that was asked for */
-            problem(out, "spec.hooks.%s: this operator runs no hooks", hooks[i]);
+            problems_add(out, field, "%s: this operator runs no hooks", field);
     }
 }
 
@@ -109,7 +98,7 @@ static bool is_one_of(const char *s, const char *const *list)
     return false;
 }
 
-static void check_target(const json_t *object, struct buf *out)
+static void check_target(const json_t *object, struct problems *out)
 {
     static const char *const workloads[] = {"Deployment", "StatefulSet", "DaemonSet", "DeploymentConfig",
                                             "ReplicaSet", "ReplicationController", NULL};
@@ -119,17 +108,20 @@ static void check_target(const json_t *object, struct buf *out)
     bool elsewhere = ns[0] && strcmp(ns, json_text(object, "metadata.namespace")) != 0;
     bool workload = is_one_of(kind, workloads);
 
+    target_check_group(ref, out);
     if (workload && !task[0])
-        problem(out, "workload targets without a Task need features.workloads");
+        problems_add(out, "spec.task", "workload targets without a Task need features.workloads");
     if (elsewhere && (workload || strcmp(kind, "PersistentVolumeClaim") == 0) && strncmp(task, "kubedump", 8) != 0)
-        problem(out, "cross-namespace target reference is not allowed for \"%.100s\"", kind);
+        problems_add(out, "spec.target.ref.namespace",
+                     "cross-namespace target reference is not allowed for \"%.100s\"", kind);
     if (elsewhere && strcmp(kind, "AppBinding") == 0 &&
         !json_text(object, "spec.runtimeSettings.pod.serviceAccountName")[0])
-        problem(out, "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
+        problems_add(out, "spec.runtimeSettings.pod.serviceAccountName",
+                     "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
 }
 
 /* What would make the Job impossible is said now, not at night. */
-static void check_job(const json_t *spec, struct buf *out)
+static void check_job(const json_t *spec, struct problems *out)
 {
     const json_t *p;
     struct buf floor;
@@ -137,15 +129,16 @@ static void check_job(const json_t *spec, struct buf *out)
 
     json_array_foreach (json_at(spec, "task.params"), i, p)
         if (variables_reserved(str_of(json_text(p, "name"))))
-            problem(out, "task parameter \"%s\" is reserved", json_text(p, "name"));
+            problems_add(out, arena_printf(out->arena, "spec.task.params[%zu].name", i),
+                         "task parameter \"%s\" is reserved", json_text(p, "name"));
     buf_init(&floor, LIMIT_MESSAGE);
     podspec_floor_settings(json_at(spec, "runtimeSettings"), "spec.runtimeSettings", &floor);
     if (floor.len)
-        problem(out, "not allowed by the pod floor \"baseline\": %s", floor.data);
+        problems_add(out, "spec.runtimeSettings", "not allowed by the pod floor \"baseline\": %s", floor.data);
     buf_done(&floor);
 }
 
-void backupconfiguration_check(const json_t *object, struct buf *out)
+void backupconfiguration_check(const json_t *object, struct problems *out)
 {
     const json_t *spec = json_object_get(object, "spec");
 

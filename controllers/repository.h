@@ -7,6 +7,7 @@
 #define STASHD_REPOSITORY_H
 
 #include "controllers/controller.h"
+#include "controllers/problems.h"
 
 extern const struct controller repository_controller;
 
@@ -32,6 +33,11 @@ void repository_set_conditions(const struct repository_state *s, json_t *conditi
 
 /* Warning events for what of these two has become False. */
 void repository_warn(struct plan *p, const json_t *old_conditions, const json_t *conditions);
+
+/* What is wrong with the backend by itself (api.md 2.4): nobody can back up to such a one. */
+void repository_check_backend(const json_t *backend, const struct operator_settings *s, struct problems *out);
+/* That, and what only whoever writes the Repository has to put right. */
+void repository_check(const json_t *object, const struct operator_settings *s, struct problems *out);
 
 /* The policy alone, for right before a Job is made. NULL: allowed; else why not. May leave world_waiting. */
 const char *repository_refusal(struct world *w, const json_t *repository, const char *own_ns);

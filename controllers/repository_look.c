@@ -8,7 +8,6 @@
 #include "controllers/condition.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "core/restic/location.h"
 
 /* ---- label selectors ---- */
 
@@ -106,34 +105,6 @@ const char *repository_refusal(struct world *w, const json_t *repository, const 
     return NULL;
 }
 
-/* ---- the backend (api.md 2.4) ---- */
-
-static const char *backend_problem(struct world *w, const json_t *backend)
-{
-    static const char *const names[] = {"local", "s3", "gcs", "azure", "swift", "b2", "rest"};
-    struct str mount = str_of(json_text(backend, "local.mountPath")), first;
-    const char *set = "";
-    struct location l;
-    struct error e;
-    size_t n = 0;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-        if (json_is_object(json_object_get(backend, names[i])))
-            set = arena_printf(world_arena(w), "%s%s%s", set, n++ ? ", " : "", names[i]);
-    if (n > 1)
-        return arena_printf(world_arena(w), "spec.backend has several storages (%s), one is wanted", set);
-    if (location_of(backend, world_arena(w), &l, &e) < 0)
-        return arena_printf(world_arena(w), "%s%s",
-                            str_starts(str_of(e.msg), STR("backend.")) ? "spec." : "spec.backend: ", e.msg);
-    while (mount.n && mount.p[0] == '/')
-        mount = (struct str){mount.p + 1, mount.n - 1};
-    if (mount.n && str_cut(&mount, '/', &first) && str_is(first, "stash"))
-        return "spec.backend.local.mountPath: /stash is the program's own, take another path such as /repository";
-    if (json_at(backend, "local.hostPath") && !world_settings(w)->allow_hostpath_backend)
-        return "a hostPath backend is not allowed here (the operator's --allow-hostpath-backend)";
-    return NULL;
-}
-
 bool repository_backend_is_plain(const struct kobj *record)
 {
     static const char *const places[] = {"spec.backend.local.mountPath", "spec.backend.s3.bucket",
@@ -166,6 +137,7 @@ void repository_look(struct world *w, const char *own_ns, const json_t *referenc
 {
     const struct kind *k = kind_get(KIND_REPOSITORY);
     const char *ns = json_text(reference, "namespace");
+    struct problems problems;
 
     *ret = (struct repository_state){.secret_status = "", .secret_message = ""};
     ret->ns = ns[0] ? ns : own_ns;
@@ -183,9 +155,11 @@ void repository_look(struct world *w, const char *own_ns, const json_t *referenc
     if (!ret->allowed)
         return;
     look_at_secret(w, ret);
-    ret->problem = backend_problem(w, json_at(ret->doc, "spec.backend"));
-    if (ret->problem)
-        ret->problem = arena_printf(world_arena(w), "Repository %s/%s: %s", ret->ns, ret->name, ret->problem);
+    problems_init(&problems, world_arena(w));
+    repository_check_backend(json_at(ret->doc, "spec.backend"), world_settings(w), &problems);
+    if (problems.n)
+        ret->problem = arena_printf(world_arena(w), "Repository %s/%s: %s", ret->ns, ret->name,
+                                    problems_join(&problems));
 }
 
 static const char *secret_reason(const char *status)

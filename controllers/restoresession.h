@@ -10,6 +10,7 @@
 
 #include "controllers/jobspec.h"
 #include "controllers/outcome.h"
+#include "controllers/problems.h"
 #include "controllers/repository.h"
 
 extern const struct controller restoresession_controller;
@@ -80,7 +81,7 @@ void restoresession_finish(const struct restoresession_view *v, struct world *w,
 
 int restoresession_observe(struct world *w, const struct kobj *self, void *view);
 
-/* All that is wrong with the object itself, joined by "; ". */
-void restoresession_check(const json_t *object, struct buf *out);
+/* All that is wrong with the object itself. */
+void restoresession_check(const json_t *object, struct problems *out);
 
 #endif

@@ -9,24 +9,19 @@
 
 enum { REPLICAS_MAX = 1000 }; /* as hosts of a status (multitenancy.md 9) */
 
-static void problem(struct buf *out, const char *text)
-{
-    buf_printf(out, "%s%s", out->len ? "; " : "", text);
-}
-
-static void check_driver(const json_t *spec, struct buf *out)
+static void check_driver(const json_t *spec, struct problems *out)
 {
     const char *driver = json_text(spec, "driver");
 
     if (strcmp(driver, "VolumeSnapshotter") == 0)
-        problem(out, "driver VolumeSnapshotter needs features.csi");
+        problems_add(out, "spec.driver", "driver VolumeSnapshotter needs features.csi");
     else if (*driver && strcmp(driver, "Restic") != 0)
-        problem(out, "unknown driver");
+        problems_add(out, "spec.driver", "unknown driver");
     else if (!*json_text(spec, "repository.name"))
-        problem(out, "spec.repository.name is missing");
+        problems_add(out, "spec.repository.name", "spec.repository.name is missing");
 }
 
-static void check_timeout(const json_t *spec, struct buf *out)
+static void check_timeout(const json_t *spec, struct problems *out)
 {
     const json_t *value = json_at(spec, "timeOut");
     struct error e;
@@ -35,46 +30,48 @@ static void check_timeout(const json_t *spec, struct buf *out)
     if (!value)
         return;
     if (!json_is_string(value) || str_parse_duration_ns(json_str(value), &ns, &e) < 0)
-        problem(out, "spec.timeOut is not a duration such as 30m");
+        problems_add(out, "spec.timeOut", "spec.timeOut is not a duration such as 30m");
     else if (ns <= 0)
-        problem(out, "spec.timeOut must be more than 0s");
+        problems_add(out, "spec.timeOut", "spec.timeOut must be more than 0s");
 }
 
-static void check_hooks(const json_t *spec, struct buf *out)
+static void check_hooks(const json_t *spec, struct problems *out)
 {
     static const char *const hooks[] = {"preRestore", "postRestore"};
     static const char *const handlers[] = {"exec", "httpGet", "httpPost", "tcpSocket"};
 
     for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++) {
         const json_t *hook = json_object_get(json_object_get(spec, "hooks"), hooks[i]);
+        const char *field = arena_printf(out->arena, "spec.hooks.%s", hooks[i]);
         int n = 0;
 
         for (size_t j = 0; j < sizeof(handlers) / sizeof(handlers[0]); j++)
             n += json_is_object(json_object_get(hook, handlers[j]));
         if (n > 1)
-            buf_printf(out, "%sspec.hooks.%s has several handlers, one is allowed", out->len ? "; " : "", hooks[i]);
+            problems_add(out, field, "%s has several handlers, one is allowed", field);
         else if (n == 1) /* without it the restore would not be the one that was asked for */
-            buf_printf(out, "%sspec.hooks.%s: this operator runs no hooks", out->len ? "; " : "", hooks[i]);
+            problems_add(out, field, "%s: this operator runs no hooks", field);
     }
 }
 
 /* Each replica's data goes into claims of its own. */
-static void check_templates(const json_t *target, struct buf *out)
+static void check_templates(const json_t *target, struct problems *out)
 {
     const json_t *templates = json_at(target, "volumeClaimTemplates"), *it;
     size_t i;
 
     if (target_replicas(target) < 2)
         return;
-    json_array_foreach ((json_t *)templates, i, it)
+    json_array_foreach ((json_t *)templates, i, it) {
+        const char *field = arena_printf(out->arena, "spec.target.volumeClaimTemplates[%zu].metadata.name", i);
+
         if (!strstr(json_text(it, "metadata.name"), "${POD_ORDINAL}"))
-            buf_printf(out,
-                       "%sspec.target.volumeClaimTemplates[%zu].metadata.name \"%.100s\" is the same for all "
-                       "replicas: end it with -${POD_ORDINAL}",
-                       out->len ? "; " : "", i, json_text(it, "metadata.name"));
+            problems_add(out, field, "%s \"%.100s\" is the same for all replicas: end it with -${POD_ORDINAL}", field,
+                         json_text(it, "metadata.name"));
+    }
 }
 
-static void check_target(const json_t *object, struct buf *out)
+static void check_target(const json_t *object, struct problems *out)
 {
     const json_t *spec = json_at(object, "spec"), *target = json_at(spec, "target");
     const char *own = json_text(object, "metadata.namespace");
@@ -82,37 +79,41 @@ static void check_target(const json_t *object, struct buf *out)
     bool is_elsewhere;
 
     if (!json_is_object(target)) {
-        problem(out, "spec.target is missing");
+        problems_add(out, "spec.target", "spec.target is missing");
         return;
     }
     target_ref_of(target, own, &ref);
     is_elsewhere = strcmp(ref.ns, own) != 0;
+    target_check_group(json_at(target, "ref"), out);
     if (target_is_workload(&ref) && !*json_text(spec, "task.name"))
-        problem(out, "workload targets without a Task need features.workloads");
+        problems_add(out, "spec.task", "workload targets without a Task need features.workloads");
     if (is_elsewhere && (target_is_workload(&ref) || strcmp(ref.kind, "PersistentVolumeClaim") == 0))
-        buf_printf(out, "%scross-namespace target reference is not allowed for \"%.100s\"", out->len ? "; " : "",
-                   ref.kind);
+        problems_add(out, "spec.target.ref.namespace",
+                     "cross-namespace target reference is not allowed for \"%.100s\"", ref.kind);
     if (is_elsewhere && target_is_app(&ref) && !*json_text(spec, "runtimeSettings.pod.serviceAccountName"))
-        problem(out, "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
+        problems_add(out, "spec.runtimeSettings.pod.serviceAccountName",
+                     "an AppBinding of another namespace needs runtimeSettings.pod.serviceAccountName");
+    if (target_has_templates(target) && json_int(target, "replicas", 1) < 1)
+        problems_add(out, "spec.target.replicas", "spec.target.replicas must be 1 or more, one a set of claims");
     if (target_replicas(target) > REPLICAS_MAX)
-        problem(out, "spec.target.replicas is over 1000");
+        problems_add(out, "spec.target.replicas", "spec.target.replicas is over 1000");
     if (target_has_templates(target) && !json_array_size(json_at(target, "volumeMounts")))
-        problem(out, "spec.target.volumeMounts is missing: the claims would not be mounted");
+        problems_add(out, "spec.target.volumeMounts", "spec.target.volumeMounts is missing: the claims would not be mounted");
     check_templates(target, out);
 }
 
-static void check_powers(const json_t *spec, struct buf *out)
+static void check_powers(const json_t *spec, struct problems *out)
 {
     struct buf floor;
 
     buf_init(&floor, LIMIT_MESSAGE);
     podspec_floor_settings(json_at(spec, "runtimeSettings"), "spec.runtimeSettings", &floor);
     if (floor.len)
-        buf_printf(out, "%snot allowed by the pod floor \"baseline\": %s", out->len ? "; " : "", floor.data);
+        problems_add(out, "spec.runtimeSettings", "not allowed by the pod floor \"baseline\": %s", floor.data);
     buf_done(&floor);
 }
 
-void restoresession_check(const json_t *object, struct buf *out)
+void restoresession_check(const json_t *object, struct problems *out)
 {
     const json_t *spec = json_at(object, "spec");
     struct error e;
@@ -122,6 +123,6 @@ void restoresession_check(const json_t *object, struct buf *out)
     check_hooks(spec, out);
     check_target(object, out);
     if (target_check_rules(spec, &e) < 0)
-        problem(out, e.msg);
+        problems_add(out, json_array_size(json_at(spec, "target.rules")) ? "spec.target.rules" : "spec.rules", "%s", e.msg);
     check_powers(spec, out);
 }

@@ -54,24 +54,24 @@ static void look_at_target(struct world *w, struct restoresession_view *v)
                          : arena_printf(world_arena(w), "%s %s/%s %s", v->ref.kind, v->ref.ns, v->ref.name, state);
 }
 
-static const json_t *look_at_task(struct world *w, struct restoresession_view *v, struct buf *out)
+static const json_t *look_at_task(struct world *w, struct restoresession_view *v, struct problems *out)
 {
     struct effective_task task;
     const json_t *doc;
     struct error e;
 
     if (resolve_effective_task(DIRECTION_RESTORE, v->in.unit, v->in.app, world_arena(w), &task, &e) < 0) {
-        buf_printf(out, "%s%s", out->len ? "; " : "", e.msg);
+        problems_add(out, "spec.task", "%s", e.msg);
         return NULL;
     }
     if (!*task.name) {
         if (!v->is_target_absent) /* the AppBinding that should name it is waited for */
-            buf_printf(out, "%sno Task given and the AppBinding names none", out->len ? "; " : "");
+            problems_add(out, "spec.task.name", "no Task given and the AppBinding names none");
         return NULL;
     }
     doc = world_doc(w, kind_get(KIND_TASK), NULL, task.name);
     if (!doc)
-        buf_printf(out, "%sTask \"%s\" not found", out->len ? "; " : "", task.name);
+        problems_add(out, "spec.task.name", "Task \"%s\" not found", task.name);
     return doc;
 }
 
@@ -210,21 +210,20 @@ static void set_deadline(struct restoresession_view *v)
 static void look_before_start(struct world *w, struct restoresession_view *v)
 {
     const json_t *task;
-    struct buf out;
+    struct problems out;
 
     set_deadline(v);
     repository_look(w, v->self->ns, json_at(v->in.unit, "repository"), &v->repository);
     v->in.repository = v->repository.doc;
     look_at_target(w, v);
-    buf_init(&out, LIMIT_MESSAGE);
+    problems_init(&out, world_arena(w));
     restoresession_check(v->doc, &out);
     task = look_at_task(w, v, &out);
     if (v->repository.refusal)
-        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.refusal);
+        problems_add(&out, "spec.repository", "%s", v->repository.refusal);
     if (v->repository.problem)
-        buf_printf(&out, "%s%s", out.len ? "; " : "", v->repository.problem);
-    v->problems = arena_strdup(world_arena(w), out.data); /* cut text is still a text */
-    buf_done(&out);
+        problems_add(&out, "spec.repository", "%s", v->repository.problem);
+    v->problems = problems_join(&out);
     if (world_waiting(w) || *v->problems || !v->repository.doc || v->is_target_absent)
         return;
     if (!v->deadline_s && v->in.settings->job_default_timeout_s > 0)

@@ -39,6 +39,17 @@ bool target_is_app(const struct target_ref *r)
     return str_starts(str_of(r->api_version), STR(APP_GROUP "/")) && strcmp(r->kind, "AppBinding") == 0;
 }
 
+void target_check_group(const json_t *ref, struct problems *out)
+{
+    const char *version = json_text(ref, "apiVersion");
+
+    if (strcmp(json_text(ref, "kind"), "AppBinding") == 0 && !str_starts(str_of(version), STR(APP_GROUP "/")))
+        problems_add(out, "spec.target.ref.apiVersion",
+                     "spec.target.ref: no matches for kind \"AppBinding\" in version \"%.100s\", use " APP_GROUP
+                     "/v1alpha1",
+                     version);
+}
+
 /* Kinds that have a meaning of their own here, with their plurals. */
 static const struct {
     const char *kind, *plural;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include "controllers/controller.h"
+#include "controllers/problems.h"
 #include "core/base/arena.h"
 
 #define APP_GROUP "appcatalog.appscode.com"
@@ -38,6 +39,8 @@ void target_ref_of(const json_t *target, const char *own_ns, struct target_ref *
 bool target_ref_equal(const struct target_ref *r, const json_t *ref);
 json_t *target_ref_json(const struct target_ref *r); /* one reference */
 bool target_is_app(const struct target_ref *r);      /* an AppBinding, whatever its version */
+/* A reference whose apiVersion has no such kind: copied manifests put AppBindings into apps/v1. */
+void target_check_group(const json_t *ref, struct problems *out);
 bool target_is_workload(const struct target_ref *r);
 /* "pods" for Pod and so on, where ours to know; "" else. */
 const char *target_resource(const struct target_ref *r);

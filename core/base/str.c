@@ -246,3 +246,31 @@ const char *str_shorten_name(struct str full, size_t max, bool no_dots, char out
             *p = '-';
     return out;
 }
+
+/* Length of the character that starts at p, 0 when there is none. Bytes over the end are NUL: no continuation. */
+static size_t utf8_length(const unsigned char *p)
+{
+    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 &&
+               p[0] < 0xf5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+        (p[0] == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
+void str_mend_utf8(char *text)
+{
+    size_t n;
+
+    for (char *p = text; *p; p += n) {
+        n = utf8_length((const unsigned char *)p);
+        if (!n) {
+            *p = '?';
+            n = 1;
+        }
+    }
+}

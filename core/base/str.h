@@ -89,6 +89,9 @@ bool str_is_dns_name(struct str s);
 /* Lower-case hex of SHA-256 over s. */
 void str_sha256_hex(struct str s, char out[65]);
 
+/* In place: bytes that are no UTF-8, such as what a cut left of a character, become '?'. JSON takes nothing else. */
+void str_mend_utf8(char *text);
+
 /*
  * A name of at most `max` (<= 253) bytes from `full`: unchanged when it fits, else cut and ended with '-' and the
  * first 8 hex digits of SHA-256 over the whole (controllers.md 2 NEW). '.' becomes '-' when no_dots.

@@ -219,25 +219,37 @@ static void give_documents(struct test_world *w)
     }
 }
 
-const char *test_world_decide(struct test_world *w, const struct controller *c, const char *ns, const char *name)
+void test_world_begin(struct test_world *w)
 {
-    const struct kind *k = kind_get(c->kind);
-    const struct kobj *self = cache_find(w->cache, k, k->namespaced ? ns : NULL, name);
-    int runs = 0;
-
-    if (!self)
-        fail_msg("no %s %s/%s", k->name, ns ? ns : "", name);
     arena_done(&w->arena);
     arena_init(&w->arena);
     world_init(&w->world, &w->settings, w->cache, &w->arena, w->now_ms, w->asked_ms ? w->asked_ms : w->now_ms);
     w->world.refusals = &w->refusals;
+    w->runs = 0;
+}
+
+bool test_world_again(struct test_world *w)
+{
+    if (!world_waiting(&w->world))
+        return false;
+    assert_true(++w->runs < RERUNS_MAX);
+    give_documents(w);
+    world_rerun(&w->world);
+    return true;
+}
+
+const char *test_world_decide(struct test_world *w, const struct controller *c, const char *ns, const char *name)
+{
+    const struct kind *k = kind_get(c->kind);
+    const struct kobj *self = cache_find(w->cache, k, k->namespaced ? ns : NULL, name);
+
+    if (!self)
+        fail_msg("no %s %s/%s", k->name, ns ? ns : "", name);
+    test_world_begin(w);
     do {
-        assert_true(runs++ < RERUNS_MAX);
-        give_documents(w);
-        world_rerun(&w->world);
         plan_init(&w->plan, &w->arena, self, w->now_ms / 1000);
         w->rule = controller_decide(c, &w->world, self, &w->plan);
-    } while (world_waiting(&w->world));
+    } while (test_world_again(w));
     plan_settle(&w->plan, world_peek(&w->world, k, ns, name));
     buf_clear(&w->out);
     plan_print(&w->plan, &w->out);

@@ -37,6 +37,7 @@ struct test_world {
     uint64_t rv;
     struct buf out;
     size_t live;
+    int runs;
 };
 
 int test_world_setup(void **state);
@@ -54,6 +55,11 @@ void test_world_del(struct test_world *w, enum kind_id kind, const char *ns, con
 void test_world_patch(struct test_world *w, enum kind_id kind, const char *ns, const char *name, const char *yaml);
 /* The whole object as it is now; NULL: absent. */
 const json_t *test_world_get(struct test_world *w, enum kind_id kind, const char *ns, const char *name);
+
+/* For what is decided in a world without being a controller: a fresh one; then, after each decision, whether it asked for
+ * documents: they have been given, decide again. */
+void test_world_begin(struct test_world *w);
+bool test_world_again(struct test_world *w);
 
 /* One pass over the object, documents given as asked for. The settled plan as lines, until the next call. */
 const char *test_world_decide(struct test_world *w, const struct controller *c, const char *ns, const char *name);
