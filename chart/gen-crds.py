@@ -3,7 +3,7 @@
 import sys
 
 from output import settle
-from schema import (actions, anything, array, boolean, claim_template, container_security, duration,
+from schema import (actions, anything, array, boolean, checked, claim_template, container_security, duration,
                     enum, env, env_from, http_target, int32, int64, keyed, label_selector,
                     lifecycle, local_ref, mapping, node, obj, pod_security, probe, quantity,
                     resources, string, strings, time, volume_mounts, volume_sources)
@@ -117,7 +117,9 @@ def runtime_settings(text):
 def retention():
     def keep(what):
         return int64(f"{what} to keep; none by this rule if 0 or left out.")
-    return obj("Which snapshots stay.", {
+    numbers = ["keepLast", "keepHourly", "keepDaily", "keepWeekly", "keepMonthly", "keepYearly"]
+    kept = [f"(has(self.{name}) && self.{name} > 0)" for name in numbers]
+    return checked(obj("Which snapshots stay.", {
         "dryRun": boolean("Only report what would be removed."),
         "keepDaily": keep("Days whose last snapshot is"),
         "keepHourly": keep("Hours whose last snapshot is"),
@@ -127,7 +129,9 @@ def retention():
         "keepWeekly": keep("Weeks whose last snapshot is"),
         "keepYearly": keep("Years whose last snapshot is"),
         "name!": string("A name for people; nothing depends on it."),
-        "prune!": boolean("Also delete data that no snapshot refers to any more.")})
+        "prune!": boolean("Also delete data that no snapshot refers to any more.")}),
+        (" || ".join(kept + ["(has(self.keepTags) && size(self.keepTags) > 0)"]),
+         "keeps nothing: set keepLast or another keep value"))
 
 
 def handler():
@@ -169,11 +173,20 @@ def retry():
 
 
 def time_out(what):
-    return duration(f"Longest time for {what}, from its creation.")
+    return checked(duration(f"Longest time for {what}, from its creation."),
+                   (r"!self.matches('^(0|(0+([.]0*)?(ns|us|ms|s|m|h))+)$')", "must be more than 0s"))
+
+
+STORAGES = ["local", "s3", "gcs", "azure", "swift", "b2", "rest"]
+
+
+def climbs(message):
+    return (r"!self.matches('(^|/)[.][.](/|$)')", message)
 
 
 def backend():
-    bucket, prefix = string("Name of the bucket."), string("Folder in the bucket.")
+    bucket = string("Name of the bucket.")
+    prefix = checked(string("Folder in the bucket."), climbs("has a \"..\" element"))
     connections = int64("Connections at once; restic's own number if 0.")
     container = string("Name of the container.")
     return obj("Where the snapshots are; exactly one kind of storage.", {
@@ -185,8 +198,11 @@ def backend():
             "bucket!": bucket, "maxConnections": connections, "prefix": prefix}),
         "local": obj("A volume of the cluster; its source is named at this level.", {
             **volume_sources(),
-            "mountPath!": string("Where the volume is mounted, not below /stash."),
-            "subPath": string("Folder of the volume.")}),
+            "mountPath!": checked(
+                string("Where the volume is mounted, not below /stash."),
+                ("!self.matches('^/*stash(/|$)')",
+                 "/stash is the program's own, take another path such as /repository")),
+            "subPath": checked(string("Folder of the volume."), climbs("has a \"..\" element"))}),
         "rest": obj("A REST server of restic.", {"url": string("URL, without credentials.")}),
         "s3": obj("Amazon S3 or a service that speaks its protocol.", {
             "bucket!": bucket,
@@ -200,10 +216,19 @@ def backend():
 
 def usage_policy():
     return obj("Who may refer to the Repository; only the own namespace if left out.", {
-        "allowedNamespaces": obj("Namespaces that may.", {
+        "allowedNamespaces": checked(obj("Namespaces that may.", {
             "from": enum("All, the own one, or those with certain labels.",
                          "All", "Same", "Selector", default="Same"),
-            "selector": label_selector("Labels of the namespaces, with Selector.")})})
+            "selector": label_selector("Labels of the namespaces, with Selector.")}),
+            ("self.from != 'Selector' || has(self.selector)", "selector is missing: from Selector needs one"))})
+
+
+WIPING = [
+    (f"!self.wipeOut || !has(self.backend.{storage})",
+     f"wiping out is not supported for {name} backends", ".wipeOut")
+    for storage, name in (("local", "local"), ("b2", "B2"))]
+ONE_STORAGE = (f"[{', '.join(f'has(self.backend.{name})' for name in STORAGES)}].exists_one(is_set, is_set)",
+               "one storage is wanted in spec.backend: " + ", ".join(STORAGES), ".backend")
 
 
 def repository_spec():
@@ -231,21 +256,34 @@ def backup_target():
 
 
 def rules(text):
-    return array(text, obj("What is restored for some hosts.", {
+    return checked(array(text, checked(obj("What is restored for some hosts.", {
         "exclude": strings("Patterns of files to leave out."),
         "include": strings("Patterns of the only files to restore."),
         "paths": strings("Paths to restore; not together with snapshots."),
         "snapshots": strings("Ids of snapshots, or latest."),
         "sourceHost": string("Host whose data is taken; the host itself if left out."),
-        "targetHosts": strings("Hosts of the rule; those of no other rule if empty.")}))
+        "targetHosts": strings("Hosts of the rule; those of no other rule if empty.")}),
+        ("!has(self.snapshots) || size(self.snapshots) == 0 || !has(self.paths) || size(self.paths) == 0",
+         "has both snapshots and paths: a snapshot holds one directory")), maxItems=1000),
+        ("self.filter(rule, !has(rule.targetHosts) || size(rule.targetHosts) == 0).size() <= 1",
+         "two rules have no targetHosts; at most one may"))
 
 
 def restore_target():
-    return obj("Where to restore to.", {
+    several = "has(self.replicas) && self.replicas > 1 && has(self.volumeClaimTemplates)"
+    return checked(obj("Where to restore to.", {
         **paths_and_mounts("Where the volumes are mounted; names without the ordinal."),
         "rules": rules("What is restored for which host."),
         "volumeClaimTemplates": array("Claims to make, one set a replica.",
-                                      claim_template("One claim."))})
+                                      claim_template("One claim."), maxItems=32)}),
+        (f"!({several}) || self.volumeClaimTemplates.all(claim, has(claim.metadata) && has(claim.metadata.name) && "
+         "claim.metadata.name.contains('${POD_ORDINAL}'))",
+         "a name is the same for all replicas: end it with -${POD_ORDINAL}", ".volumeClaimTemplates"),
+        ("!has(self.volumeClaimTemplates) || size(self.volumeClaimTemplates) == 0 || !has(self.replicas) || "
+         "self.replicas > 0", "must be 1 or more, one a set of claims", ".replicas"),
+        ("!has(self.volumeClaimTemplates) || size(self.volumeClaimTemplates) == 0 || "
+         "(has(self.volumeMounts) && size(self.volumeMounts) > 0)",
+         "volumeMounts is missing: the claims would not be mounted"))
 
 
 def job_parts(target, the_hooks):
@@ -283,7 +321,7 @@ def order():
 
 
 def members(target, the_hooks):
-    return array("The targets.", obj("One target.", job_parts(target, the_hooks)))
+    return array("The targets.", obj("One target.", job_parts(target, the_hooks)), maxItems=100)
 
 
 def invoker_status(**more):
@@ -338,7 +376,7 @@ def backup_stats():
 # --- the kinds ------------------------------------------------------------------------------------
 
 def repository():
-    return ("A place for snapshots.", obj("What is wanted.", repository_spec()), obj(
+    return ("A place for snapshots.", checked(obj("What is wanted.", repository_spec()), *WIPING, ONE_STORAGE), obj(
         "What is known about the stored data.", {
             "conditions": conditions(),
             "escrow": string("Credentials for wiping, sealed to the operator."),
@@ -374,14 +412,13 @@ def backup_session():
         "ref": target_ref("The object."),
         "stats": backup_stats(),
         "totalHosts": int32("Number of hosts that are expected.")}))
-    spec = obj("Whose backup it is; can't be changed.", {
+    spec = checked(obj("Whose backup it is; can't be changed.", {
         "invoker!": obj("BackupConfiguration or BackupBatch of the same namespace.", {
             "apiGroup": string("API group of the invoker."),
-            "kind!": string("BackupConfiguration or BackupBatch."),
-            "name!": string("Name of the invoker.")}),
-        "retryLeft": int32("Sessions that may follow if this one fails.")},
-        **{"x-kubernetes-validations": [{"rule": "self == oldSelf",
-                                         "message": "BackupSession spec is immutable"}]})
+            "kind!": enum("Kind of the invoker.", "BackupConfiguration", "BackupBatch"),
+            "name!": string("Name of the invoker.", minLength=1)}),
+        "retryLeft": int32("Sessions that may follow if this one fails.")}),
+        ("self == oldSelf", "BackupSession spec is immutable"))
     return ("One run of a backup.", spec, obj("State of the run.", {
         "conditions": conditions(),
         "nextRetry": time("When the next session is due."),
@@ -398,10 +435,15 @@ def restore_phase():
 
 
 def restore_session():
-    return ("One restore of one target.", obj("What is wanted; can't be changed.", {
+    return ("One restore of one target.", checked(obj("What is wanted; can't be changed.", {
         **restore_common(),
         "rules": rules("Old place of target.rules."),
-        **job_parts(restore_target(), hooks("Restore", "Actions around the restore."))}), obj(
+        **job_parts(restore_target(), hooks("Restore", "Actions around the restore."))}),
+        ("self == oldSelf", "RestoreSession spec is immutable"),
+        ("has(self.target)", "spec.target is missing"),
+        ("!has(self.rules) || size(self.rules) == 0 || !has(self.target) || !has(self.target.rules) || "
+         "size(self.target.rules) == 0",
+         "spec.rules and spec.target.rules are both set; use spec.target.rules")), obj(
         "State of the restore.", {
             "conditions": conditions(),
             "observedGeneration": int64("Generation that was last looked at."),

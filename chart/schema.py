@@ -59,6 +59,14 @@ def obj(text, properties, **more):
     return schema
 
 
+def checked(schema, *rules):
+    """Rules in CEL: the API server keeps them also while no operator runs. Each is (rule, message), the message in the
+    words of the operator's own check, and with a field where the message names one below the schema's."""
+    keys = ("rule", "message", "fieldPath")
+    schema["x-kubernetes-validations"] = [dict(zip(keys, rule)) for rule in rules]
+    return schema
+
+
 def atomic(text, properties):
     return obj(text, properties, **{"x-kubernetes-map-type": "atomic"})
 
@@ -306,7 +314,7 @@ def claim_template(text):
             "annotations": mapping("Annotations of the claims."),
             "generateName": string("Prefix of a generated name."),
             "labels": mapping("Labels of the claims."),
-            "name": string("Name of the claims; may hold ${POD_ORDINAL}."),
+            "name": string("Name of the claims; may hold ${POD_ORDINAL}.", maxLength=253),
             "namespace": string("Has no effect: claims are made in the namespace of the user."),
             "ownerReferences": array("Owners of the claims.", atomic("An owner.", {
                 "apiVersion!": string("API version of the owner."),

@@ -42,7 +42,8 @@ static void check_retention(const json_t *spec, struct problems *out)
     for (size_t i = 0; i < sizeof(keeps) / sizeof(keeps[0]); i++)
         any |= json_int(policy, keeps[i], 0) > 0;
     if (!any)
-        problems_add(out, "spec.retentionPolicy", "spec.retentionPolicy keeps nothing: set keepLast or another keep value");
+        problems_add(out, "spec.retentionPolicy",
+                     "spec.retentionPolicy keeps nothing: set keepLast or another keep value");
 }
 
 static void check_duration(const json_t *spec, const char *path, int64_t min_ns, struct problems *out)

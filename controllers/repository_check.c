@@ -52,7 +52,8 @@ static void check_local(const json_t *local, const struct operator_settings *s, 
         mount = (struct str){mount.p + 1, mount.n - 1};
     if (mount.n && str_cut(&mount, '/', &first) && str_is(first, "stash"))
         problems_add(out, "spec.backend.local.mountPath",
-                     "spec.backend.local.mountPath: /stash is the program's own, take another path such as /repository");
+                     "spec.backend.local.mountPath: /stash is the program's own, take another path such as "
+                     "/repository");
     if (has_dotdot(json_text(local, "subPath")))
         problems_add(out, "spec.backend.local.subPath", "spec.backend.local.subPath has a \"..\" element");
     if (json_at(local, "hostPath") && !s->allow_hostpath_backend)

@@ -98,7 +98,8 @@ static void check_target(const json_t *object, struct problems *out)
     if (target_replicas(target) > REPLICAS_MAX)
         problems_add(out, "spec.target.replicas", "spec.target.replicas is over 1000");
     if (target_has_templates(target) && !json_array_size(json_at(target, "volumeMounts")))
-        problems_add(out, "spec.target.volumeMounts", "spec.target.volumeMounts is missing: the claims would not be mounted");
+        problems_add(out, "spec.target.volumeMounts",
+                     "spec.target.volumeMounts is missing: the claims would not be mounted");
     check_templates(target, out);
 }
 
@@ -123,6 +124,7 @@ void restoresession_check(const json_t *object, struct problems *out)
     check_hooks(spec, out);
     check_target(object, out);
     if (target_check_rules(spec, &e) < 0)
-        problems_add(out, json_array_size(json_at(spec, "target.rules")) ? "spec.target.rules" : "spec.rules", "%s", e.msg);
+        problems_add(out, json_array_size(json_at(spec, "target.rules")) ? "spec.target.rules" : "spec.rules", "%s",
+                     e.msg);
     check_powers(spec, out);
 }

@@ -229,7 +229,8 @@ static bool is_rule_path(struct str path)
     return true;
 }
 
-/* Of the rule language we know what immutable fields need: two paths, == or !=. */
+/* Of the rule language we know what immutable fields need: two paths, == or !=. Other rules are stored with the CRD and
+ * hold always: only a real API server evaluates them. */
 int schema_rule_parse(struct schema_rule *out, const json_t *rule, struct error *e)
 {
     const char *text = json_text(rule, "rule"), *op = strstr(text, "==");
@@ -240,8 +241,10 @@ int schema_rule_parse(struct schema_rule *out, const json_t *rule, struct error 
     op = op ? op : strstr(text, "!=");
     left = op ? str_trim((struct str){text, (size_t)(op - text)}) : STR_NONE;
     right = op ? str_trim(str_of(op + 2)) : STR_NONE;
+    if (!*text)
+        return error_set(e, ERR_INVALID, "a validation rule has no text");
     if (!is_rule_path(left) || !is_rule_path(right))
-        return error_set(e, ERR_INVALID, "validation rule \"%s\": only \"path == path\" and \"!=\" are known", text);
+        return 0;
     out->left = mem_strndup(left.p, left.n);
     out->right = mem_strndup(right.p, right.n);
     out->needs_old = str_starts(left, STR("oldSelf")) || str_starts(right, STR("oldSelf"));
@@ -262,7 +265,7 @@ bool schema_rule_holds(const struct schema_rule *r, const json_t *self, const js
     const json_t *left, *right;
     bool same;
 
-    if (r->needs_old && !old)
+    if (!r->left || (r->needs_old && !old))
         return true;
     left = rule_value(r->left, self, old);
     right = rule_value(r->right, self, old);

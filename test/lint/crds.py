@@ -22,7 +22,7 @@ KEEP, EITHER = "x-kubernetes-preserve-unknown-fields", "x-kubernetes-int-or-stri
 KNOWN = {"description", "type", "format", "enum", "pattern", "minimum", "default", "required", "properties",
          "additionalProperties", "items", "anyOf", KEEP, EITHER, "x-kubernetes-embedded-resource",
          "x-kubernetes-list-type", "x-kubernetes-list-map-keys", "x-kubernetes-map-type",
-         "x-kubernetes-validations"}
+         "x-kubernetes-validations", "maxItems", "maxLength", "minLength"}
 problems = []
 
 

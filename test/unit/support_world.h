@@ -56,8 +56,8 @@ void test_world_patch(struct test_world *w, enum kind_id kind, const char *ns, c
 /* The whole object as it is now; NULL: absent. */
 const json_t *test_world_get(struct test_world *w, enum kind_id kind, const char *ns, const char *name);
 
-/* For what is decided in a world without being a controller: a fresh one; then, after each decision, whether it asked for
- * documents: they have been given, decide again. */
+/* For what is decided in a world without being a controller: a fresh one; then, after each decision, whether it asked
+ * for documents: they have been given, decide again. */
 void test_world_begin(struct test_world *w);
 bool test_world_again(struct test_world *w);
 
