@@ -4,11 +4,13 @@
 #include <stdio.h>
 
 #include "sim_env.h"
+#include "trigger_pod.h"
 #include "core/base/json.h"
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 
+enum { TRIGGER_PERCENT = 8 }; /* of pods of CronJobs end badly, so many before and so many after their work */
 enum step { STARTING, WORKING };
 
 struct pod {
@@ -18,6 +20,7 @@ struct pod {
     char *uid, *ns, *name, *session, *container;
     int64_t started_ms;
     bool fails, is_lost;
+    json_t *trigger; /* the pod of a CronJob: its object; NULL: another */
 };
 
 struct kubelet {
@@ -49,6 +52,7 @@ static void pod_free(struct pod *p)
     mem_free(p->name);
     mem_free(p->session);
     mem_free(p->container);
+    json_decref(p->trigger);
     mem_free(p);
 }
 
@@ -99,7 +103,7 @@ static void start(struct pod *p)
     patch_pod(p, json_pack("{s:s, s:o, s:[{s:s, s:b, s:{s:{s:o}}}]}", "phase", "Running", "startTime", time_now(k),
                            "containerStatuses", "name", p->container, "ready", 1, "state", "running", "startedAt",
                            time_now(k)));
-    timer_set_in(k->env, &p->timer, 3000 + throw(k, 57000));
+    timer_set_in(k->env, &p->timer, p->trigger ? throw(k, 5000) : 3000 + throw(k, 57000));
 }
 
 /* What update-status does: its host's entry into the target, everything else as it is. */
@@ -136,7 +140,8 @@ static void tell_session(struct pod *p)
 
 static void end(struct pod *p)
 {
-    bool bad = p->fails || p->is_lost;
+    bool worked = !p->trigger || p->is_lost || trigger_pod_run(p->kubelet->model, p->trigger);
+    bool bad = p->fails || p->is_lost || !worked;
     json_t *terminated = json_pack("{s:i, s:s, s:o}", "exitCode", bad ? 1 : 0, "reason", bad ? "Error" : "Completed",
                                    "finishedAt", time_now(p->kubelet));
 
@@ -168,8 +173,13 @@ static void add(struct kubelet *k, const json_t *object)
     p->name = mem_strdup(json_text(object, "metadata.name"));
     p->container = mem_strdup(json_text(object, "spec.containers.0.name"));
     p->session = session[0] ? mem_strdup(session) : NULL;
+    p->trigger = strcmp(p->container, "stash-trigger") == 0 ? json_deep_copy(object) : NULL;
     p->fails = p->session && throw(k, 100) < k->dice.fail_percent;
     p->is_lost = p->session && throw(k, 100) < k->dice.lost_percent;
+    if (p->trigger) {
+        p->fails = throw(k, 100) < TRIGGER_PERCENT; /* having made its session */
+        p->is_lost = throw(k, 100) < TRIGGER_PERCENT;
+    }
     map_put(&k->pods, str_of(p->uid), p);
     timer_init(&p->timer, next_step, p);
     timer_set_in(k->env, &p->timer, 500 + throw(k, 2500));

@@ -2,12 +2,13 @@
  * sim: the operator's own objects on the model API server, with a virtual clock and a kubelet of dice: a day in
  * seconds.
  *
- *     sim --seed 42 --until 24h [--kill 30m] [--faults 5] [--fail 5] [--lost 2] [--verbose] [--once]
+ *     sim --seed 42 --until 24h [--kill 30m] [--switch 10m] [--faults 5] [--fail 5] [--lost 2] [--verbose] [--once]
  *
  * Every change that the API server commits goes into a hash; the run is made twice and both hashes must be equal. A
  * violation prints a line and makes the exit code 1. --kill: the operator is killed at random, that far apart on
  * average, at any step, and started again. --faults: so many of 100 calls to the API server are lost, refused, slow or
- * cut; they stop at --until, and an hour later everything must be at rest.
+ * cut; they stop at --until, and an hour later everything must be at rest. --switch: who triggers changes, that far
+ * apart on average (switcher.h), and two of three times the operator is killed then or seconds later.
  */
 #include <openssl/evp.h>
 #include <stdio.h>
@@ -23,15 +24,18 @@
 #include "core/base/mem.h"
 #include "kubelet.h"
 #include "sim_env.h"
+#include "switcher.h"
 
 enum {
     CONCURRENCY = 8,
     MARGIN_S = 30, /* a due time at the very end is dealt with, and none falls into it */
 };
 
+#define AWAY_NS 20000000000u
+
 struct options {
     uint64_t seed;
-    int64_t until_s, kill_s;
+    int64_t until_s, kill_s, switch_s;
     unsigned fail_percent, lost_percent, fault_percent;
     bool verbose, once;
     const char *chart;
@@ -43,8 +47,10 @@ struct run {
     struct model *model;
     struct kubelet *kubelet;
     struct checker *checker;
+    struct switcher *switcher; /* NULL: none */
+    uint64_t next_kill; /* UINT64_MAX: none */
     EVP_MD_CTX *hash;
-    uint64_t changes, kills, n_faults;
+    uint64_t changes, kills, n_faults, n_switches;
     struct http_peer *peer; /* of the model */
     struct faults *faults;  /* in front of it */
     unsigned fault_percent; /* now */
@@ -64,6 +70,28 @@ struct run {
 
 /* ---- what the API server commits ---- */
 
+/* A session that is no retry is for a due time, whoever made it. */
+static void check_due(struct run *r, const json_t *session)
+{
+    const char *ns = json_text(session, "metadata.namespace"), *name = json_text(session, "metadata.name");
+    const char *dash = strrchr(name, '-');
+    struct cron cron;
+    struct error e;
+    int64_t due_s;
+
+    if (json_meta(session, "annotations", "stash.appscode.com/retry-of")[0])
+        return;
+    for (size_t i = 0; i < cluster_n_configs; i++) {
+        const struct cluster_config *c = &cluster_configs[i];
+
+        if (strcmp(c->ns, ns) != 0 || strcmp(c->name, json_text(session, "spec.invoker.name")) != 0 ||
+            cron_parse(&cron, str_of(c->schedule), &e) < 0 || cron.every_s)
+            continue;
+        if (!dash || str_to_i64(str_of(dash + 1), &due_s) < 0 || cron_next(&cron, due_s - 1) != due_s)
+            checker_violation(r->checker, "session %s/%s is for no due time of %s", ns, name, c->schedule);
+    }
+}
+
 static void changed(void *ctx, const char *type, const json_t *object)
 {
     struct run *r = ctx;
@@ -79,6 +107,8 @@ static void changed(void *ctx, const char *type, const json_t *object)
         (void)fprintf(stderr, "%.3f %s %s %s/%s %s\n", (double)r->env.now_ns / 1e9 - 1, type, json_text(object, "kind"),
                       json_text(object, "metadata.namespace"), json_text(object, "metadata.name"),
                       json_text(object, "status.phase"));
+    if (strcmp(type, "ADDED") == 0 && strcmp(json_text(object, "kind"), "BackupSession") == 0)
+        check_due(r, object);
     kubelet_changed(r->kubelet, type, object);
     checker_changed(r->checker, type, object);
 }
@@ -96,9 +126,11 @@ static void write_line(void *ctx, struct str line)
 static void start_operator(struct run *r)
 {
     /* An operator that nothing happens to needs no Lease: its renewals would be eight of ten changes of a day. */
-    bool competes = r->o->kill_s || r->o->fault_percent;
+    bool competes = r->o->kill_s || r->o->fault_percent || r->o->switch_s;
     struct http_peer *peer;
 
+    if (r->o->switch_s) /* all that have no annotation of their own switch too */
+        r->settings.by_cronjobs = sim_random(&r->dice) % 2;
     r->peer = model_peer_new(r->model, "system:serviceaccount:stash:stashd", "system:masters");
     r->faults = faults_new(&r->env.env, r->peer, sim_random(&r->dice), r->fault_percent);
     peer = faults_peer(r->faults);
@@ -161,23 +193,58 @@ static uint64_t at_ns(int64_t s)
     return 1000000000u + (uint64_t)s * 1000000000u;
 }
 
+static void choose_kill(struct run *r)
+{
+    r->next_kill = UINT64_MAX;
+    if (r->o->kill_s)
+        r->next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * r->o->kill_s * 1000000000);
+}
+
+static void switched(void *ctx)
+{
+    struct run *r = ctx;
+    uint64_t dice = sim_random(&r->dice) % 3;
+
+    if (dice == 0) /* before it hears of it */
+        r->next_kill = r->env.now_ns;
+    else if (dice == 1)
+        r->next_kill = r->env.now_ns + sim_random(&r->dice) % 3000000000;
+}
+
+/* Where switches are tried, nobody leads for some seconds: due times and switches fall into them. */
+static void stay_away(struct run *r, uint64_t end)
+{
+    uint64_t back = r->env.now_ns + (r->o->switch_s ? sim_random(&r->dice) % AWAY_NS : 0);
+
+    while (r->o->switch_s && sim_env_step(&r->env, back < end ? back : end))
+        ;
+}
+
 static void run_until(struct run *r, int64_t until_s)
 {
-    int64_t kill_s = r->o->kill_s;
-    uint64_t end = at_ns(until_s), next_kill = UINT64_MAX;
+    uint64_t end = at_ns(until_s);
 
-    if (kill_s && until_s <= r->o->until_s + MARGIN_S)
-        next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * kill_s * 1000000000);
+    r->next_kill = UINT64_MAX;
+    if (until_s <= r->o->until_s + MARGIN_S)
+        choose_kill(r);
     for (;;) {
-        if (!sim_env_step(&r->env, end < next_kill ? end : next_kill)) {
-            if (next_kill >= end)
+        if (!sim_env_step(&r->env, end < r->next_kill ? end : r->next_kill)) {
+            if (r->next_kill >= end)
                 return;
             stop_operator(r);
             r->kills++;
+            stay_away(r, end);
             start_operator(r);
-            next_kill = r->env.now_ns + sim_random(&r->dice) % (uint64_t)(2 * kill_s * 1000000000);
+            choose_kill(r);
         }
     }
+}
+
+/* May a count have been lost? A kill between a write and its count is rare beside the switches, which are what is to be
+ * seen: there each due time must be made. */
+static bool lossy(const struct run *r)
+{
+    return r->n_faults || (r->kills && !r->o->switch_s);
 }
 
 /* Without faults each due time has its session or was counted. With them a count may be lost (it stands behind the
@@ -201,7 +268,7 @@ static void check_ledger(struct run *r, int64_t end_s)
         }
     }
     (void)printf("due times: %lld, made: %lld, counted as missed: %.0f\n", (long long)due, (long long)made, r->missed);
-    if (made + (int64_t)r->missed > due || (made + (int64_t)r->missed != due && !r->kills && !r->n_faults))
+    if (made + (int64_t)r->missed > due || (made + (int64_t)r->missed != due && !lossy(r)))
         checker_violation(r->checker, "%lld due times, %lld made, %.0f missed", (long long)due, (long long)made,
                           r->missed);
 }
@@ -271,7 +338,10 @@ static bool run(struct run *r, const struct options *o)
     if (!cluster_fill(r->model, o->chart))
         return false;
     start_operator(r);
+    if (o->switch_s)
+        r->switcher = switcher_new(&r->env.env, r->model, o->seed ^ 0x5317c4, o->switch_s, switched, r);
     run_until(r, o->until_s + MARGIN_S);
+    switcher_stop(r->switcher);
     r->fault_percent = 0;
     faults_set_percent(r->faults, 0);
     pause_all(r);
@@ -280,6 +350,8 @@ static bool run(struct run *r, const struct options *o)
     stop_operator(r);
     check_ledger(r, r->start_s + o->until_s + MARGIN_S);
     r->violations = checker_violations(r->checker);
+    r->n_switches = switcher_count(r->switcher);
+    switcher_free(r->switcher);
     kubelet_free(r->kubelet);
     model_free(r->model);
     checker_free(r->checker);
@@ -294,10 +366,11 @@ static bool run_checked(struct run *r, const struct options *o)
     bool good = run(r, o);
 
     (void)printf("seed %llu: %lld s, %llu changes, %u sessions (%u succeeded, %u failed, %u skipped), %u Jobs, %llu "
-                 "kills, %llu faults, trace %.16s\n",
+                 "kills, %llu switches, %llu faults, trace %.16s\n",
                  (unsigned long long)o->seed, (long long)o->until_s, (unsigned long long)r->changes, r->totals.sessions,
                  r->totals.succeeded, r->totals.failed, r->totals.skipped, r->totals.jobs,
-                 (unsigned long long)r->kills, (unsigned long long)r->n_faults, r->trace);
+                 (unsigned long long)r->kills, (unsigned long long)r->n_switches, (unsigned long long)r->n_faults,
+                 r->trace);
     if (good && mem_live() != live) {
         (void)fprintf(stderr, "VIOLATION: %zu blocks of memory are left\n", mem_live() - live);
         return false;
@@ -325,6 +398,8 @@ static bool parse_flag(struct options *o, const char *name, const char *value)
         o->until_s = seconds(value);
     else if (strcmp(name, "--kill") == 0)
         o->kill_s = seconds(value);
+    else if (strcmp(name, "--switch") == 0)
+        o->switch_s = seconds(value);
     else if (strcmp(name, "--fail") == 0)
         o->fail_percent = (unsigned)strtoul(value, NULL, 10);
     else if (strcmp(name, "--lost") == 0)
