@@ -110,6 +110,7 @@ static const struct {
     {"",                          "Pod",                   builtin_pod_check          },
     {"",                          "Secret",                builtin_check_secret       },
     {"",                          "ConfigMap",             builtin_check_config_map   },
+    {"",                          "Event",                 builtin_check_event        },
     {"",                          "Service",               builtin_check_service      },
     {"",                          "PersistentVolumeClaim", builtin_check_claim        },
     {"apps",                      "Deployment",            builtin_check_workload     },

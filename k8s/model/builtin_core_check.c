@@ -153,15 +153,20 @@ void builtin_check_config_map(const struct check *c, const struct place *root)
 
 /* ---- rbac ---- */
 
-static void check_rule(const json_t *rule, const struct place *at, json_t *causes)
+static void check_rule(const json_t *rule, bool cluster, const struct place *at, json_t *causes)
 {
+    struct place paths = {.up = at, .name = "nonResourceURLs"};
     struct place verbs = {.up = at, .name = "verbs"}, groups = {.up = at, .name = "apiGroups"};
     struct place resources = {.up = at, .name = "resources"};
 
     if (json_array_size(json_object_get(rule, "verbs")) == 0)
         cause_required(causes, &verbs, "verbs must contain at least one value");
-    if (json_array_size(json_object_get(rule, "nonResourceURLs")) > 0)
+    if (json_array_size(json_object_get(rule, "nonResourceURLs")) > 0) {
+        if (!cluster)
+            cause_invalid(causes, &paths, json_object_get(rule, "nonResourceURLs"),
+                          "namespaced rules cannot apply to non-resource URLs");
         return;
+    }
     if (json_array_size(json_object_get(rule, "apiGroups")) == 0)
         cause_required(causes, &groups, "resource rules must supply at least one api group");
     if (json_array_size(json_object_get(rule, "resources")) == 0)
@@ -177,7 +182,7 @@ void builtin_check_role(const struct check *c, const struct place *root)
     json_array_foreach (list, i, one) {
         struct place item = {.up = &rules, .index = (ssize_t)i};
 
-        check_rule(one, &item, c->causes);
+        check_rule(one, strcmp(json_text(c->object, "kind"), "ClusterRole") == 0, &item, c->causes);
     }
 }
 
@@ -204,10 +209,26 @@ void builtin_check_binding(const struct check *c, const struct place *root)
     json_array_foreach (list, i, one) {
         struct place item = {.up = &subjects, .index = (ssize_t)i};
 
-        check_subject(one, &item, true, c->causes);
+        check_subject(one, &item, cluster, c->causes); /* a RoleBinding's accounts are of its namespace */
     }
     if (c->old && !builtin_same(role, json_object_get(c->old, "roleRef")))
         cause_invalid(c->causes, &at, role ? role : json_null(), "cannot change roleRef");
+}
+
+/* ---- events ---- */
+
+/* An Event lives beside what it tells of; of what has no namespace, in the default one. */
+void builtin_check_event(const struct check *c, const struct place *root)
+{
+    struct place about = {.up = root, .name = "involvedObject"}, at = {.up = &about, .name = "namespace"};
+    const char *of = json_text(c->object, "involvedObject.namespace"), *ns = json_text(c->object, "metadata.namespace");
+    json_t *shown;
+
+    if (strcmp(of, ns) == 0 || (!*of && (strcmp(ns, "default") == 0 || strcmp(ns, "kube-system") == 0)))
+        return;
+    shown = json_string(of);
+    cause_invalid(c->causes, &at, shown, "does not match event.namespace");
+    json_decref(shown);
 }
 
 /* ---- services, leases ---- */

@@ -58,5 +58,6 @@ builtin_check_fn builtin_check_role;
 builtin_check_fn builtin_check_binding;
 builtin_check_fn builtin_check_service;
 builtin_check_fn builtin_check_lease;
+builtin_check_fn builtin_check_event;
 
 #endif

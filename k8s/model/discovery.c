@@ -111,6 +111,22 @@ static void add_resource(json_t *list, const struct resource *r)
     json_decref(subs);
 }
 
+/* A subresource stands behind its resource. */
+static json_t *sorted_by_name(json_t *list_take)
+{
+    json_t *sorted = json_array(), *entry;
+    size_t i, at;
+
+    json_array_foreach(list_take, i, entry) {
+        for (at = json_array_size(sorted); at > 0; at--)
+            if (strcmp(json_text(json_array_get(sorted, at - 1), "name"), json_text(entry, "name")) <= 0)
+                break;
+        json_array_insert(sorted, at, entry);
+    }
+    json_decref(list_take);
+    return sorted;
+}
+
 static json_t *resource_list(const struct model *m, const char *group, const char *version)
 {
     json_t *list = json_array();
@@ -123,6 +139,7 @@ static json_t *resource_list(const struct model *m, const char *group, const cha
         json_decref(list);
         return NULL;
     }
+    list = sorted_by_name(list);
     (void)snprintf(name, sizeof(name), "%s%s%s", group, *group ? "/" : "", version);
     return json_pack("{s:s, s:s, s:s, s:o}", "kind", "APIResourceList", "apiVersion", "v1", "groupVersion", name,
                      "resources", list);
@@ -288,9 +305,12 @@ static json_t *version_info(void)
                      "gcc", "platform", "linux/amd64");
 }
 
+/* A path that nothing is behind. */
 static int not_found(struct request *q)
 {
-    return request_fail(q, 404, "NotFound", "the server could not find the requested resource");
+    request_drop_answer(q);
+    q->answer = json_string("404 page not found\n");
+    return 404;
 }
 
 static int done_or_not_found(struct request *q, json_t *answer_take)
@@ -361,6 +381,16 @@ static const char *after(const char *path, const char *prefix)
     return strncmp(path, prefix, n) == 0 ? path + n : NULL;
 }
 
+static bool is_health(const char *path)
+{
+    static const char *const pages[] = {"/livez", "/readyz", "/healthz", "/livez/ping", "/readyz/ping", "/healthz/ping"};
+
+    for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
+        if (strcmp(path, pages[i]) == 0)
+            return true;
+    return false;
+}
+
 int discovery_serve(struct request *q)
 {
     size_t n = strlen(q->path);
@@ -387,7 +417,7 @@ int discovery_serve(struct request *q)
         return done(q, openapi_v3_index(q->m->resources));
     if ((rest = after(path, "/openapi/v3/")))
         return serve_openapi_v3(q, rest);
-    if (strcmp(path, "/livez") == 0 || strcmp(path, "/readyz") == 0 || strcmp(path, "/healthz") == 0)
+    if (is_health(path))
         return done(q, json_string("ok"));
     if (strcmp(path, "") == 0 || strcmp(path, "/") == 0)
         return done(q, json_pack("{s:[s, s, s, s, s, s, s]}", "paths", "/api", "/apis", "/healthz", "/livez",

@@ -18,6 +18,8 @@
 #include "k8s/model/verbs.h"
 #include "k8s/model/yaml.h"
 
+enum { BODY_MAX = 3 * 1024 * 1024 }; /* the API server's limit */
+
 /* ---- body ---- */
 
 json_t *request_body(struct request *q, int *ret_status)
@@ -38,7 +40,8 @@ json_t *request_body(struct request *q, int *ret_status)
             *ret_status = request_fail(q, 415, "UnsupportedMediaType", "%s", e.msg);
         return q->body;
     }
-    if (str_starts(q->content_type, STR("application/cbor"))) {
+    if (q->content_type.n && strcmp(q->method, "PATCH") != 0 && !str_is(q->content_type, "application/json") &&
+        !str_is(q->content_type, "application/yaml")) { /* PATCH has types of its own */
         *ret_status = request_fail(q, 415, "UnsupportedMediaType",
                                    "the body of the request was in an unknown format - accepted media types include: "
                                    "application/json, application/yaml, application/vnd.kubernetes.protobuf");
@@ -107,6 +110,8 @@ static int run_verb(struct request *q)
     if ((*q->sub || !whole) && strcmp(q->verb, "create") == 0)
         return not_allowed(q);
     if (*q->sub && strcmp(q->verb, "delete") == 0)
+        return not_allowed(q);
+    if (strcmp(q->verb, "deletecollection") == 0 && !*q->group && strcmp(q->plural, "namespaces") == 0)
         return not_allowed(q);
     for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (strcmp(verbs[i].verb, q->verb) == 0)
@@ -182,7 +187,12 @@ void model_serve(void *ctx, struct http_serve *s)
         q.path = buf_take(&path);
         user = authn_user(&q);
         q.user = q.real_user = user;
-        status = user ? request_run(&q) : request_fail(&q, 401, "Unauthorized", "Unauthorized");
+        if (!user)
+            status = request_fail(&q, 401, "Unauthorized", "Unauthorized");
+        else if (s->body.n > BODY_MAX)
+            status = request_fail(&q, 413, "RequestEntityTooLarge", "Request entity too large: limit is %d", BODY_MAX);
+        else
+            status = request_run(&q);
     }
     answer_send(&q, status);
     buf_done(&path);

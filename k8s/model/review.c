@@ -7,6 +7,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "k8s/model/authn.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/rbac.h"
 #include "k8s/model/token.h"
 
@@ -121,6 +122,37 @@ static const struct {
     {"SelfSubjectRulesReview", review_self_rules},
 };
 
+static int refuse_review(struct request *q, const char *field, const char *why)
+{
+    json_t *causes = json_array();
+    char text[64];
+
+    (void)snprintf(text, sizeof(text), "spec.%s", field);
+    cause_add(causes, "FieldValueInvalid", text, why);
+    request_invalid(q, "", causes);
+    return 422;
+}
+
+/* A review has to say of whom and of what. */
+static int check_review(struct request *q, const json_t *review)
+{
+    const json_t *spec = json_object_get(review, "spec");
+    bool resource = json_object_get(spec, "resourceAttributes"), path = json_object_get(spec, "nonResourceAttributes");
+    bool others = strcmp(q->r->kind, "SubjectAccessReview") == 0 || strcmp(q->r->kind, "LocalSubjectAccessReview") == 0;
+
+    if (strcmp(q->r->kind, "TokenReview") == 0 && !*json_text(spec, "token"))
+        return request_fail(q, 400, "BadRequest", "token is required for TokenReview in authentication");
+    if (!others && strcmp(q->r->kind, "SelfSubjectAccessReview") != 0)
+        return 0;
+    if (resource == path)
+        return refuse_review(q, "resourceAttributes",
+                             "Invalid value: null: exactly one of nonResourceAttributes or resourceAttributes must be "
+                             "specified");
+    if (others && !*json_text(spec, "user") && !json_array_size(json_object_get(spec, "groups")))
+        return refuse_review(q, "user", "Invalid value: \"\": at least one of user or group must be specified");
+    return 0;
+}
+
 int review_create(struct request *q)
 {
     json_t *body, *review;
@@ -137,6 +169,11 @@ int review_create(struct request *q)
     json_object_set_new(review, "apiVersion", json_string(resource_api_version(q->r, version)));
     if (!json_is_object(json_object_get(review, "metadata")))
         json_object_set_new(review, "metadata", json_object());
+    status = check_review(q, review);
+    if (status) {
+        json_decref(review);
+        return status;
+    }
     for (size_t i = 0; i < sizeof(reviews) / sizeof(reviews[0]); i++)
         if (strcmp(reviews[i].kind, q->r->kind) == 0)
             reviews[i].run(q, review);

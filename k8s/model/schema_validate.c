@@ -112,13 +112,13 @@ static void check_string(const struct schema *s, const json_t *value, const stru
     if (s->min_length >= 0 && chars < (size_t)s->min_length)
         cause_invalid(c->causes, at, value, "%s in body should be at least %lld chars long", path,
                       (long long)s->min_length);
-    if (s->max_length >= 0 && chars > (size_t)s->max_length)
+    else if (s->max_length >= 0 && chars > (size_t)s->max_length)
         cause_too_long(c->causes, at, (size_t)s->max_length);
-    if (s->regex && regexec(s->regex, text, 0, NULL, 0) != 0)
+    else if (s->regex && regexec(s->regex, text, 0, NULL, 0) != 0)
         cause_invalid(c->causes, at, value, "%s in body should match '%s'", path, s->pattern);
     if (!schema_format_fits(s->format, str_of(text)))
-        cause_invalid(c->causes, at, value, "%s in body must be of type %s: \"%s\"", path,
-                      schema_format_name(s->format), text);
+        cause_type(c->causes, at, text, "%s in body must be of type %s: \"%s\"", path,
+                   schema_format_name(s->format), text);
 }
 
 static void check_required(const struct schema *s, const json_t *object, const struct place *at,
@@ -143,7 +143,7 @@ static void check_embedded(const json_t *object, const struct place *at, const s
         struct place below = {.up = at, .name = names[i]};
 
         if (json_text(object, names[i])[0] == '\0')
-            cause_required(c->causes, &below, "must not be empty");
+            cause_required(c->causes, &below, NULL);
     }
 }
 

@@ -24,12 +24,39 @@ static const char *go_type(const json_t *v)
     return names[json_typeof(v)];
 }
 
+/* In these messages a place has no indexes. */
+static void without_indexes(struct str path, char *out, size_t size)
+{
+    size_t n = 0;
+    bool inside = false;
+
+    for (size_t i = 0; i < path.n && n + 1 < size; i++) {
+        inside = inside || path.p[i] == '[';
+        if (!inside)
+            out[n++] = path.p[i];
+        inside = inside && path.p[i] != ']';
+    }
+    out[n] = 0;
+}
+
 static bool mismatch(struct walk *w, const struct proto_message *m, const json_t *v, const char *wanted)
 {
-    struct str path = buf_str(&w->path);
+    char path[512];
 
-    (void)error_set(w->e, ERR_INVALID, "json: cannot unmarshal %s into Go struct field %s.%.*s of type %s", go_type(v),
-                    m->name, (int)path.n, path.n ? path.p : "", wanted);
+    without_indexes(buf_str(&w->path), path, sizeof(path));
+    (void)error_set(w->e, ERR_INVALID, "json: cannot unmarshal %s into Go struct field %s.%s of type %s", go_type(v),
+                    m->name, path, wanted);
+    return false;
+}
+
+static bool time_fits(struct walk *w, const char *text)
+{
+    int64_t ms;
+
+    if (str_parse_time(str_of(text), &ms) == 0)
+        return true;
+    (void)error_set(w->e, ERR_INVALID, "parsing time \"%.64s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"%.64s\" as "
+                                       "\"2006\"", text, text);
     return false;
 }
 
@@ -50,11 +77,11 @@ static bool value(struct walk *w, const struct proto_message *m, const struct pr
         return json_is_string(v) || mismatch(w, m, v, "string");
     case 't':
     case 'u':
-        return json_is_string(v) || mismatch(w, m, v, "Time");
+        return json_is_string(v) ? f->type[0] == 'u' || time_fits(w, json_string_value(v)) : mismatch(w, m, v, "Time");
     case 'b':
         return json_is_boolean(v) || mismatch(w, m, v, "bool");
     case 'i':
-        return json_is_integer(v) || mismatch(w, m, v, "int64");
+        return json_is_integer(v) || mismatch(w, m, v, "int32");
     case 'q':
         return json_is_string(v) || json_is_number(v) || mismatch(w, m, v, "Quantity");
     case 'n':
@@ -90,9 +117,9 @@ static bool field(struct walk *w, const struct proto_message *m, const struct pr
     }
     if (f->map) {
         if (!json_is_object(v))
-            return mismatch(w, m, v, "map");
+            return mismatch(w, m, v, "map[string]string");
         json_object_foreach(v, key, item) {
-            buf_printf(&w->path, ".%s", key);
+            buf_printf(&w->path, "[%s]", key);
             ok = ok && value(w, m, f, item);
             path_cut(w, at);
         }

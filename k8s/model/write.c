@@ -50,7 +50,7 @@ static int check_envelope(struct request *q, json_t *object)
 /* ---- the pipeline ---- */
 
 /* A namespaced object's home must be there and staying. */
-static int check_namespace(struct request *q)
+static int check_namespace(struct request *q, const json_t *object)
 {
     struct stored *ns;
 
@@ -70,8 +70,10 @@ static int check_namespace(struct request *q)
         request_fail(
             q, 403, "Forbidden",
             "%s \"%s\" is forbidden: unable to create new content in namespace %s because it is being terminated",
-            request_what(q, what), q->name, q->ns);
+            request_what(q, what), json_text(object, "metadata.name"), q->ns);
         (void)snprintf(text, sizeof(text), "namespace %s is being terminated", q->ns);
+        json_object_set_new(json_object_get(q->answer, "details"), "name",
+                            json_string(json_text(object, "metadata.name")));
         request_cause(q, "NamespaceTerminating", text, "metadata.namespace");
         return 403;
     }
@@ -83,7 +85,7 @@ int write_new(struct request *q, json_t *object_take, int code)
     json_t *object = object_take;
     char what[256];
     const char *name;
-    int status = check_namespace(q);
+    int status = check_namespace(q, object);
 
     if (!status && *json_text(object, "metadata.resourceVersion"))
         status = request_fail(q, 400, "BadRequest", "resourceVersion should not be set on objects to be created");

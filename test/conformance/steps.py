@@ -11,6 +11,7 @@
     body   a mapping (its kind is filled in from the path; bare: true: not), or text as it is
     type   of a PATCH: json, merge, strategic, apply; else a content type
     show   paths of the answer that are facts; "all": the whole answer but managedFields
+    sorted lists among them in the order of their texts: Events have no order of their own
     save   {variable: path}: ${variable} in later steps; ${ns} is the case's namespace; ${x*9}: nine x
     as     a user to impersonate, or {user, groups}; token, anonymous: other credentials
     brief  nothing but the status code is a fact
@@ -166,7 +167,8 @@ class Case:
             self.fact(show, facts.at(body, show))
         else:
             for path in show:
-                self.fact(path, facts.at(body, path))
+                value = facts.at(body, path)
+                self.fact(path, sorted(value, key=str) if step.get("sorted") and isinstance(value, list) else value)
 
     # ---- waiting ----
 

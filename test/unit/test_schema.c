@@ -206,7 +206,7 @@ static void messages_are_the_api_servers(void **state)
                                                 "must be of type string: \"integer\""},
         {"{'repository':'r','params':{'a':'','b':'','c':''}}", "spec.params: Too many: 3: must have at most 2 items"},
         {"{'repository':'r','pod':{'kind':''}}",
-         "[spec.pod.apiVersion: Required value: must not be empty, spec.pod.kind: Required value: must not be empty]"},
+         "[spec.pod.apiVersion: Required value, spec.pod.kind: Required value]"},
         {"{'repository':'r','source':{'a':'1'}}", ""},
         {"{'repository':'r','source':{}}", "spec.source: Invalid value: \"\": \"spec.source\" must validate one and "
                                            "only one schema (oneOf). Found none valid"},
