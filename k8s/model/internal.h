@@ -17,7 +17,7 @@ struct model {
     struct resources *resources;
     struct model_controllers *controllers; /* NULL until model_controllers_start */
     bool started;
-    bool rbac;
+    bool rbac, no_managed_fields;
     uint64_t seed;
     const char *ca_pem; /* from model_options; NULL: none */
 

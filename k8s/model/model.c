@@ -109,6 +109,7 @@ struct model *model_new(const struct model_options *o)
     m->env = o->env;
     m->seed = o->seed;
     m->rbac = o->rbac;
+    m->no_managed_fields = o->no_managed_fields;
     m->ca_pem = o->ca_pem;
     m->on_commit = o->on_commit;
     m->commit_ctx = o->ctx;

@@ -26,6 +26,7 @@ struct model_options {
     model_commit_fn *on_commit; /* NULL: memory only */
     void *ctx;
     size_t history_max; /* events kept for watches; older resourceVersions get 410. 0: 10,000 */
+    bool no_managed_fields; /* nobody asks who owns what: objects are half as big, and every apply is a forced merge */
     bool rbac;          /* enforce Roles and bindings; group system:masters may all */
     const char *ca_pem; /* what kube-root-ca.crt holds in each namespace; borrowed for the model's life; NULL: empty */
 };
@@ -43,6 +44,7 @@ void model_start(struct model *m);
 void model_serve(void *ctx, struct http_serve *s);
 
 /* A request from inside, by a trusted part: the kubelet, tests. user "system:node" etc. has group system:masters.
+ * Method "APPLY" is a PATCH that applies; other objects sent with PATCH are merge patches, lists JSON patches.
  * body is borrowed. Returns the HTTP status; *ret (may be NULL) gets the answer, one reference. */
 int model_do(struct model *m, const char *user, const char *method, const char *path_and_query, const json_t *body,
              json_t **ret);

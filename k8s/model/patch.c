@@ -1,6 +1,5 @@
 /*
- * patch: JSON Patch (RFC 6902), merge patch (RFC 7386), and the choice by content type. Server-side apply is taken as a
- * forced merge of what was sent: fields are set, none is taken away because another manager left it out.
+ * patch: JSON Patch (RFC 6902), merge patch (RFC 7386), and the choice by content type.
  */
 #include "k8s/model/patch.h"
 
@@ -215,7 +214,6 @@ int patch_apply(const struct resource *r, struct str content_type, const json_t 
 {
     json_t *target = json_deep_copy(from);
     bool strategic = str_is(content_type, "application/strategic-merge-patch+json");
-    bool apply = str_is(content_type, "application/apply-patch+yaml");
     int rc = 0;
 
     if (str_is(content_type, "application/json-patch+json")) {
@@ -225,10 +223,10 @@ int patch_apply(const struct resource *r, struct str content_type, const json_t 
             rc = PATCH_INVALID;
     } else if (!json_is_object(patch)) {
         rc = (error_set(e, ERR_INVALID, "a patch of this type is an object"), PATCH_MALFORMED);
-    } else if ((strategic || apply) && r->builtin) {
+    } else if (strategic && r->builtin) {
         if (patch_strategic(target, patch, e) < 0)
             rc = PATCH_MALFORMED;
-    } else if (apply || str_is(content_type, "application/merge-patch+json")) {
+    } else if (str_is(content_type, "application/merge-patch+json")) {
         patch_merge(&target, patch);
     } else {
         error_set(e, ERR_INVALID,

@@ -1,4 +1,4 @@
-/* patch: a patch of any of the four types to the object it makes. */
+/* patch: a patch of one of three types to the object it makes; the fourth, apply, is in apply.h. */
 #ifndef STASHD_MODEL_PATCH_H
 #define STASHD_MODEL_PATCH_H
 

@@ -208,6 +208,7 @@ int model_do(struct model *m, const char *user, const char *method, const char *
 {
     struct str rest = str_of(path_and_query), path;
     struct request q = {.m = m, .method = method, .content_type = STR("application/merge-patch+json")};
+    bool apply = strcmp(method, "APPLY") == 0;
     struct user *u = authn_user_new(user, "", "system:masters");
     int status;
 
@@ -217,6 +218,10 @@ int model_do(struct model *m, const char *user, const char *method, const char *
     q.group = q.version = q.plural = q.ns = q.name = q.sub = "";
     q.path = mem_strndup(path.p, path.n);
     q.user = q.real_user = u;
+    if (apply) {
+        q.method = "PATCH";
+        q.content_type = STR("application/apply-patch+yaml");
+    }
     if (json_is_array(body) && strcmp(method, "PATCH") == 0)
         q.content_type = STR("application/json-patch+json");
     q.body = json_incref((json_t *)(uintptr_t)body);

@@ -43,6 +43,7 @@ struct request {
     struct str body_text;
     json_t *body;            /* parsed when first asked for (request_body); one reference */
     bool dry_run;
+    bool applied;            /* the object written comes from apply_run and carries its managedFields */
     enum shape shape;
     struct buf warnings;     /* one a line */
 

@@ -77,6 +77,7 @@ static void read_flags(struct schema *s, const json_t *source)
     s->embedded = json_flag(source, "x-kubernetes-embedded-resource", false);
     s->is_set = strcmp(list_type, "set") == 0;
     s->is_keyed = strcmp(list_type, "map") == 0;
+    s->is_atomic = strcmp(json_text(source, "x-kubernetes-map-type"), "atomic") == 0;
     s->format = schema_format_find(json_text(source, "format"));
     s->required = json_incref(json_object_get(source, "required"));
     s->keys = json_incref(json_object_get(source, "x-kubernetes-list-map-keys"));

@@ -39,6 +39,7 @@ struct schema {
     enum schema_format format;
     bool nullable, int_or_string, preserve, embedded;
     bool is_set, is_keyed; /* x-kubernetes-list-type set, map */
+    bool is_atomic;        /* x-kubernetes-map-type atomic */
     bool has_min, has_max, min_exclusive, max_exclusive;
     double min, max, multiple_of;
     int64_t min_length, max_length, min_items, max_items, min_properties, max_properties;

@@ -8,7 +8,9 @@
 #include <stdio.h>
 
 #include "core/base/json.h"
+#include "k8s/model/apply.h"
 #include "k8s/model/check.h"
+#include "k8s/model/managed.h"
 #include "k8s/model/meta.h"
 #include "k8s/model/patch.h"
 #include "k8s/model/rbac.h"
@@ -80,9 +82,23 @@ static int check_namespace(struct request *q, const json_t *object)
     return 0;
 }
 
+/* Who owns what, last, when all is filled in. sent: managedFields as they came with the object. */
+static void set_owners(struct request *q, json_t *object, const json_t *old, json_t *sent_take)
+{
+    if (q->m->no_managed_fields)
+        json_object_del(json_object_get(object, "metadata"), "managedFields");
+    else if (!q->applied)
+        managed_update(q, object, old, sent_take);
+    else if (sent_take)
+        json_object_set(json_object_get(object, "metadata"), "managedFields", sent_take);
+    if (old)
+        managed_settle(object, old);
+    json_decref(sent_take);
+}
+
 int write_new(struct request *q, json_t *object_take, int code)
 {
-    json_t *object = object_take;
+    json_t *object = object_take, *sent = json_incref(json_at(object, "metadata.managedFields"));
     char what[256];
     const char *name;
     int status = check_namespace(q, object);
@@ -100,6 +116,9 @@ int write_new(struct request *q, json_t *object_take, int code)
         status = check_kind(q, object, NULL);
     if (!status)
         status = rbac_check_write(q, object, NULL);
+    if (!status)
+        set_owners(q, object, NULL, json_incref(sent));
+    json_decref(sent);
     name = json_text(object, "metadata.name");
     if (!status && store_get(q->r->table, json_text(object, "metadata.namespace"), name)) {
         status = request_fail(q, 409, "AlreadyExists", "%s \"%s\" already exists", request_what(q, what), name);
@@ -115,6 +134,17 @@ int write_new(struct request *q, json_t *object_take, int code)
         return status;
     }
     return request_answer_stored(q, code, store_put(q->m->store, q->r->table, object));
+}
+
+/* With their status built-in kinds take labels and the like; Pods not their owners, which old kubelets spoilt. */
+static json_t *metadata_with_status(const struct request *q, const json_t *object, const json_t *old)
+{
+    json_t *meta = json_deep_copy(json_object_get(object, "metadata"));
+    json_t *owners = json_at(old, "metadata.ownerReferences");
+
+    if (strcmp(q->r->kind, "Pod") == 0 && owners)
+        json_object_set(meta, "ownerReferences", owners);
+    return meta;
 }
 
 /* A write of the object leaves status alone; a write of /status changes nothing but status (and metadata a little). */
@@ -142,6 +172,8 @@ static json_t *keep_other_half(struct request *q, json_t *object_take, const jso
     }
     status = json_incref(json_object_get(object_take, "status"));
     whole = json_copy((json_t *)(uintptr_t)old);
+    if (q->r->builtin)
+        json_object_set_new(whole, "metadata", metadata_with_status(q, object_take, old));
     if (status)
         json_object_set_new(whole, "status", status);
     else
@@ -178,7 +210,7 @@ static int check_preconditions(struct request *q, const json_t *object, const st
 
 int write_over(struct request *q, struct stored *old, json_t *object_take)
 {
-    json_t *object = object_take;
+    json_t *object = object_take, *sent = json_incref(json_at(object, "metadata.managedFields"));
     int status = check_preconditions(q, object, old);
 
     if (!status && q->r->builtin)
@@ -195,10 +227,12 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
     if (!status)
         status = rbac_check_write(q, object, old->json);
     if (status) {
+        json_decref(sent);
         json_decref(object);
         return status;
     }
     meta_generation(q->r, object, old->json);
+    set_owners(q, object, old->json, sent);
     if (json_equal(object, old->json) || q->dry_run) {
         status = request_answer(q, 200, object);
         json_decref(object);
@@ -265,21 +299,30 @@ int write_update(struct request *q)
     return write_over(q, old, object);
 }
 
-static int patch_absent(struct request *q, const json_t *patch)
+static bool is_apply(const struct request *q)
 {
-    json_t *object;
-    int status;
+    return str_is(q->content_type, "application/apply-patch+yaml");
+}
 
-    if (strcmp(q->sub, "") != 0 || !str_is(q->content_type, "application/apply-patch+yaml"))
-        return request_not_found(q, q->name);
-    object = json_deep_copy(patch);
-    status = check_envelope(q, object);
-    if (status) {
-        json_decref(object);
-        return status;
+/* Server-side apply, over old (NULL: it makes the object). */
+static int apply(struct request *q, struct stored *old, const json_t *patch)
+{
+    json_t *config = json_deep_copy(patch), *object = NULL, *live = old ? request_as(q->r, old->json) : NULL;
+    int status = json_is_object(config) ? check_envelope(q, config)
+                                        : request_fail(q, 400, "BadRequest", "a patch of this type is an object");
+
+    if (!status) {
+        json_object_set_new(json_object_get(config, "metadata"), "name", json_string(q->name));
+        if (q->r->namespaced)
+            json_object_set_new(json_object_get(config, "metadata"), "namespace", json_string(q->ns));
+        status = apply_run(q, live, config, &object);
     }
-    json_object_set_new(json_object_get(object, "metadata"), "name", json_string(q->name));
-    return write_new(q, object, 201);
+    json_decref(live);
+    json_decref(config);
+    if (status)
+        return status;
+    q->applied = true;
+    return old ? write_over(q, old, object) : write_new(q, object, 201);
 }
 
 int write_patch(struct request *q)
@@ -292,8 +335,10 @@ int write_patch(struct request *q)
     patch = request_body(q, &status);
     if (!patch)
         return status;
+    if (is_apply(q) && (old || !*q->sub))
+        return apply(q, old, patch);
     if (!old)
-        return patch_absent(q, patch);
+        return request_not_found(q, q->name);
     from = request_as(q->r, old->json);
     rc = patch_apply(q->r, q->content_type, from, patch, &object, &e);
     json_decref(from);

@@ -322,7 +322,8 @@ static void set_up(struct run *r, const struct options *o)
     r->hash = EVP_MD_CTX_new();
     EVP_DigestInit_ex(r->hash, EVP_sha256(), NULL);
     r->checker = checker_new(o->seed);
-    r->model = model_new(&(struct model_options){.env = &r->env.env, .seed = o->seed});
+    r->model = model_new(&(struct model_options){.env = &r->env.env, .seed = o->seed,
+                                                 .no_managed_fields = true}); /* nobody here asks for owners */
     r->kubelet = kubelet_new(&r->env.env, r->model, o->seed ^ 0x6b75, &dice);
     r->settings = (struct operator_settings){.own_namespace = "default", .image = "stashd:1",
                                              .pull_policy = "IfNotPresent", .fullname = "stashd",

@@ -135,25 +135,12 @@ static void strategic_patch_merges_lists_by_key(void **state)
     ASSERT_ROWS(true, "text/plain", refused);
 }
 
-static void apply_sets_what_was_sent(void **state)
-{
-    static const struct row rows[] = {
-        {"{\"rules\":[{\"verbs\":[\"get\"]}],\"x\":1}", "{\"rules\":[{\"verbs\":[\"list\"]}]}",
-         "{\"rules\":[{\"verbs\":[\"list\"]}],\"x\":1}"},
-    };
-
-    (void)state;
-    ASSERT_ROWS(true, "application/apply-patch+yaml", rows);
-    ASSERT_ROWS(false, "application/apply-patch+yaml", rows);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merge_patch_does_what_its_rfc_shows),
         cmocka_unit_test(json_patch_does_each_operation),
         cmocka_unit_test(strategic_patch_merges_lists_by_key),
-        cmocka_unit_test(apply_sets_what_was_sent),
     };
 
     mem_install(1);
