@@ -58,7 +58,7 @@ static const struct config_spec spec = {
         "What it is not: a Kubernetes for anything that matters. No images (an image name stands for a program of\n"
         "this machine, --image), no scheduler, no network of its own (pods share the host's), no Services but names\n"
         "in the pods' /etc/hosts, no probes, no resource limits, no Deployments or StatefulSets run, no admission\n"
-        "webhooks, no audit log, no replication. Server-side apply merges without field ownership.",
+        "webhooks, no audit log, no replication.",
     .env_prefix = "DEVKUBE_",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),

@@ -108,7 +108,7 @@ static json_t *allowed_to_kubectl(const struct merge_type *t, const char *manage
         json_decref(applied);
         return json_object();
     }
-    set = mergewalk_fields(t, applied);
+    set = mergewalk_fields(t, applied, NULL);
     d = mergewalk_diff(t, live, applied);
     all = fieldset_union(d.added, d.modified);
     out = fieldset_difference(set, all);
@@ -137,6 +137,18 @@ static int check_parameters(struct request *q, char manager[129])
     return status;
 }
 
+static int refuse_config(struct request *q, const json_t *config, const char *why)
+{
+    const char *api_version = json_text(config, "apiVersion");
+    int status = request_fail(q, 500, "", "failed to create typed patch object (%s/%s; %s%s, Kind=%s): %s",
+                              json_text(config, "metadata.namespace"), json_text(config, "metadata.name"),
+                              strchr(api_version, '/') ? "" : "/", api_version, q->r->kind, why);
+
+    json_object_del(q->answer, "details");
+    json_object_del(q->answer, "reason");
+    return status;
+}
+
 /* An apply may speak of known fields only: what it does not own it can't take back later. */
 static int check_config(struct request *q, json_t *config)
 {
@@ -153,13 +165,12 @@ static int check_config(struct request *q, json_t *config)
     } else if (!status && q->r->schema) {
         schema_prune(q->r->schema, config, dropped);
     }
-    if (!status && json_array_size(dropped))
-        status = request_fail(q, 500, "InternalError",
-                              "failed to create typed patch object (%s/%s; %s, Kind=%s): .%s: field not declared in "
-                              "schema",
-                              json_text(config, "metadata.namespace"), json_text(config, "metadata.name"),
-                              json_text(config, "apiVersion"), q->r->kind,
-                              json_string_value(json_array_get(dropped, 0)));
+    if (!status && json_array_size(dropped)) {
+        AUTO_FREE char *what = mem_printf(".%s: field not declared in schema",
+                                          json_string_value(json_array_get(dropped, 0)));
+
+        status = refuse_config(q, config, what);
+    }
     json_decref(dropped);
     return status;
 }
@@ -225,12 +236,13 @@ static json_t *all_sets(struct managed *m)
 }
 
 /* Lays the configuration over and takes away what the manager had and let go; self's set is the new one after that. */
-static json_t *merge_and_prune(struct run *r, struct managed_entry *self, struct error *e)
+static json_t *merge_and_prune(struct run *r, struct managed_entry *self, json_t *fields_take)
 {
-    json_t *merged = mergewalk_merge(&r->type, r->live, r->config, e), *last = json_deep_copy(managed_fields(self)), *kept, *pruned;
+    json_t *merged = mergewalk_merge(&r->type, r->live, r->config), *kept, *pruned;
+    json_t *last = json_deep_copy(managed_fields(self));
 
-    managed_set(self, filtered(r->q, mergewalk_fields(&r->type, r->config)));
-    if (merged && !fieldset_is_empty(last)) {
+    managed_set(self, filtered(r->q, fields_take));
+    if (!fieldset_is_empty(last)) {
         kept = all_sets(&r->managed);
         pruned = mergewalk_prune(&r->type, merged, last, kept);
         json_decref(kept);
@@ -267,17 +279,16 @@ static int run(struct run *r, json_t **ret)
 {
     struct managed_entry *self = managed_find(&r->managed, true, r->manager, r->api_version, r->q->sub);
     struct error e = {.msg = ""};
-    json_t *merged, *list, *meta;
+    json_t *fields = mergewalk_fields(&r->type, r->config, &e), *merged, *list, *meta;
     int status;
 
+    if (!fields)
+        return refuse_config(r->q, r->config, e.msg);
     if (!self)
         self = managed_add(&r->managed, true, r->manager, r->api_version, r->q->sub);
     mem_free(self->api_version);
     self->api_version = mem_strdup(r->api_version);
-    merged = merge_and_prune(r, self, &e);
-    if (!merged)
-        return request_fail(r->q, 500, "InternalError", "failed to create typed patch object (%s/%s; %s, Kind=%s): %s",
-                            r->q->ns, r->q->name, r->api_version, r->q->r->kind, e.msg);
+    merged = merge_and_prune(r, self, fields);
     status = settle_owners(r, self, merged);
     if (status) {
         json_decref(merged);

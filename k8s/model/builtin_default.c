@@ -65,7 +65,9 @@ static void default_job_spec(json_t *spec)
     builtin_set(spec, "backoffLimit", json_integer(6));
     builtin_set_text(spec, "completionMode", "NonIndexed");
     builtin_set(spec, "suspend", json_false());
-    builtin_set_text(spec, "podReplacementPolicy", "TerminatingOrFailed");
+    builtin_set_text(spec, "podReplacementPolicy",
+                     json_object_get(spec, "podFailurePolicy") ? "Failed" : "TerminatingOrFailed");
+    builtin_set(spec, "manualSelector", json_false());
     default_template(spec);
 }
 

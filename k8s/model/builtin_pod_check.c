@@ -281,12 +281,28 @@ static void check_change(const struct check *c, const struct place *at)
     json_decref(spec);
 }
 
+/* An image may change, but not go. */
+static void check_images(const struct check *c, const struct place *at)
+{
+    struct place list = {.up = at, .name = "containers"};
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_at(c->object, "spec.containers"), i, one) {
+        struct place item = {.up = &list, .index = (ssize_t)i};
+
+        (void)builtin_check_required(one, "image", &item, c->causes); /* the cause is all that is wanted */
+    }
+}
+
 void builtin_pod_check(const struct check *c, const struct place *root)
 {
     struct place spec = {.up = root, .name = "spec"};
 
-    if (c->old)
+    if (c->old) {
+        check_images(c, &spec);
         check_change(c, &spec);
-    else
+    } else {
         builtin_pod_spec_check(json_object_get(c->object, "spec"), &spec, c->causes);
+    }
 }

@@ -204,6 +204,8 @@ json_t *fieldset_without(const json_t *a, const json_t *b)
         else if (!fieldset_has(other))
             put(to, key, fieldset_without(child, other));
     }
+    if (json_object_size(a) > 1 && json_object_size(to) == 1 && fieldset_has(to))
+        json_object_del(to, HERE);
     return to;
 }
 
@@ -241,6 +243,14 @@ static void print_element(const char *element, struct buf *out)
     default:
         buf_printf(out, "[%s]", element + 2);
     }
+}
+
+void fieldpath_print(const struct fieldpath *path, struct buf *out)
+{
+    if (!path)
+        return;
+    fieldpath_print(path->up, out);
+    print_element(path->element, out);
 }
 
 struct printing {

@@ -34,8 +34,10 @@ bool fieldset_wire_covers(const json_t *fields_v1, const json_t *set);  /* each 
 json_t *fieldset_union(const json_t *a, const json_t *b);
 json_t *fieldset_intersection(const json_t *a, const json_t *b);
 json_t *fieldset_difference(const json_t *a, const json_t *b); /* path by path: a parent's going leaves its children */
-json_t *fieldset_without(const json_t *a, const json_t *b);    /* what is in b goes with all that is below it */
+json_t *fieldset_without(const json_t *a, const json_t *b);    /* what is in b goes with all below, and what is empty then */
 
+/* A path as people read it; "" for the root. */
+void fieldpath_print(const struct fieldpath *path, struct buf *out);
 /* Each path in order, as people read it: .spec.containers[name="c"].image */
 void fieldset_each(const json_t *set, void (*fn)(void *ctx, const char *path), void *ctx);
 

@@ -166,6 +166,18 @@ json_t *managed_write(struct managed *m)
 
 /* ---- who, and what is nobody's ---- */
 
+/* A part of the cluster, by its user. */
+static struct str inner_agent(const char *user)
+{
+    struct str name = str_of(user);
+
+    if (str_starts(name, STR("system:node")))
+        return STR("kubelet");
+    if (str_is(name, "system:apiserver"))
+        return STR("kube-apiserver");
+    return str_starts(name, STR("system:")) ? (struct str){name.p + 7, name.n - 7} : name;
+}
+
 const char *managed_manager(const struct request *q, char out[129])
 {
     struct str agent = STR_NONE, word;
@@ -175,10 +187,8 @@ const char *managed_manager(const struct request *q, char out[129])
         return out;
     if (q->serve)
         agent = http_header_find(q->serve->headers, q->serve->n_headers, "user-agent");
-    else if (q->user) /* a part of the cluster, by its user: "system:kube-controller-manager" */
-        agent = str_of(str_starts(str_of(q->user->name), STR("system:node")) ? "kubelet" : q->user->name);
-    if (!q->serve && str_starts(agent, STR("system:")))
-        agent = (struct str){agent.p + 7, agent.n - 7};
+    else if (q->user)
+        agent = inner_agent(q->user->name);
     if (!str_cut(&agent, '/', &word) || !word.n)
         word = STR("unknown");
     n = word.n < 128 ? word.n : 128;
@@ -216,6 +226,8 @@ static json_t *allocated(const struct resource *r)
                 "\"f:batch.kubernetes.io/controller-uid\":{},\"f:batch.kubernetes.io/job-name\":{}}}}"},
         {"Service", "{\"f:spec\":{\"f:clusterIP\":{},\"f:clusterIPs\":{},\"f:ipFamilies\":{},\"f:ipFamilyPolicy\":{}}}"},
         {"Namespace", "{\"f:spec\":{}}"},
+        {"CustomResourceDefinition",
+         "{\"f:metadata\":{\"f:finalizers\":{\"v:\\\"customresourcecleanup.apiextensions.k8s.io\\\"\":{}}}}"},
         {"Pod", "{\"f:spec\":{\"f:serviceAccountName\":{},\"f:serviceAccount\":{}}}"},
     };
     json_t *fields = NULL, *set;

@@ -29,9 +29,18 @@ static struct merge_type of_list(const struct merge_rule *rule, const char *item
 
     if (rule && rule->keys && strcmp(rule->keys, "!") != 0) {
         t.how = rule->keys[0] ? MERGE_KEYED : MERGE_SET;
-        t.keys = rule->keys;
+        t.is_always_there = rule->keys[0] == '+';
+        t.keys = rule->keys + t.is_always_there;
         t.message = rule->child ? rule->child : item;
     }
+    return t;
+}
+
+static struct merge_type of_child(const char *child)
+{
+    struct merge_type t = of_message(child + (child[0] == '?'));
+
+    t.is_always_there = child[0] != '?';
     return t;
 }
 
@@ -44,9 +53,13 @@ static struct merge_type of_known(const struct merge_rule *rule, const struct pr
     if (f->map)
         return (struct merge_type){.how = rule && rule->keys ? MERGE_LEAF : MERGE_MAP, .message = message};
     if (rule && rule->child)
-        return of_message(rule->child);
-    if (message)
-        return of_message(message);
+        return of_child(rule->child);
+    if (message) {
+        struct merge_type t = of_message(message);
+
+        t.is_always_there = !f->pointer && t.how == MERGE_STRUCT;
+        return t;
+    }
     return (struct merge_type){.how = f->skipped || f->refused || f->type[1] ? MERGE_ANY : MERGE_LEAF};
 }
 
@@ -61,7 +74,7 @@ static struct merge_type of_field(const struct merge_type *t, const char *name)
     if (!rule)
         return (struct merge_type){.how = MERGE_ANY};
     if (!rule->keys)
-        return of_message(rule->child);
+        return of_child(rule->child);
     if (strcmp(rule->keys, "!") == 0)
         return (struct merge_type){.how = MERGE_LEAF};
     return of_list(rule, rule->child);
@@ -153,7 +166,7 @@ enum merge_how merge_type_how(const struct merge_type *t, const json_t *value)
 
 /* ---- items ---- */
 
-/* A key that an item leaves out has its default: the only one of built-in kinds is a port's protocol. */
+/* A key that an item leaves out has its default. Built-in kinds have a protocol's, and Go's "" for all others. */
 static json_t *key_value(const struct merge_type *list, const json_t *item, const char *key)
 {
     const struct schema *s = list->schema && list->schema->items ? schema_field(list->schema->items, key) : NULL;
@@ -163,7 +176,7 @@ static json_t *key_value(const struct merge_type *list, const json_t *item, cons
         return json_incref(value);
     if (s && s->fallback)
         return json_incref(s->fallback);
-    return !list->schema && strcmp(key, "protocol") == 0 ? json_string("TCP") : NULL;
+    return list->schema ? NULL : json_string(strcmp(key, "protocol") == 0 ? "TCP" : "");
 }
 
 static bool add_key(json_t *keys, const struct merge_type *list, const json_t *item, const char *key)

@@ -20,6 +20,7 @@ enum merge_how {
 struct merge_type { /* a value: cheap to copy; what it points to lives as long as its kind */
     enum merge_how how;
     bool is_root;
+    bool is_always_there;        /* the real server writes it even when it is empty, and so never finds it added */
     const char *message;         /* built-in: of a struct, or of a map's or list's items; NULL: scalars, or not known */
     const char *keys;            /* built-in: "a,b" */
     const struct schema *schema; /* custom: of this value */
@@ -27,8 +28,10 @@ struct merge_type { /* a value: cheap to copy; what it points to lives as long a
 
 struct merge_rule {
     const char *message, *field;
-    const char *keys;  /* "a,b": a list by keys; "": a set; "!": a map that is one value; NULL: see child */
-    const char *child; /* message of the field, or of its items, where no other table tells; may be NULL */
+    const char *keys;  /* "a,b": a list by keys, "+a,b": one that is always there; "": a set; "!": a map that is one
+                        * value; NULL: see child */
+    const char *child; /* message of the field, or of its items, where no other table tells, '?' in front: it may be
+                        * absent; NULL: the other table does */
 };
 
 struct merge_type merge_type_of(const struct resource *r);

@@ -11,8 +11,8 @@
 
 /* ---- lists by path element ---- */
 
-/* Element to item. With e, an item without an element or with another's is an error and the answer NULL. */
-static json_t *index_items(const struct merge_type *t, const json_t *list, struct error *e)
+/* Element to item; the first of several, and none that has no element. */
+static json_t *index_items(const struct merge_type *t, const json_t *list)
 {
     json_t *index = json_object(), *item;
     size_t i;
@@ -20,28 +20,24 @@ static json_t *index_items(const struct merge_type *t, const json_t *list, struc
     json_array_foreach (list, i, item) {
         AUTO_FREE char *element = merge_type_element(t, item);
 
-        if (!element || json_object_get(index, element)) {
-            if (e && element)
-                (void)error_set(e, ERR_INVALID, "duplicate entries for key %s", element);
-            else if (e)
-                (void)error_set(e, ERR_INVALID, "element %zu: associative list without keys has an element that's a map "
-                                                "type", i);
-            if (e) {
-                json_decref(index);
-                return NULL;
-            }
-            continue;
-        }
-        json_object_set(index, element, item);
+        if (element && !json_object_get(index, element))
+            json_object_set(index, element, item);
     }
     return index;
 }
 
 /* ---- what is in an object ---- */
 
-static void fields_of(const struct merge_type *t, const json_t *value, const struct fieldpath *at, json_t *set);
+struct reading {
+    json_t *set;
+    struct error *e; /* NULL: a list's items may be there twice */
+    bool failed;
+};
 
-static void fields_of_object(const struct merge_type *t, const json_t *object, const struct fieldpath *at, json_t *set)
+static void fields_of(const struct merge_type *t, const json_t *value, const struct fieldpath *at, struct reading *r);
+
+static void fields_of_object(const struct merge_type *t, const json_t *object, const struct fieldpath *at,
+                             struct reading *r)
 {
     const char *key;
     json_t *value;
@@ -51,58 +47,91 @@ static void fields_of_object(const struct merge_type *t, const json_t *object, c
         AUTO_FREE char *element = mem_printf("f:%s", key);
         struct fieldpath here = {at, element};
 
-        fields_of(&child, value, &here, set);
+        fields_of(&child, value, &here, r);
         /* The user's own keys are there by being named; of a struct's fields only those that hold nothing. */
         if (t->how != MERGE_STRUCT || json_is_null(value) || (json_is_object(value) && json_object_size(value) == 0))
-            fieldset_insert(set, &here);
+            fieldset_insert(r->set, &here);
     }
 }
 
-static void fields_of_list(const struct merge_type *t, const json_t *list, const struct fieldpath *at, json_t *set)
+static void fail(struct reading *r, const struct fieldpath *at, const char *what, const struct fieldpath *item)
+{
+    struct buf place, which;
+
+    if (!r->e || r->failed)
+        return;
+    buf_init(&place, 64 * 1024);
+    buf_init(&which, 64 * 1024);
+    fieldpath_print(at, &place);
+    fieldpath_print(item, &which);
+    (void)error_set(r->e, ERR_INVALID, "%s: %s%s", place.len ? place.data : "", what, which.len ? which.data : "");
+    r->failed = true;
+    buf_done(&place);
+    buf_done(&which);
+}
+
+static void fields_of_list(const struct merge_type *t, const json_t *list, const struct fieldpath *at,
+                           struct reading *r)
 {
     struct merge_type child = merge_type_item(t);
-    json_t *index = index_items(t, list, NULL), *item;
-    const char *element;
+    json_t *seen = json_object(), *item;
+    size_t i;
 
-    json_object_foreach (index, element, item) {
-        struct fieldpath here = {at, element};
+    json_array_foreach (list, i, item) {
+        AUTO_FREE char *element = merge_type_element(t, item);
+        struct fieldpath here = {at, element}, alone = {NULL, element};
 
-        fields_of(&child, item, &here, set);
-        fieldset_insert(set, &here);
+        if (!element) {
+            fail(r, at, "an item of the list has none of its keys", NULL);
+        } else if (json_object_get(seen, element)) {
+            fail(r, at, "duplicate entries for key ", &alone);
+        } else {
+            json_object_set(seen, element, item);
+            fields_of(&child, item, &here, r);
+            fieldset_insert(r->set, &here);
+        }
     }
-    json_decref(index);
+    json_decref(seen);
 }
 
-static void fields_of(const struct merge_type *t, const json_t *value, const struct fieldpath *at, json_t *set)
+static void fields_of(const struct merge_type *t, const json_t *value, const struct fieldpath *at, struct reading *r)
 {
     switch (merge_type_how(t, value)) {
     case MERGE_STRUCT:
     case MERGE_MAP:
-        fields_of_object(t, value, at, set);
+        fields_of_object(t, value, at, r);
         break;
     case MERGE_SET:
     case MERGE_KEYED:
-        fields_of_list(t, value, at, set);
+        fields_of_list(t, value, at, r);
         break;
     case MERGE_LEAF:
     case MERGE_ANY:
-        fieldset_insert(set, at);
+        fieldset_insert(r->set, at);
         break;
     }
 }
 
-json_t *mergewalk_fields(const struct merge_type *t, const json_t *object)
+json_t *mergewalk_fields(const struct merge_type *t, const json_t *object, struct error *e)
 {
-    json_t *set = json_object();
+    struct reading r = {.set = json_object(), .e = e};
 
-    fields_of(t, object, NULL, set);
-    return set;
+    fields_of(t, object, NULL, &r);
+    if (!r.failed)
+        return r.set;
+    json_decref(r.set);
+    return NULL;
 }
 
 /* ---- how two differ ---- */
 
 static void diff(const struct merge_type *t, const json_t *a, const json_t *b, const struct fieldpath *at,
                  struct merge_diff *d);
+
+static bool is_list(const struct merge_type *t)
+{
+    return t->how == MERGE_KEYED || t->how == MERGE_SET;
+}
 
 static void diff_objects(const struct merge_type *t, const json_t *a, const json_t *b, const struct fieldpath *at,
                          struct merge_diff *d)
@@ -121,7 +150,9 @@ static void diff_objects(const struct merge_type *t, const json_t *a, const json
             if (other == value || (side && other))
                 continue;
             element = mem_printf("f:%s", key);
-            diff(&child, side ? NULL : value, side ? value : other, &(struct fieldpath){at, element}, d);
+            if (!other && (side ? a : b) && child.is_always_there)
+                other = is_list(&child) ? d->no_list : d->no_object;
+            diff(&child, side ? other : value, side ? value : other, &(struct fieldpath){at, element}, d);
         }
     }
 }
@@ -130,7 +161,7 @@ static void diff_lists(const struct merge_type *t, const json_t *a, const json_t
                        struct merge_diff *d)
 {
     struct merge_type child = merge_type_item(t);
-    json_t *left = index_items(t, a, NULL), *right = index_items(t, b, NULL), *item;
+    json_t *left = index_items(t, a), *right = index_items(t, b), *item;
     const char *element;
 
     json_object_foreach (left, element, item)
@@ -173,7 +204,11 @@ static void diff(const struct merge_type *t, const json_t *a, const json_t *b, c
 
 struct merge_diff mergewalk_diff(const struct merge_type *t, const json_t *a, const json_t *b)
 {
-    struct merge_diff d = {.added = json_object(), .modified = json_object(), .removed = json_object()};
+    struct merge_diff d = {.added = json_object(),
+                           .modified = json_object(),
+                           .removed = json_object(),
+                           .no_object = json_object(),
+                           .no_list = json_array()};
 
     diff(t, a, b, NULL, &d);
     return d;
@@ -184,36 +219,25 @@ void mergewalk_diff_done(struct merge_diff *d)
     json_decref(d->added);
     json_decref(d->modified);
     json_decref(d->removed);
+    json_decref(d->no_object);
+    json_decref(d->no_list);
 }
 
 /* ---- two laid over each other ---- */
 
-static json_t *merge(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e);
+static json_t *merge(const struct merge_type *t, const json_t *live, const json_t *config);
 
-static json_t *merge_objects(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e)
+static json_t *merge_objects(const struct merge_type *t, const json_t *live, const json_t *config)
 {
-    json_t *out = json_copy((json_t *)(uintptr_t)live), *value;
+    json_t *out = live ? json_copy((json_t *)(uintptr_t)live) : json_object(), *value;
     const char *key;
 
     json_object_foreach ((json_t *)(uintptr_t)config, key, value) {
         struct merge_type child = merge_type_field(t, key);
-        json_t *merged = merge(&child, json_object_get(live, key), value, e);
 
-        if (!merged) {
-            json_decref(out);
-            return NULL;
-        }
-        json_object_set_new(out, key, merged);
+        json_object_set_new(out, key, merge(&child, json_object_get(live, key), value));
     }
     return out;
-}
-
-static bool append_merged(json_t *out, const struct merge_type *item, const json_t *live, const json_t *config,
-                          struct error *e)
-{
-    json_t *merged = merge(item, live, config, e);
-
-    return merged && json_array_append_new(out, merged) == 0;
 }
 
 /*
@@ -235,59 +259,44 @@ static void take_live(const struct merge_type *t, const json_t *live, size_t *at
     }
 }
 
-static bool merge_items(const struct merge_type *t, const json_t *live, json_t *there, json_t *wanted, json_t *out,
-                        struct error *e)
+static json_t *merge_lists(const struct merge_type *t, const json_t *live, const json_t *config)
 {
+    json_t *wanted = index_items(t, config), *there = index_items(t, live), *out = json_array(), *value;
     struct merge_type item = merge_type_item(t);
     void *shared = json_object_iter(wanted);
     const char *element;
-    json_t *value;
     size_t at = 0;
 
     json_object_foreach (wanted, element, value) {
         while (shared && !json_object_get(there, json_object_iter_key(shared)))
             shared = json_object_iter_next(wanted, shared);
         take_live(t, live, &at, wanted, shared ? json_object_iter_key(shared) : NULL, element, out);
-        if (!append_merged(out, &item, json_object_get(there, element), value, e))
-            return false;
+        json_array_append_new(out, merge(&item, json_object_get(there, element), value));
         if (shared && strcmp(json_object_iter_key(shared), element) == 0)
             shared = json_object_iter_next(wanted, shared);
     }
     take_live(t, live, &at, wanted, NULL, NULL, out);
-    return true;
-}
-
-static json_t *merge_lists(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e)
-{
-    json_t *wanted = index_items(t, config, e), *there = index_items(t, live, NULL), *out = json_array();
-
-    if (!wanted || !merge_items(t, live, there, wanted, out, e)) {
-        json_decref(out);
-        out = NULL;
-    }
     json_decref(wanted);
     json_decref(there);
     return out;
 }
 
-static json_t *merge(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e)
+static json_t *merge(const struct merge_type *t, const json_t *live, const json_t *config)
 {
-    enum merge_how how = merge_type_how(t, config), before = live ? merge_type_how(t, live) : how;
+    enum merge_how how = merge_type_how(t, config);
 
-    if (how == MERGE_STRUCT || how == MERGE_MAP) {
-        json_t *empty = json_object(), *out = merge_objects(t, before == how && live ? live : empty, config, e);
-
-        json_decref(empty);
-        return out;
-    }
+    if (live && merge_type_how(t, live) != how)
+        live = NULL;
+    if (how == MERGE_STRUCT || how == MERGE_MAP)
+        return merge_objects(t, live, config);
     if (how == MERGE_SET || how == MERGE_KEYED)
-        return merge_lists(t, before == how ? live : NULL, config, e);
+        return merge_lists(t, live, config);
     return json_incref((json_t *)(uintptr_t)config);
 }
 
-json_t *mergewalk_merge(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e)
+json_t *mergewalk_merge(const struct merge_type *t, const json_t *live, const json_t *config)
 {
-    return merge(t, live, config, e);
+    return merge(t, live, config);
 }
 
 /* ---- paths away ---- */
@@ -380,7 +389,7 @@ static json_t *with_fields(const struct merge_type *t, const json_t *set)
 
 static json_t *named_fields(const struct merge_type *t, const json_t *object)
 {
-    json_t *set = mergewalk_fields(t, object), *named = with_fields(t, set);
+    json_t *set = mergewalk_fields(t, object, NULL), *named = with_fields(t, set);
 
     json_decref(set);
     return named;

@@ -12,16 +12,18 @@
 /* What makes a the object b, each a set to be freed by mergewalk_diff_done. */
 struct merge_diff {
     json_t *added, *modified, *removed;
+    json_t *no_object, *no_list; /* private: what stands for a field that is always there */
 };
 
 struct merge_diff mergewalk_diff(const struct merge_type *t, const json_t *a, const json_t *b);
 void mergewalk_diff_done(struct merge_diff *d);
 
-/* The paths that an applied configuration speaks of. */
-json_t *mergewalk_fields(const struct merge_type *t, const json_t *object);
+/* The paths that an applied configuration speaks of. NULL with ERR_INVALID: an item of a list without its key, or there
+ * twice; e NULL: such items are passed over. */
+json_t *mergewalk_fields(const struct merge_type *t, const json_t *object, struct error *e);
 
-/* live with config laid over it; NULL with ERR_INVALID: an item of a list without its key, or twice. */
-json_t *mergewalk_merge(const struct merge_type *t, const json_t *live, const json_t *config, struct error *e);
+/* live with config, which mergewalk_fields found good, laid over it. */
+json_t *mergewalk_merge(const struct merge_type *t, const json_t *live, const json_t *config);
 
 /*
  * merged without what the manager owned and does not apply any more (last_set: what it applied before), but for what

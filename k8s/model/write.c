@@ -308,13 +308,17 @@ static bool is_apply(const struct request *q)
 static int apply(struct request *q, struct stored *old, const json_t *patch)
 {
     json_t *config = json_deep_copy(patch), *object = NULL, *live = old ? request_as(q->r, old->json) : NULL;
-    int status = json_is_object(config) ? check_envelope(q, config)
-                                        : request_fail(q, 400, "BadRequest", "a patch of this type is an object");
+    const char *api_version = json_text(config, "apiVersion"), *kind = json_text(config, "kind");
+    char version[256];
+    int status = 0;
 
+    if (strcmp(kind, q->r->kind) != 0 || strcmp(api_version, resource_api_version(q->r, version)) != 0)
+        status = request_fail(q, 400, "BadRequest", "invalid object type: %s%s, Kind=%s",
+                              strchr(api_version, '/') ? "" : "/", api_version, kind);
+    if (!status)
+        status = check_envelope(q, config);
     if (!status) {
         json_object_set_new(json_object_get(config, "metadata"), "name", json_string(q->name));
-        if (q->r->namespaced)
-            json_object_set_new(json_object_get(config, "metadata"), "namespace", json_string(q->ns));
         status = apply_run(q, live, config, &object);
     }
     json_decref(live);
@@ -325,8 +329,21 @@ static int apply(struct request *q, struct stored *old, const json_t *patch)
     return old ? write_over(q, old, object) : write_new(q, object, 201);
 }
 
+static int refuse_force(struct request *q)
+{
+    static const char detail[] = "Forbidden: may not be specified for non-apply patch";
+    int status = request_fail(q, 422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: %s", detail);
+
+    json_object_set_new(q->answer, "details",
+                        json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group", "meta.k8s.io", "kind", "PatchOptions",
+                                  "causes", "reason", "FieldValueForbidden", "message", detail, "field", "force"));
+    return status;
+}
+
 int write_patch(struct request *q)
 {
+    char force[16];
+
     struct stored *old = store_get(q->r->table, q->r->namespaced ? q->ns : "", q->name);
     json_t *patch, *object = NULL, *from;
     struct error e;
@@ -337,6 +354,8 @@ int write_patch(struct request *q)
         return status;
     if (is_apply(q) && (old || !*q->sub))
         return apply(q, old, patch);
+    if (*request_query(q, "force", force, sizeof(force)))
+        return refuse_force(q);
     if (!old)
         return request_not_found(q, q->name);
     from = request_as(q->r, old->json);

@@ -226,6 +226,9 @@ static void what_the_server_allocates_is_nobodys(void **state)
                      "[{'name':'c','image':'i'}]}}}}"));
     assert_null(json_at(fields(w, "one", "Update"), "f:spec.f:selector"));
     assert_null(json_at(fields(w, "one", "Update"), "f:status"));
+    assert_null(json_at(fields(w, "one", "Update"), "f:metadata"));
+    assert_null(json_object_get(json_at(fields(w, "one", "Update"), "f:spec.f:template"), ".")); /* always there */
+    assert_null(json_object_get(json_at(fields(w, "one", "Update"), "f:spec.f:template.f:spec.f:containers"), "."));
     assert_non_null(json_at(fields(w, "one", "Update"), "f:spec.f:backoffLimit")); /* a default is the writer's */
 }
 
@@ -488,11 +491,15 @@ static void wrong_applies_are_refused(void **state)
     must(w, 400, apply(w, MAP, "one", "{'apiVersion':'v1','kind':'Secret','metadata':{'name':'m'}}"));
     must(w, 500, apply(w, MAP, "one", "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'m'},'dat':{}}"));
     assert_string_equal(json_text(w->answer, "message"),
-                        "failed to create typed patch object (default/m; v1, Kind=ConfigMap): .dat: field not declared "
-                        "in schema");
+                        "failed to create typed patch object (/m; /v1, Kind=ConfigMap): .dat: field not declared in "
+                        "schema");
     must(w, 500, apply(w, POD, "one",
                        "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p'},'spec':{'containers':[{'name':'c'},"
                        "{'name':'c'}]}}"));
+    assert_string_equal(json_text(w->answer, "message"),
+                        "failed to create typed patch object (/p; /v1, Kind=Pod): .spec.containers: duplicate entries "
+                        "for key [name=\"c\"]");
+    must(w, 422, patch(w, MAP "", "one&force=true", "{}"));
     must(w, 201, apply_map(w, "one", "{'a':'1'}"));
     must(w, 409, apply(w, MAP, "one", "{'apiVersion':'v1','kind':'ConfigMap','metadata':{'name':'m',"
                                       "'resourceVersion':'1'},'data':{'a':'2'}}"));
