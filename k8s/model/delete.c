@@ -50,16 +50,37 @@ static int check_preconditions(struct request *q, const struct stored *o, const 
     return 0;
 }
 
-/* "" when nothing was said: background. */
+/* "" when nothing was said. */
 static const char *propagation(struct request *q, const json_t *options, char *out, size_t size)
 {
     const char *policy = json_text(options, "propagationPolicy");
+    const json_t *orphan = json_object_get(options, "orphanDependents");
 
     if (!*policy)
         policy = request_query(q, "propagationPolicy", out, size);
-    if (!*policy && json_flag(options, "orphanDependents", false))
-        policy = "Orphan";
+    if (!*policy && json_is_boolean(orphan))
+        policy = json_is_true(orphan) ? "Orphan" : "Background";
     return policy;
+}
+
+static bool has_finalizer(const json_t *object, const char *name)
+{
+    const json_t *list = json_at(object, "metadata.finalizers"), *item;
+    size_t i;
+
+    json_array_foreach (list, i, item)
+        if (str_same(json_string_value(item), name))
+            return true;
+    return false;
+}
+
+/* Without a word from the client, what is set already stays in force; else Jobs alone leave their pods behind: so the
+ * first version of the kind did, and so it stayed. kubectl always says Background. */
+static const char *default_policy(struct request *q, const json_t *object)
+{
+    if (strcmp(q->r->group, "batch") != 0 || strcmp(q->r->kind, "Job") != 0)
+        return "";
+    return has_finalizer(object, "orphan") || has_finalizer(object, "foregroundDeletion") ? "" : "Orphan";
 }
 
 static void set_finalizer(json_t *meta, const char *name, bool wanted)
@@ -146,7 +167,9 @@ int delete_object(struct request *q, struct stored *o, const json_t *options)
     int status = 200;
 
     stored_ref(o);
-    if (*policy) { /* without one, what is set already stays in force */
+    if (!*policy)
+        policy = default_policy(q, object);
+    if (*policy) {
         set_finalizer(meta, "foregroundDeletion", strcmp(policy, "Foreground") == 0);
         set_finalizer(meta, "orphan", strcmp(policy, "Orphan") == 0);
     }

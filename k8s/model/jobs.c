@@ -1,6 +1,7 @@
 /*
- * jobs: the Job controller. A key is "<namespace> <name> <uid>"; each look reads the Job and its pods, counts pods that
- * ended, then decides: finished, failing, suspended, or how many pods there should be.
+ * jobs: the Job controller. A key is "<namespace> <name> <uid>" (of a pod that lost its Job: without the UID); each look
+ * reads the Job and its pods, counts pods that ended, then decides: finished, failing, suspended, or how many pods there
+ * should be.
  *
  * A Job ends in two steps. FailureTarget or SuccessCriteriaMet says how it will end, and its pods are taken away;
  * Failed or Complete comes when none of them is left running.
@@ -24,11 +25,26 @@ static void mark(struct model_controllers *c, const char *ns, const char *name, 
 static void pod_changed(struct model_controllers *c, const json_t *pod)
 {
     const json_t *refs = json_at(pod, "metadata.ownerReferences"), *ref;
+    const char *ns = json_text(pod, "metadata.namespace");
+    bool owned = false;
     size_t i;
 
-    json_array_foreach (refs, i, ref)
-        if (json_flag(ref, "controller", false) && strcmp(json_text(ref, "kind"), "Job") == 0)
-            mark(c, json_text(pod, "metadata.namespace"), json_text(ref, "name"), json_text(ref, "uid"), 0);
+    json_array_foreach (refs, i, ref) {
+        if (!json_flag(ref, "controller", false) || strcmp(json_text(ref, "kind"), "Job") != 0)
+            continue;
+        mark(c, ns, json_text(ref, "name"), json_text(ref, "uid"), 0);
+        owned = true;
+    }
+    if (!owned && controllers_has_finalizer(pod, JOB_TRACKING)) /* an orphan; a key without a UID */
+        mark(c, ns, json_text(pod, "metadata.name"), "", 0);
+}
+
+static void release_orphan(struct model_controllers *c, const char *ns, const char *name)
+{
+    struct stored *pod = store_get(controllers_resource(c, "", "pods")->table, ns, name);
+
+    if (pod && !jobs_pod_release(c, pod))
+        mark(c, ns, name, "", RETRY_MS);
 }
 
 void jobs_changed(struct model_controllers *c, const struct resource *r, const json_t *old, const json_t *now)
@@ -297,6 +313,10 @@ void jobs_run(void *ctx, const char *key)
     (void)(str_cut(&rest, ' ', &ns) && str_cut(&rest, ' ', &name) && str_cut(&rest, ' ', &uid)); /* our own text */
     (void)snprintf(ns_text, sizeof(ns_text), "%.*s", (int)ns.n, ns.p);
     (void)snprintf(name_text, sizeof(name_text), "%.*s", (int)name.n, name.p);
+    if (!uid.n) {
+        release_orphan(c, ns_text, name_text);
+        return;
+    }
     o = store_get(jobs->table, ns_text, name_text);
     if (!o || !str_is(uid, o->uid)) {
         jobs_pods_release_all(c, uid.p); /* the last part of the key: it ends where the key ends */

@@ -149,6 +149,80 @@ static void orphans_stay_without_their_owner(void **state)
     assert_string_equal(cluster_text(c, MAPS "/b", "metadata.ownerReferences.0"), "");
 }
 
+static void in_the_foreground_nobody_waits_for_those_who_do_not_block(void **state)
+{
+    struct cluster *c = *state;
+    AUTO_FREE char *ref = NULL, *meta = NULL;
+
+    create(c, "a", NULL);
+    ref = owned_by(c, "a", false);
+    meta = mem_printf("'finalizers':['example.com/hold'],'ownerReferences':[%s]", ref);
+    create(c, "held", meta);
+    cluster_must(c, 200, "DELETE", MAPS "/a", "{'propagationPolicy':'Foreground'}");
+    cluster_settle(c);
+    assert_false(has(c, "a"));
+    assert_true(has(c, "held"));
+}
+
+static void the_last_word_on_dependents_counts(void **state)
+{
+    struct cluster *c = *state;
+
+    create(c, "a", "'finalizers':['example.com/hold']");
+    create_owned(c, "b", "a", true);
+    cluster_must(c, 200, "DELETE", MAPS "/a", "{'propagationPolicy':'Foreground'}");
+    assert_string_equal(cluster_text(c, MAPS "/a", "metadata.finalizers"),
+                        "[\"example.com/hold\",\"foregroundDeletion\"]");
+    cluster_must(c, 200, "DELETE", MAPS "/a", "{'propagationPolicy':'Orphan'}");
+    assert_string_equal(cluster_text(c, MAPS "/a", "metadata.finalizers"), "[\"example.com/hold\",\"orphan\"]");
+    cluster_must(c, 200, "DELETE", MAPS "/a", NULL); /* says nothing: it stays */
+    assert_string_equal(cluster_text(c, MAPS "/a", "metadata.finalizers"), "[\"example.com/hold\",\"orphan\"]");
+    cluster_settle(c);
+    assert_string_equal(cluster_text(c, MAPS "/b", "metadata.ownerReferences.0"), "");
+}
+
+static void a_job_deleted_without_a_word_leaves_its_pods(void **state)
+{
+    struct cluster *c = *state;
+
+    cluster_must(c, 201, "POST", "/apis/batch/v1/namespaces/default/jobs",
+                 "{'metadata':{'name':'j'},'spec':{'template':{'spec':{'restartPolicy':'Never','containers':[{'name':"
+                 "'c','image':'i'}]}}}}");
+    cluster_settle(c);
+    cluster_must(c, 200, "DELETE", "/apis/batch/v1/namespaces/default/jobs/j", NULL);
+    cluster_settle(c);
+    assert_false(cluster_has(c, "/apis/batch/v1/namespaces/default/jobs/j"));
+    assert_string_not_equal(cluster_text(c, "/api/v1/namespaces/default/pods", "items.0.metadata.name"), "");
+    assert_string_equal(cluster_text(c, "/api/v1/namespaces/default/pods", "items.0.metadata.ownerReferences"), "");
+    assert_string_equal(cluster_text(c, "/api/v1/namespaces/default/pods", "items.0.metadata.finalizers"), "");
+}
+
+static void assert_refused(struct cluster *c, int status, const char *options, const char *message)
+{
+    cluster_must(c, status, "DELETE", MAPS "/a", options);
+    assert_string_equal(json_text(c->answer, "message"), message);
+}
+
+static void deletions_that_make_no_sense_are_refused(void **state)
+{
+    struct cluster *c = *state;
+    AUTO_FREE char *uid = NULL, *message = NULL;
+
+    create(c, "a", NULL);
+    uid = mem_strdup(cluster_text(c, MAPS "/a", "metadata.uid"));
+    message = mem_printf("Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (x) does not "
+                         "match the UID in record (%s). The object might have been deleted and then recreated",
+                         uid);
+    assert_refused(c, 409, "{'preconditions':{'uid':'x'}}", message);
+    assert_refused(c, 422, "{'propagationPolicy':'Nope'}",
+                   "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: \"Nope\": "
+                   "supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\"");
+    assert_refused(c, 422, "{'propagationPolicy':'Orphan','orphanDependents':true}",
+                   "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Invalid value: \"Orphan\": "
+                   "orphanDependents and deletionPropagation cannot be both set");
+    assert_true(has(c, "a"));
+}
+
 static void a_collector_that_was_away_finds_what_was_left_behind(void **state)
 {
     struct cluster *c = *state, *later;
@@ -176,6 +250,10 @@ int main(void)
         TEST(in_the_foreground_the_owner_waits_for_those_who_block),
         TEST(in_the_foreground_grandchildren_go_before_children),
         TEST(orphans_stay_without_their_owner),
+        TEST(in_the_foreground_nobody_waits_for_those_who_do_not_block),
+        TEST(the_last_word_on_dependents_counts),
+        TEST(a_job_deleted_without_a_word_leaves_its_pods),
+        TEST(deletions_that_make_no_sense_are_refused),
         TEST(a_collector_that_was_away_finds_what_was_left_behind),
     };
 
