@@ -5,6 +5,7 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/check.h"
 #include "k8s/model/managed.h"
 #include "k8s/model/schema.h"
@@ -123,18 +124,13 @@ static json_t *allowed_to_kubectl(const struct merge_type *t, const char *manage
 
 static int check_parameters(struct request *q, char manager[129])
 {
-    int status = 0;
+    json_t *causes;
 
     if (*request_query(q, "fieldManager", manager, 129))
         return 0;
-    status = request_fail(q, 422, "Invalid",
-                          "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for "
-                          "apply patch");
-    json_object_set_new(q->answer, "details",
-                        json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group", "meta.k8s.io", "kind", "PatchOptions",
-                                  "causes", "reason", "FieldValueRequired", "message",
-                                  "Required value: is required for apply patch", "field", "fieldManager"));
-    return status;
+    causes = json_array();
+    cause_add(causes, "FieldValueRequired", "fieldManager", "Required value: is required for apply patch");
+    return request_invalid_options(q, "PatchOptions", causes);
 }
 
 static int refuse_config(struct request *q, const json_t *config, const char *why)

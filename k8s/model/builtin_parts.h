@@ -45,7 +45,10 @@ void builtin_check_unchanged(const struct check *c, const json_t *now, const jso
                              const struct place *at);
 void builtin_check_label_name(const json_t *value, const struct place *at, json_t *causes); /* a DNS label */
 
-/* ---- builtin_work_check.c, builtin_core_check.c ---- */
+/* ---- builtin_job_check.c ---- */
+void builtin_job_spec_check(const json_t *spec, const struct place *at, json_t *causes);
+
+/* ---- builtin_job_check.c, builtin_work_check.c, builtin_core_check.c ---- */
 builtin_check_fn builtin_check_job;
 builtin_check_fn builtin_check_cronjob;
 builtin_check_fn builtin_check_workload;

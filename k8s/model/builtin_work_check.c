@@ -1,39 +1,9 @@
-/* builtin_work_check: what an API server refuses in those who make pods: Jobs, CronJobs, Deployments and their like. */
+/* builtin_work_check: what an API server refuses in those who make pods: CronJobs, Deployments and their like. */
 #include "core/base/cron.h"
 #include "core/base/json.h"
 #include "k8s/model/builtin_parts.h"
 
 /* ---- batch ---- */
-
-static void check_job_spec(const json_t *spec, const struct place *at, json_t *causes)
-{
-    static const char *const counts[] = {"parallelism",           "completions",  "backoffLimit",
-                                         "activeDeadlineSeconds", "ttlSecondsAfterFinished"};
-    struct place template = {.up = at, .name = "template"}, pod = {.up = &template, .name = "spec"};
-    struct place restart = {.up = &pod, .name = "restartPolicy"};
-    const char *policy = json_text(spec, "template.spec.restartPolicy");
-
-    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-        builtin_check_at_least(spec, counts[i], 0, at, causes);
-    builtin_check_template(json_object_get(spec, "template"), &template, causes);
-    if (strcmp(policy, "OnFailure") != 0 && strcmp(policy, "Never") != 0)
-        cause_required(causes, &restart, "valid values: \"OnFailure\", \"Never\"");
-}
-
-void builtin_check_job(const struct check *c, const struct place *root)
-{
-    static const char *const fixed[] = {"completions", "selector", "template", "completionMode", "podFailurePolicy",
-                                        "backoffLimitPerIndex"};
-    const json_t *spec = json_object_get(c->object, "spec"), *old = json_object_get(c->old, "spec");
-    struct place at = {.up = root, .name = "spec"};
-
-    if (!old) {
-        check_job_spec(spec, &at, c->causes);
-        return;
-    }
-    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
-        builtin_check_unchanged(c, spec, old, fixed[i], &at);
-}
 
 static void check_schedule(const json_t *spec, const struct place *up, json_t *causes)
 {
@@ -75,7 +45,7 @@ static void check_job_template(const json_t *spec, const struct place *up, json_
     struct place selector = {.up = &job, .name = "selector"}, manual = {.up = &job, .name = "manualSelector"};
     const json_t *job_spec = json_at(spec, "jobTemplate.spec");
 
-    check_job_spec(job_spec, &job, causes);
+    builtin_job_spec_check(job_spec, &job, causes);
     if (json_object_get(job_spec, "selector"))
         cause_invalid(causes, &selector, json_object_get(job_spec, "selector"), "`selector` will be auto-generated");
     if (json_flag(job_spec, "manualSelector", false)) {

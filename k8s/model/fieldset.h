@@ -1,9 +1,10 @@
 /*
  * fieldset: sets of paths in an object, as metadata.managedFields tells who owns what.
  *
- * A set is a tree of JSON objects. A node's children stand under path elements as FieldsV1 writes them: "f:name" a field,
- * "k:{"name":"c"}" a list's item by its keys, "v:"x"" by its value. A node that belongs to the set has the member ".";
- * one without it and without children does not exist. All functions that return a set return a new reference.
+ * A set is a tree of JSON objects. A node's children stand under path elements as FieldsV1 writes them: "f:name" a
+ * field, "k:{"name":"c"}" a list's item by its keys, "v:"x"" by its value. A node that belongs to the set has the
+ * member "."; one without it and without children does not exist. All functions that return a set return a new
+ * reference.
  */
 #ifndef STASHD_MODEL_FIELDSET_H
 #define STASHD_MODEL_FIELDSET_H
@@ -34,7 +35,8 @@ bool fieldset_wire_covers(const json_t *fields_v1, const json_t *set);  /* each 
 json_t *fieldset_union(const json_t *a, const json_t *b);
 json_t *fieldset_intersection(const json_t *a, const json_t *b);
 json_t *fieldset_difference(const json_t *a, const json_t *b); /* path by path: a parent's going leaves its children */
-json_t *fieldset_without(const json_t *a, const json_t *b);    /* what is in b goes with all below, and what is empty then */
+/* What is in b goes with all that is below it, and so does what holds nothing then. */
+json_t *fieldset_without(const json_t *a, const json_t *b);
 
 /* A path as people read it; "" for the root. */
 void fieldpath_print(const struct fieldpath *path, struct buf *out);

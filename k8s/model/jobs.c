@@ -1,7 +1,7 @@
 /*
- * jobs: the Job controller. A key is "<namespace> <name> <uid>" (of a pod that lost its Job: without the UID); each look
- * reads the Job and its pods, counts pods that ended, then decides: finished, failing, suspended, or how many pods there
- * should be.
+ * jobs: the Job controller. A key is "<namespace> <name> <uid>" (of a pod that lost its Job: without the UID); each
+ * look reads the Job and its pods, counts pods that ended, then decides: finished, failing, suspended, or how many pods
+ * there should be.
  *
  * A Job ends in two steps. FailureTarget or SuccessCriteriaMet says how it will end, and its pods are taken away;
  * Failed or Complete comes when none of them is left running.
@@ -124,15 +124,15 @@ static bool is_complete(const struct job_pass *p)
     return wanted < 0 ? succeeded > 0 && p->active == 0 : succeeded >= wanted;
 }
 
-/* Says how the Job will end, when that is clear. */
-static void decide_end(struct job_pass *p)
+/* Says how the Job will end, when that is clear. A suspended one's deadline does not run. */
+static void decide_end(struct job_pass *p, bool suspended)
 {
     int64_t limit = json_int(p->spec, "backoffLimit", 6);
 
     if (json_int(p->status, "failed", 0) > limit || too_many_restarts(p, limit))
         jobs_set_condition(p, "FailureTarget", true, "BackoffLimitExceeded",
                            "Job has reached the specified backoff limit");
-    else if (past_deadline(p))
+    else if (!suspended && past_deadline(p))
         jobs_set_condition(p, "FailureTarget", true, "DeadlineExceeded",
                            "Job was active longer than specified deadline");
     else if (is_complete(p))
@@ -202,6 +202,7 @@ static void set_pods(struct job_pass *p)
 {
     int64_t parallelism = json_int(p->spec, "parallelism", 1), completions = json_int(p->spec, "completions", -1);
     int64_t succeeded = json_int(p->status, "succeeded", 0), wanted = parallelism;
+    size_t there;
 
     if (completions < 0 && succeeded > 0)
         wanted = (int64_t)p->active < parallelism ? (int64_t)p->active : parallelism;
@@ -209,27 +210,29 @@ static void set_pods(struct job_pass *p)
         wanted = completions - succeeded;
     if (wanted < 0)
         wanted = 0;
+    there = p->active + (jobs_replaces_only_failed(p) ? p->terminating : 0);
     if ((int64_t)p->active > wanted)
         jobs_pods_delete(p, p->active - (size_t)wanted, false);
-    else if ((int64_t)p->active < wanted)
-        create_pods(p, (size_t)wanted - p->active);
+    else if ((int64_t)there < wanted)
+        create_pods(p, (size_t)wanted - there);
 }
 
 static void drive(struct job_pass *p)
 {
+    bool suspended = json_flag(p->spec, "suspend", false);
     const json_t *target;
 
-    if (json_flag(p->spec, "suspend", false)) {
-        suspend(p);
-        return;
+    if (!jobs_condition(p, "FailureTarget") && !jobs_condition(p, "SuccessCriteriaMet")) {
+        if (!suspended)
+            resume(p);
+        decide_end(p, suspended);
     }
-    resume(p);
-    if (!jobs_condition(p, "FailureTarget") && !jobs_condition(p, "SuccessCriteriaMet"))
-        decide_end(p);
     if ((target = jobs_condition(p, "FailureTarget")))
         finish(p, target, true);
     else if ((target = jobs_condition(p, "SuccessCriteriaMet")))
         finish(p, target, false);
+    else if (suspended)
+        suspend(p);
     else
         set_pods(p);
 }
@@ -273,6 +276,8 @@ static void look(struct job_pass *p)
             expire(p, end);
         return;
     }
+    if (!deleting)
+        jobs_policy_decide(p);
     if (!jobs_count_ended(p)) {
         again_in(p, RETRY_MS);
         return;

@@ -50,6 +50,14 @@ bool jobs_status_write(struct job_pass *p);
 /* Moves pods that ended into the counters, each exactly once. False: a write was refused. */
 bool jobs_count_ended(struct job_pass *p);
 
+/* ---- jobs_policy.c ---- */
+/* A new pod comes only when the old one has ended, not while it is being deleted. */
+bool jobs_replaces_only_failed(const struct job_pass *p);
+bool jobs_pod_has_failed(const struct job_pass *p, const json_t *pod);
+bool jobs_policy_ignores(const struct job_pass *p, const json_t *pod); /* its failure does not count */
+/* Sets FailureTarget when the failure of a pod ends the Job. Before pods are counted: then they may go. */
+void jobs_policy_decide(struct job_pass *p);
+
 /* ---- jobs_backoff.c ---- */
 struct job_record *jobs_record(struct job_pass *p); /* made from the pods when it is not there */
 void jobs_record_drop(struct model_controllers *c, const char *uid);

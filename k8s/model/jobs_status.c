@@ -104,14 +104,12 @@ static bool is_noted(const json_t *list, const char *uid)
     return false;
 }
 
-/* "succeeded", "failed", or NULL: it goes on. A pod that is being deleted has failed, whatever comes of it. */
-static const char *end_of(const json_t *pod)
+/* "succeeded", "failed", or NULL: it goes on. */
+static const char *end_of(const struct job_pass *p, const json_t *pod)
 {
-    const char *phase = json_text(pod, "status.phase");
-
-    if (strcmp(phase, "Succeeded") == 0)
+    if (strcmp(json_text(pod, "status.phase"), "Succeeded") == 0)
         return ends[0];
-    return strcmp(phase, "Failed") == 0 || controllers_is_deleting(pod) ? ends[1] : NULL;
+    return jobs_pod_has_failed(p, pod) ? ends[1] : NULL;
 }
 
 static size_t note_ended(struct job_pass *p)
@@ -120,13 +118,15 @@ static size_t note_ended(struct job_pass *p)
 
     for (size_t i = 0; i < p->n; i++) {
         const json_t *pod = p->items[i]->json;
-        const char *end = end_of(pod);
+        const char *end = end_of(p, pod);
 
         if (!end || !controllers_has_finalizer(pod, JOB_TRACKING) || is_noted(notes(p, ends[0]), p->items[i]->uid) ||
             is_noted(notes(p, ends[1]), p->items[i]->uid))
             continue;
-        json_array_append_new(notes(p, end), json_string(p->items[i]->uid));
         jobs_record_end(p, pod, end == ends[0]);
+        if (end == ends[1] && jobs_policy_ignores(p, pod))
+            continue;
+        json_array_append_new(notes(p, end), json_string(p->items[i]->uid));
         noted++;
     }
     return noted;
@@ -170,7 +170,7 @@ bool jobs_count_ended(struct job_pass *p)
             return false;
     }
     for (size_t i = 0; i < p->n; i++)
-        if (end_of(p->items[i]->json) && controllers_has_finalizer(p->items[i]->json, JOB_TRACKING))
+        if (end_of(p, p->items[i]->json) && controllers_has_finalizer(p->items[i]->json, JOB_TRACKING))
             done = jobs_pod_release(p->c, p->items[i]) && done;
     jobs_pods_read(p);
     turn_notes_into_numbers(p);

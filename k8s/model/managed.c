@@ -154,12 +154,13 @@ json_t *managed_write(struct managed *m)
     qsort(m->items, m->n, sizeof(*m->items), in_order);
     for (size_t i = 0; i < m->n; i++) {
         const struct managed_entry *e = &m->items[i];
+        json_t *fields = e->wire ? json_incref(e->wire) : fieldset_write(e->set);
 
         json_array_append_new(
             list, json_pack("{s:s, s:s, s:s, s:s*, s:s, s:o, s:s*}", "manager", e->manager, "operation",
                             e->applied ? "Apply" : "Update", "apiVersion", e->api_version, "time",
-                            *e->time ? e->time : NULL, "fieldsType", "FieldsV1", "fieldsV1",
-                            e->wire ? json_incref(e->wire) : fieldset_write(e->set), "subresource", *e->sub ? e->sub : NULL));
+                            *e->time ? e->time : NULL, "fieldsType", "FieldsV1", "fieldsV1", fields, "subresource",
+                            *e->sub ? e->sub : NULL));
     }
     return list;
 }
@@ -224,7 +225,8 @@ static json_t *allocated(const struct resource *r)
                 "\"f:job-name\":{},\"f:batch.kubernetes.io/controller-uid\":{},\"f:batch.kubernetes.io/job-name\":{}"
                 "}}}},\"f:metadata\":{\"f:labels\":{\"f:controller-uid\":{},\"f:job-name\":{},"
                 "\"f:batch.kubernetes.io/controller-uid\":{},\"f:batch.kubernetes.io/job-name\":{}}}}"},
-        {"Service", "{\"f:spec\":{\"f:clusterIP\":{},\"f:clusterIPs\":{},\"f:ipFamilies\":{},\"f:ipFamilyPolicy\":{}}}"},
+        {"Service",
+         "{\"f:spec\":{\"f:clusterIP\":{},\"f:clusterIPs\":{},\"f:ipFamilies\":{},\"f:ipFamilyPolicy\":{}}}"},
         {"Namespace", "{\"f:spec\":{}}"},
         {"CustomResourceDefinition",
          "{\"f:metadata\":{\"f:finalizers\":{\"v:\\\"customresourcecleanup.apiextensions.k8s.io\\\"\":{}}}}"},
@@ -290,8 +292,8 @@ static bool fold_two(struct managed *m)
 static bool read_before(struct managed *m, const struct request *q, const json_t *old, const json_t *sent)
 {
     const json_t *stored = json_at(old, "metadata.managedFields");
-    bool reset = json_is_array(sent) && (json_array_size(sent) == 0 ||
-                                         (json_array_size(sent) == 1 && json_object_size(json_array_get(sent, 0)) == 0));
+    size_t n = json_array_size(sent);
+    bool reset = json_is_array(sent) && (n == 0 || (n == 1 && json_object_size(json_array_get(sent, 0)) == 0));
 
     *m = (struct managed){0};
     if (!*q->sub && reset)

@@ -1,7 +1,7 @@
 /*
- * mergetype: how the values of a kind are merged and owned: field by field, item by item, or as one. Built-in kinds have
- * a table of rules, custom ones their schema; what neither speaks of is merged by what it looks like: objects field by
- * field, everything else as one value.
+ * mergetype: how the values of a kind are merged and owned: field by field, item by item, or as one. Built-in kinds
+ * have a table of rules, custom ones their schema; what neither speaks of is merged by what it looks like: objects
+ * field by field, everything else as one value.
  */
 #ifndef STASHD_MODEL_MERGETYPE_H
 #define STASHD_MODEL_MERGETYPE_H

@@ -9,6 +9,7 @@
 
 #include "core/base/json.h"
 #include "k8s/model/apply.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/check.h"
 #include "k8s/model/managed.h"
 #include "k8s/model/meta.h"
@@ -331,13 +332,10 @@ static int apply(struct request *q, struct stored *old, const json_t *patch)
 
 static int refuse_force(struct request *q)
 {
-    static const char detail[] = "Forbidden: may not be specified for non-apply patch";
-    int status = request_fail(q, 422, "Invalid", "PatchOptions.meta.k8s.io \"\" is invalid: force: %s", detail);
+    json_t *causes = json_array();
 
-    json_object_set_new(q->answer, "details",
-                        json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group", "meta.k8s.io", "kind", "PatchOptions",
-                                  "causes", "reason", "FieldValueForbidden", "message", detail, "field", "force"));
-    return status;
+    cause_add(causes, "FieldValueForbidden", "force", "Forbidden: may not be specified for non-apply patch");
+    return request_invalid_options(q, "PatchOptions", causes);
 }
 
 int write_patch(struct request *q)

@@ -382,7 +382,8 @@ static void the_order_of_items_follows_the_configuration(void **state)
                        "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p','finalizers':['x/c','x/d','x/a']}}"));
     assert_json(json_at(w->answer, "metadata.finalizers"), "['x/b','x/c','x/d','x/a']");
     must(w, 200, patch(w, POD, "one", "{'metadata':{'finalizers':['x/a']}}"));
-    must(w, 200, apply(w, POD, "three", "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p','finalizers':['x/n']}}"));
+    must(w, 200, apply(w, POD, "three",
+                       "{'apiVersion':'v1','kind':'Pod','metadata':{'name':'p','finalizers':['x/n']}}"));
     assert_json(json_at(w->answer, "metadata.finalizers"), "['x/a','x/n']");
 }
 

@@ -368,6 +368,163 @@ static void deadlines_and_times_to_live_survive_a_restart(void **state)
     cluster_free(later);
 }
 
+/* ---- podFailurePolicy ---- */
+
+#define RULE(action, match) "{'action':'" action "'," match "}"
+#define CODES(operator, values) "'onExitCodes':{'operator':'" operator "','values':[" values "]}"
+#define DISRUPTED "'onPodConditions':[{'type':'DisruptionTarget','status':'True'}]"
+#define POLICY(rules) "'podFailurePolicy':{'rules':[" rules "]}"
+
+static void fail_pod(struct cluster *c, int code, const char *conditions)
+{
+    AUTO_FREE char *name = active_pod(c);
+    AUTO_FREE char *status = mem_printf("{'phase':'Failed','conditions':%s,'containerStatuses':[{'name':'c',"
+                                        "'image':'i','state':{'terminated':{'exitCode':%d,'finishedAt':"
+                                        "'2026-03-01T02:00:00Z'}}}]}",
+                                        conditions, code);
+
+    assert_non_null(name);
+    set_status(c, name, status);
+}
+
+static void an_exit_code_can_end_the_job_at_once(void **state)
+{
+    struct cluster *c = *state;
+    AUTO_FREE char *name = NULL, *message = NULL;
+
+    create(c, POLICY(RULE("Ignore", CODES("In", "1")) "," RULE("FailJob", CODES("In", "3,42"))));
+    run_pod(c);
+    name = active_pod(c);
+    fail_pod(c, 42, "null");
+    assert_condition(c, "FailureTarget", "PodFailurePolicy");
+    assert_condition(c, "Failed", "PodFailurePolicy");
+    message =
+        mem_printf("Container c for pod default/%s failed with exit code 42 matching FailJob rule at index 1", name);
+    assert_string_equal(cluster_text(c, JOB, "status.conditions.0.message"), message);
+    assert_string_equal(cluster_text(c, JOB, "status.failed"), "1");
+}
+
+static void a_failure_can_be_ignored(void **state)
+{
+    struct cluster *c = *state;
+
+    create(c, "'backoffLimit':0," POLICY(RULE("Ignore", DISRUPTED)));
+    run_pod(c);
+    fail_pod(c, 1, "[{'type':'DisruptionTarget','status':'True'}]");
+    assert_string_equal(cluster_text(c, JOB, "status.failed"), "");
+    assert_string_equal(cluster_text(c, JOB, "status.uncountedTerminatedPods"), "{}");
+    assert_condition(c, "Failed", "");
+    cluster_advance(c, 20); /* the next one comes, after the usual wait */
+    run_pod(c);
+    fail_pod(c, 1, "[{'type':'DisruptionTarget','status':'False'}]");
+    assert_condition(c, "Failed", "BackoffLimitExceeded");
+}
+
+static void the_first_rule_that_fits_decides(void **state)
+{
+    struct cluster *c = *state;
+
+    create(c, "'backoffLimit':0," POLICY(RULE("Count", CODES("NotIn", "5")) "," RULE("FailJob", CODES("In", "6"))));
+    run_pod(c);
+    fail_pod(c, 6, "null");
+    assert_condition(c, "Failed", "BackoffLimitExceeded");
+}
+
+static void a_decision_outlives_a_kill_after_any_write(void **state)
+{
+    struct cluster *c = *state, *later;
+    size_t before;
+
+    create(c, POLICY(RULE("FailJob", CODES("In", "42"))));
+    run_pod(c);
+    before = c->n_commits + 1; /* with the pod's last status */
+    fail_pod(c, 42, "null");
+    for (size_t n = before; n <= c->n_commits; n++) {
+        later = cluster_restart(c, n);
+        assert_condition(later, "Failed", "PodFailurePolicy");
+        assert_string_equal(cluster_text(later, JOB, "status.failed"), "1");
+        cluster_free(later);
+    }
+}
+
+static void a_pod_on_its_way_out_is_replaced_when_it_has_ended(void **state)
+{
+    struct cluster *c = *state;
+    AUTO_FREE char *name = NULL, *path = NULL;
+
+    create(c, POLICY(RULE("FailJob", CODES("In", "42"))));
+    assert_string_equal(cluster_text(c, JOB, "spec.podReplacementPolicy"), "Failed");
+    run_pod(c);
+    name = active_pod(c);
+    path = mem_printf(PODS "/%s", name);
+    cluster_must(c, 200, "DELETE", path, NULL);
+    cluster_settle(c);
+    cluster_advance(c, 60);
+    assert_null(active_pod(c));
+    assert_string_equal(cluster_text(c, JOB, "status.terminating"), "1");
+    set_status(c, name, "{'phase':'Failed'}");
+    reap(c);
+    cluster_advance(c, 60);
+    name = (mem_free(name), active_pod(c));
+    assert_non_null(name);
+    assert_string_equal(cluster_text(c, JOB, "status.failed"), "1");
+}
+
+static void a_suspended_jobs_deadline_does_not_run(void **state)
+{
+    struct cluster *c = *state;
+
+    create(c, "'suspend':true,'activeDeadlineSeconds':30");
+    cluster_advance(c, 100);
+    assert_condition(c, "Suspended", "JobSuspended");
+    assert_string_equal(cluster_text(c, JOB, "status.startTime"), "");
+    cluster_must(c, 200, "PATCH", JOB, "{'spec':{'suspend':false,'template':{'metadata':{'labels':{'app':'y'}},'spec':"
+                                       "{'nodeSelector':{'a':'b'}}}}}");
+    cluster_settle(c);
+    assert_string_equal(cluster_text(c, JOB, "status.startTime"), "2026-03-01T02:01:40Z");
+    cluster_must(c, 422, "PATCH", JOB, "{'spec':{'template':{'spec':{'nodeSelector':{'a':'c'}}}}}");
+    run_pod(c);
+    cluster_advance(c, 31);
+    reap(c);
+    assert_condition(c, "Failed", "DeadlineExceeded");
+}
+
+static void assert_refused(struct cluster *c, const char *spec, const char *cause)
+{
+    AUTO_FREE char *body = mem_printf("{'metadata':{'name':'j'},'spec':{%s,'template':{'spec':{'restartPolicy':'Never',"
+                                      "'containers':[{'name':'c','image':'i'}]}}}}",
+                                      spec),
+                   *told = NULL;
+
+    cluster_must(c, 422, "POST", JOBS, body);
+    told = mem_printf("%s: %s", json_text(c->answer, "details.causes.0.field"),
+                      json_text(c->answer, "details.causes.0.message"));
+    assert_string_equal(told, cause);
+}
+
+static void rules_that_make_no_sense_are_refused(void **state)
+{
+    struct cluster *c = *state;
+
+    assert_refused(c, POLICY(RULE("Stop", CODES("In", "1"))),
+                   "spec.podFailurePolicy.rules[0].action: Unsupported value: \"Stop\": supported values: \"Count\", "
+                   "\"FailIndex\", \"FailJob\", \"Ignore\"");
+    assert_refused(c, POLICY("{" CODES("In", "1") "}"),
+                   "spec.podFailurePolicy.rules[0].action: Required value: valid values: [\"Count\" \"FailIndex\" "
+                   "\"FailJob\" \"Ignore\"]");
+    assert_refused(c, POLICY(RULE("Ignore", CODES("In", "0"))),
+                   "spec.podFailurePolicy.rules[0].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In "
+                   "operator");
+    assert_refused(c, POLICY(RULE("Ignore", CODES("In", "2,1"))),
+                   "spec.podFailurePolicy.rules[0].onExitCodes.values: Invalid value: [2,1]: must be ordered");
+    assert_refused(c, POLICY(RULE("Ignore", CODES("In", "1") "," DISRUPTED)),
+                   "spec.podFailurePolicy.rules[0]: Invalid value: specifying both OnExitCodes and OnPodConditions is "
+                   "not supported");
+    assert_refused(c, "'podReplacementPolicy':'TerminatingOrFailed'," POLICY(RULE("Ignore", DISRUPTED)),
+                   "spec.podReplacementPolicy: Unsupported value: \"TerminatingOrFailed\": supported values: "
+                   "\"Failed\"");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, cluster_setup, cluster_teardown)
 
 int main(void)
@@ -387,6 +544,13 @@ int main(void)
         TEST(a_pod_that_is_refused_is_told_and_tried_again),
         TEST(a_restart_after_any_write_counts_each_pod_once),
         TEST(deadlines_and_times_to_live_survive_a_restart),
+        TEST(an_exit_code_can_end_the_job_at_once),
+        TEST(a_failure_can_be_ignored),
+        TEST(the_first_rule_that_fits_decides),
+        TEST(a_decision_outlives_a_kill_after_any_write),
+        TEST(a_pod_on_its_way_out_is_replaced_when_it_has_ended),
+        TEST(a_suspended_jobs_deadline_does_not_run),
+        TEST(rules_that_make_no_sense_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
