@@ -7,7 +7,6 @@
 #include "core/base/json.h"
 
 #define EXECUTOR BACKUPSESSION_EXECUTOR
-#define INVOKER_HASH STASH_GROUP "/invoker-hash"
 
 enum { LOOK_AGAIN_S = 60, EARLY_S = 5 }; /* waiting for what wakes us; this is for what no event tells */
 
@@ -48,12 +47,26 @@ static void skip(const void *view, struct world *w, struct plan *p)
     plan_event(p, "Normal", "BackupSession Skipped", "%s", v->skip);
 }
 
+/* What a trigger has put there already needs no write. */
+static void put_metadata(const struct backupsession_view *v, struct arena *a, struct plan *p)
+{
+    const char *hash = sessionspec_invoker_hash(a, v->invoker);
+    bool owned = json_array_size(json_at(v->doc, "metadata.ownerReferences")) > 0;
+    json_t *meta;
+
+    if (owned && strcmp(json_meta(v->doc, "annotations", SESSIONSPEC_HASH), hash) == 0)
+        return;
+    meta = json_pack("{s:{s:s}}", "annotations", SESSIONSPEC_HASH, hash);
+    if (!owned) /* made by hand: it too goes with its invoker */
+        json_object_set_new(meta, "ownerReferences", sessionspec_owners(v->invoker));
+    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, NULL, json_pack("{s:o}", "metadata", meta));
+}
+
 /* The worker finds its actions and the deadline when it starts; the Job is made in a later pass. */
 static void accept(const void *view, struct world *w, struct plan *p)
 {
     struct backupsession_view v = *(const struct backupsession_view *)view;
     int64_t timeout_ns;
-    json_t *meta;
 
     if (str_parse_duration_ns(str_of(json_text(v.in.unit, "timeOut")), &timeout_ns, NULL) == 0 && timeout_ns > 0)
         v.deadline_s = v.self->created_s + timeout_ns / 1000000000;
@@ -63,10 +76,7 @@ static void accept(const void *view, struct world *w, struct plan *p)
                                       "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
     }
     backupsession_write_status(&v, p, BACKUPSESSION_PENDING);
-    meta = json_pack("{s:{s:s}}", "annotations", INVOKER_HASH, sessionspec_invoker_hash(world_arena(w), v.invoker));
-    if (!json_array_size(json_at(v.doc, "metadata.ownerReferences"))) /* made by hand: it too goes with its invoker */
-        json_object_set_new(meta, "ownerReferences", sessionspec_owners(v.invoker));
-    plan_patch(p, v.self->kind, v.self->ns, v.self->name, NULL, NULL, json_pack("{s:o}", "metadata", meta));
+    put_metadata(&v, world_arena(w), p);
 }
 
 static bool has_job(const void *view)

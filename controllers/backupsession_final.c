@@ -78,8 +78,7 @@ void backupsession_retry(const void *view, struct world *w, struct plan *p)
     const char *name = sessionspec_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
     json_t *next = sessionspec_make(world_arena(w), v->invoker, name, json_int(v->doc, "spec.retryLeft", 1) - 1);
 
-    json_object_set_new(json_object_get(next, "metadata"), "annotations",
-                        json_pack("{s:s}", RETRY_OF, v->self->name));
+    json_object_set_new(json_at(next, "metadata.annotations"), RETRY_OF, json_string(v->self->name));
     plan_create(p, v->self->kind, v->self->ns, next);
     plan_status(p, json_pack("{s:b}", "retried", 1));
 }

@@ -48,9 +48,11 @@ json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *nam
         retry_left = json_is_object(json_at(invoker, "spec.retryConfig"))
                          ? json_int(invoker, "spec.retryConfig.maxRetry", 1)
                          : 0;
-    return json_pack("{s:{s:s, s:o, s:o}, s:{s:{s:s, s:s, s:s}, s:I}}", "metadata", "name", arena_strdup(a, name),
-                     "labels", labels, "ownerReferences", sessionspec_owners(invoker), "spec", "invoker", "apiGroup",
-                     STASH_GROUP, "kind", kind, "name", invoker_name, "retryLeft", (json_int_t)retry_left);
+    return json_pack("{s:{s:s, s:o, s:{s:s}, s:o}, s:{s:{s:s, s:s, s:s}, s:I}}", "metadata", "name",
+                     arena_strdup(a, name), "labels", labels, "annotations", SESSIONSPEC_HASH,
+                     sessionspec_invoker_hash(a, invoker), "ownerReferences", sessionspec_owners(invoker), "spec",
+                     "invoker", "apiGroup", STASH_GROUP, "kind", kind, "name", invoker_name, "retryLeft",
+                     (json_int_t)retry_left);
 }
 
 const char *sessionspec_invoker_hash(struct arena *a, const json_t *invoker)

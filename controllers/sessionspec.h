@@ -14,11 +14,14 @@ const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_
 
 /* metadata.ownerReferences of a session of this invoker. */
 json_t *sessionspec_owners(const json_t *invoker);
-/* The object for an invoker's whole document; one reference. retry_left < 0: as its retryConfig says. */
+/* The object for an invoker's whole document, owned by it and with the hash; one reference. retry_left < 0: as its
+ * retryConfig says. */
 json_t *sessionspec_make(struct arena *a, const json_t *invoker, const char *name, int64_t retry_left);
 
-/* SHA-256 in hex over the invoker's spec with sorted keys: annotation stash.appscode.com/invoker-hash of a session. In
- * the arena. */
+/* A session's annotation that says which spec of its invoker it runs with. The trigger writes it, so that it costs no
+ * request of its own; a session that was made by hand, or before an edit, gets it when it is accepted. */
+#define SESSIONSPEC_HASH "stash.appscode.com/invoker-hash"
+/* Its value: SHA-256 in hex over the invoker's spec with sorted keys. In the arena. */
 const char *sessionspec_invoker_hash(struct arena *a, const json_t *invoker);
 
 #endif

@@ -2,8 +2,10 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "controllers/backupsession.h"
+#include "controllers/sessionspec.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "support_world.h"
@@ -107,6 +109,27 @@ static void actions_and_hash_are_written_before_the_job(void **state)
     assert_int_equal(strlen(json_meta(test_world_get(w, KIND_BACKUPSESSION, "demo", "s"), "annotations",
                                       "stash.appscode.com/invoker-hash")), 64);
     assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+}
+
+/* Owned and with the hash, as sessionspec_make makes it: one write less. */
+static void one_that_a_trigger_made_is_accepted_with_one_write(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *invoker = test_world_get(w, KIND_BACKUPCONFIGURATION, "demo", "db");
+    json_t *made = sessionspec_make(&w->arena, invoker, "s", -1);
+    char *text_of_it;
+
+    json_object_set_new(made, "apiVersion", json_string("stash.appscode.com/v1beta1"));
+    json_object_set_new(made, "kind", json_string("BackupSession"));
+    json_object_set_new(json_object_get(made, "metadata"), "namespace", json_string("demo"));
+    text_of_it = json_dumps(made, 0);
+    json_decref(made);
+    test_world_add(w, text_of_it);
+    mem_free(text_of_it);
+    assert_null(strstr(test_world_decide(w, C, "demo", "s"), "patch "));
+    assert_string_equal(w->rule->reason, "Accepted");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 11m}}"); /* before it was accepted */
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "s"), "patch BackupSession demo/s"));
 }
 
 static void the_job_is_made_and_then_counted(void **state)
@@ -828,6 +851,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
         T(actions_and_hash_are_written_before_the_job),
+        T(one_that_a_trigger_made_is_accepted_with_one_write),
         T(the_job_is_made_and_then_counted),
         T(a_good_report_ends_it),
         T(a_good_end_is_pushed_with_its_figures),
