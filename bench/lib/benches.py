@@ -49,7 +49,7 @@ class Bench:
     # ---- f (in small): from exec to all watches open, without objects ----
 
     def cold(self):
-        for _ in range(self.o.rounds):
+        for round_ in range(self.o.rounds):
             for name in ("stashd", "informer"):
                 if name == "stashd":
                     p = self.p.stashd()
@@ -58,7 +58,8 @@ class Bench:
                     p = self.p.peer("informer", "-watch")
                     _, s = p.wait(60, event="synced")
                 self.base[name] = s["rss_kib"]
-                self.emit("cold", name, {"wall_s": s["at"] - p.started, "cpu_s": s["cpu_s"], "rss_kib": s["rss_kib"]})
+                self.emit("cold", name, {"round": round_, "wall_s": s["at"] - p.started, "cpu_s": s["cpu_s"],
+                                         "rss_kib": s["rss_kib"]})
                 p.stop()
 
     # ---- a: list until in step ----
@@ -240,7 +241,7 @@ class Bench:
             must(time.time() < end, f"the CronJob controller made {len(late)} Jobs of {cronjobs}")
             time.sleep(2)
         self.emit("fire", "CronJob controller", {
-            "n": cronjobs, "late_p50_s": late[len(late) // 2], "late_p99_s": late[int(len(late) * 0.99)],
+            "n": n, "cronjobs": cronjobs, "late_p50_s": late[len(late) // 2], "late_p99_s": late[int(len(late) * 0.99)],
             "late_max_s": late[-1], "first_s": late[0], "drain_rate": cronjobs / late[-1]})
         self.p.run("seed", "-delete", "-kind", "jobs", "-n", str(cronjobs))
 
@@ -254,7 +255,8 @@ class Bench:
             operator, _ = self._operator(name)
             floor = self.p.run("rawlist", "-stream", BC, APP)
             storm = self.p.peer("storm", "-n", str(n), "-rate", "100", "-for", f"{10 + kills * 10}s")
-            seed = self.p.peer("seed", "-kind", "backupsessions", "-n", str(m), "-run", f"k{name[:1]}", "-inflight", "4")
+            seed = self.p.peer("seed", "-kind", "backupsessions", "-n", str(m), "-run", f"k{name[:1]}",
+                               "-inflight", "4")
             caught = []
             for _ in range(kills):
                 time.sleep(1)

@@ -33,7 +33,7 @@ func (o *settings) path(ns string) string {
 	return api[o.kind] + "/namespaces/" + ns + "/" + o.kind
 }
 
-func (o *settings) object(i int, uids map[string]string) any {
+func (o *settings) object(i int, configurations map[string]bench.Configuration) any {
 	ns, name := o.layout.Namespace(i), bench.Name(i)
 	switch o.kind {
 	case "namespaces":
@@ -45,7 +45,8 @@ func (o *settings) object(i int, uids map[string]string) any {
 	case "backupconfigurations":
 		return bench.BackupConfiguration(ns, name, o.schedule, o.task)
 	case "backupsessions":
-		return bench.BackupSession(ns, name+"-"+o.run, name, uids[ns+"/"+name])
+		c := configurations[ns+"/"+name]
+		return bench.BackupSession(ns, name+"-"+o.run, name, c.UID, c.Hash)
 	case "cronjobs":
 		return bench.CronJob(ns, name, o.schedule)
 	}
@@ -63,18 +64,16 @@ func (o *settings) namespace(i int) string {
 
 func seed(s *bench.Server, o *settings, from, n, inflight int) {
 	ctx := context.Background()
-	uids := map[string]string{}
+	var configurations map[string]bench.Configuration
 	if o.kind == "backupsessions" {
-		for _, m := range s.List(ctx, bench.StashAPI+"/backupconfigurations") {
-			uids[m.Namespace+"/"+m.Name] = m.UID
-		}
+		configurations = s.Configurations(ctx)
 	}
 	var there, bytes atomic.Int64
 	var lock sync.Mutex
 	var took bench.Times
 	cpu, started := bench.CPU(), time.Now()
 	bench.Each(n, inflight, func(i int) error {
-		body := bench.JSON(o.object(from+i, uids))
+		body := bench.JSON(o.object(from+i, configurations))
 		bytes.Add(int64(len(body)))
 		sent := time.Now()
 		status, _, err := s.Do(ctx, "POST", o.path(o.namespace(from+i)), "application/json", body)

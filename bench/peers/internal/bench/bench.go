@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -99,6 +100,31 @@ func (s *Server) List(ctx context.Context, path string) []Metadata {
 	all := make([]Metadata, len(list.Items))
 	for i, o := range list.Items {
 		all[i] = o.Metadata
+	}
+	return all
+}
+
+// Configuration is what a trigger needs to know of one.
+type Configuration struct {
+	UID, Hash string
+}
+
+// Configurations reads all of them: by namespace/name their UID and the hash of their spec (JSON with sorted keys).
+func (s *Server) Configurations(ctx context.Context) map[string]Configuration {
+	answer := s.Open(ctx, StashAPI+"/backupconfigurations", "application/json", true)
+	defer answer.Body.Close()
+	var list struct {
+		Items []struct {
+			Metadata Metadata
+			Spec     any
+		}
+	}
+	decoder := json.NewDecoder(answer.Body)
+	decoder.UseNumber()
+	Must(decoder.Decode(&list))
+	all := map[string]Configuration{}
+	for _, o := range list.Items {
+		all[o.Metadata.Namespace+"/"+o.Metadata.Name] = Configuration{o.Metadata.UID, fmt.Sprintf("%x", sha256.Sum256(JSON(o.Spec)))}
 	}
 	return all
 }

@@ -91,12 +91,13 @@ func BackupConfiguration(ns, name, schedule, task string) object {
 							"key": "node.example.com/disk", "operator": "In", "values": list{"ssd", "nvme"}}}}}}}}}}}}
 }
 
-// BackupSession is what a trigger makes: owned by its configuration.
-func BackupSession(ns, name, configuration, uid string) object {
+// BackupSession is what a trigger makes: owned by its configuration, with the hash of its spec.
+func BackupSession(ns, name, configuration, uid, hash string) object {
 	m := meta(ns, name)
 	m["labels"] = object{"app.kubernetes.io/part-of": "bench", "app.kubernetes.io/component": "stash-backup",
 		"app.kubernetes.io/managed-by": "stash.appscode.com", "stash.appscode.com/invoker-name": configuration,
 		"stash.appscode.com/invoker-type": "BackupConfiguration"}
+	m["annotations"] = object{"stash.appscode.com/invoker-hash": hash}
 	m["ownerReferences"] = list{object{"apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupConfiguration",
 		"name": configuration, "uid": uid, "controller": true, "blockOwnerDeletion": true}}
 	return object{"apiVersion": "stash.appscode.com/v1beta1", "kind": "BackupSession", "metadata": m,
