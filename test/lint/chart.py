@@ -22,7 +22,6 @@ import yaml
 ROOT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
 CHART = ROOT / "chart"
 FULL = "stashd"
-KINDS_THERE = "stash.appscode.com/v1beta1/Function"
 problems = []
 
 
@@ -70,7 +69,6 @@ PROFILES = {
     "defaults": [],
     "scale": ["-f", str(CHART / "values-scale.yaml")],
     "secure": ["-f", str(CHART / "values-secure.yaml")],
-    "upgrade": ["--api-versions", KINDS_THERE],
     "everything": ["--set", EVERYTHING],
     "external": ["--set", "metrics.pushgateway.mode=external,metrics.pushgateway.url=http://gateway:9091"],
     "least": ["--set", "metrics.enabled=false,metrics.pushgateway.mode=none,rbac.create=false,crds.install=false,"
@@ -85,12 +83,12 @@ def check_profiles():
         objects = render(*args)
         if objects is None:
             continue
-        lint = helm("lint", "--strict", str(CHART), *[a for a in args if a not in ("--api-versions", KINDS_THERE)])
+        lint = helm("lint", "--strict", str(CHART), *args)
         if lint.returncode:
             wrong(f"helm lint, {name}", lint.stdout.strip())
         seen = set()
         for thing in objects:
-            if is_hook(thing, "pre-delete"):
+            if is_hook(thing, "post-delete"):
                 continue
             if key(thing) in seen:
                 wrong(name, f"{key(thing)} twice")
@@ -100,9 +98,10 @@ def check_profiles():
         kinds = [thing["kind"] for thing in objects]
         if name != "least" and (kinds.count("CustomResourceDefinition") != 10 or "Deployment" not in kinds):
             wrong(name, f"{kinds.count('CustomResourceDefinition')} CRDs, not 10, or no Deployment")
-        hooks = [thing for thing in objects if thing["kind"] in ("Function", "Task") and is_hook(thing, "post-install")]
-        if bool(hooks) != (name not in ("upgrade", "least")):
-            wrong(name, f"{len(hooks)} objects of the catalogue are hooks")
+        made, gone = ([thing for thing in objects if thing["kind"] in ("Function", "Task") and is_hook(thing, event)]
+                      for event in ("post-install", "post-delete"))
+        if [key(thing) for thing in made] != [key(thing) for thing in gone] or bool(made) != (name != "least"):
+            wrong(name, f"of the catalogue {len(made)} objects are made and {len(gone)} removed")
 
 
 def check_selection():
@@ -137,7 +136,7 @@ def check_names():
             wrong("release other", f"{key(thing)} has another's name")
         if '"namespace": "stash"' in text or '"stash"' in json.dumps(thing["metadata"].get("namespace")):
             wrong("release other", f"{key(thing)} is in namespace stash")
-    rendered = {key(thing): thing for thing in render("--api-versions", KINDS_THERE) or []}
+    rendered = {key(thing): thing for thing in render() or []}
     for path in sorted(CHART.glob("manifests/*/*.yaml")):
         for plain in yaml.safe_load_all(path.read_text()):
             thing = rendered.get(key(plain))
@@ -226,7 +225,7 @@ def documented():
 
 def check_rights():
     actual = set()
-    for thing in render("--api-versions", KINDS_THERE) or []:
+    for thing in render() or []:
         if thing["kind"] in ("ClusterRole", "Role") and not is_hook(thing, "test"):
             role = f"{thing['kind']} {thing['metadata']['name']}"
             actual |= {(role, *line) for line in rights(thing)}

@@ -117,6 +117,16 @@ static void a_good_repository_is_accepted_and_not_kept(void **state)
     json_decref(list);
 }
 
+static void a_bad_repository_is_refused(void **state)
+{
+    struct here *w = *state;
+
+    put_kind(w, "repositories");
+    assert_int_equal(check_install_repository(w->api, "stash", false, w->text, &w->error), 0);
+    assert_true(str_starts(str_of(w->text), STR("a bad Repository is refused: ")));
+    assert_non_null(strstr(w->text, "bucket"));
+}
+
 static void kinds_that_are_missing_are_said(void **state)
 {
     struct here *w = *state;
@@ -175,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_repository_is_accepted_and_not_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_bad_repository_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_that_are_missing_are_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(kinds_are_waited_for, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_leader_that_renews_is_named, set_up, tear_down),
