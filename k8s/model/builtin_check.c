@@ -113,6 +113,7 @@ static const struct {
     {"",                          "Event",                 builtin_check_event        },
     {"",                          "Service",               builtin_check_service      },
     {"",                          "PersistentVolumeClaim", builtin_check_claim        },
+    {"",                          "ResourceQuota",         builtin_check_quota        },
     {"apps",                      "Deployment",            builtin_check_workload     },
     {"apps",                      "ReplicaSet",            builtin_check_workload     },
     {"apps",                      "DaemonSet",             builtin_check_workload     },

@@ -267,3 +267,69 @@ void builtin_check_lease(const struct check *c, const struct place *root)
         cause_invalid(c->causes, &duration, seconds, "must be greater than 0");
     builtin_check_at_least(spec, "leaseTransitions", 0, &at, c->causes);
 }
+
+/* ---- ResourceQuotas ---- */
+
+static void check_hard(const char *name, const json_t *value, const struct place *up, json_t *causes)
+{
+    struct place at = {.up = up, .name = name, .bracket = true};
+    int64_t milli = 0;
+
+    if (json_is_string(value) && str_parse_quantity_milli(json_str(value), &milli) < 0)
+        cause_invalid(causes, &at, value,
+                      "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    else if (milli < 0 || json_integer_value(value) < 0)
+        cause_invalid(causes, &at, value, "must be greater than or equal to 0");
+    else if (milli % 1000 && !strstr(name, "cpu") && !strstr(name, "memory") && !strstr(name, "storage"))
+        cause_invalid(causes, &at, value, "must be an integer");
+}
+
+static bool check_scope(const json_t *scope, const struct place *at, json_t *causes)
+{
+    static const char *const scopes[] = {"BestEffort", "NotBestEffort", "NotTerminating", "Terminating"};
+
+    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++)
+        if (str_same(json_string_value(scope), scopes[i]))
+            return true;
+    cause_invalid(causes, at, scope ? scope : json_null(), "unsupported scope");
+    return false;
+}
+
+/* Of the scopes that we know the only operator is Exists, here as on the real server. */
+static void check_selector(const json_t *spec, const struct place *up, json_t *causes)
+{
+    struct place selector = {.up = up, .name = "scopeSelector"}, list = {.up = &selector, .name = "matchExpressions"};
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_at(spec, "scopeSelector.matchExpressions"), i, one) {
+        struct place item = {.up = &list, .index = (ssize_t)i}, scope = {.up = &item, .name = "scopeName"};
+        struct place operator = {.up = &item, .name = "operator"};
+
+        if (check_scope(json_object_get(one, "scopeName"), &scope, causes) &&
+            builtin_check_required(one, "operator", &item, causes) &&
+            strcmp(json_text(one, "operator"), "Exists") != 0)
+            cause_invalid(causes, &operator, json_object_get(one, "operator"),
+                          "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, "
+                          "ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort and "
+                          "ResourceQuotaScopeNotBestEffort");
+    }
+}
+
+void builtin_check_quota(const struct check *c, const struct place *root)
+{
+    const json_t *spec = json_object_get(c->object, "spec");
+    struct place at = {.up = root, .name = "spec"}, hard = {.up = &at, .name = "hard"};
+    struct place scopes = {.up = &at, .name = "scopes"};
+    json_t *value;
+    const char *name;
+    size_t i;
+
+    json_object_foreach (json_object_get(spec, "hard"), name, value)
+        check_hard(name, value, &hard, c->causes);
+    json_array_foreach (json_object_get(spec, "scopes"), i, value)
+        (void)check_scope(value, &(struct place){.up = &scopes, .index = (ssize_t)i}, c->causes);
+    check_selector(spec, &at, c->causes);
+    if (c->old)
+        builtin_check_unchanged(c, spec, json_object_get(c->old, "spec"), "scopes", &at);
+}

@@ -57,8 +57,19 @@ static void label_job(json_t *job, json_t *spec)
     builtin_set_text(labels, "job-name", name);
 }
 
+static void default_failure_policy(json_t *spec)
+{
+    json_t *rule, *pattern;
+    size_t r, i;
+
+    json_array_foreach (json_at(spec, "podFailurePolicy.rules"), r, rule)
+        json_array_foreach (json_object_get(rule, "onPodConditions"), i, pattern)
+            builtin_set_text(pattern, "status", "True");
+}
+
 static void default_job_spec(json_t *spec)
 {
+    default_failure_policy(spec);
     if (!json_object_get(spec, "completions") && !json_object_get(spec, "parallelism"))
         builtin_set(spec, "completions", json_integer(1));
     builtin_set(spec, "parallelism", json_integer(1));
@@ -100,6 +111,7 @@ static void default_cronjob(json_t *object, const json_t *old)
     builtin_set(spec, "suspend", json_false());
     builtin_set(spec, "successfulJobsHistoryLimit", json_integer(3));
     builtin_set(spec, "failedJobsHistoryLimit", json_integer(1));
+    default_failure_policy(json_at(spec, "jobTemplate.spec"));
     default_template(json_at(spec, "jobTemplate.spec"));
 }
 

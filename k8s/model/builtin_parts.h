@@ -62,5 +62,6 @@ builtin_check_fn builtin_check_binding;
 builtin_check_fn builtin_check_service;
 builtin_check_fn builtin_check_lease;
 builtin_check_fn builtin_check_event;
+builtin_check_fn builtin_check_quota;
 
 #endif

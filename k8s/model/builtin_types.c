@@ -99,6 +99,15 @@ static const struct row rows[] = {
     {"binaryData", "map:bytes", "Bytes by key, each value in base64."},
     {"immutable", "boolean", "Whether the data can no longer be changed."},
 
+    {"core.ResourceQuota", NULL, "A ResourceQuota limits what the objects of its namespace may use together."},
+    {"spec", "core.ResourceQuotaSpec", "What is limited."},
+    {"status", "object", "What is used."},
+
+    {"core.ResourceQuotaSpec", NULL, "Limits, and which pods they are for."},
+    {"hard", "map:quantity", "The most of each resource, by its name: pods, requests.cpu, count/jobs.batch, …"},
+    {"scopes", "[]string", "Only pods of these scopes count: Terminating, NotTerminating, BestEffort, NotBestEffort."},
+    {"scopeSelector", "object", "The same by expressions, of operator Exists."},
+
     {"core.ServiceAccount", NULL, "A ServiceAccount is an identity for what runs in pods."},
     {"secrets", "[]object", "Secrets that pods of this account may use."},
     {"imagePullSecrets", "[]core.LocalObjectReference", "Secrets with which images of this account's pods are pulled."},

@@ -144,6 +144,7 @@ static void show(struct model_controllers *c, const struct resource *r, const js
     namespaces_changed(c, r, old, now);
     jobs_changed(c, r, old, now);
     cronjobs_changed(c, r, old, now);
+    quotas_changed(c, r, old, now);
 }
 
 void model_controllers_changed(struct model *m, const struct resource *r, const json_t *old, const json_t *now)
@@ -190,6 +191,7 @@ void model_controllers_start(struct model *m)
     workqueue_init(&c->namespaces, m->env, namespaces_run, c);
     workqueue_init(&c->jobs, m->env, jobs_run, c);
     workqueue_init(&c->cronjobs, m->env, cronjobs_run, c);
+    workqueue_init(&c->quotas, m->env, quotas_run, c);
     map_init(&c->job_records, env_random(m->env));
     m->controllers = c;
     each_object(c, index_object);
@@ -207,6 +209,7 @@ void model_controllers_stop(struct model *m)
     workqueue_done(&c->namespaces);
     workqueue_done(&c->jobs);
     workqueue_done(&c->cronjobs);
+    workqueue_done(&c->quotas);
     jobs_done(c);
     owners_done(&c->owners);
     mem_free(c);

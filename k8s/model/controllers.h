@@ -1,7 +1,7 @@
 /*
  * controllers: what the controller manager does, as far as it is seen: garbage collection (background, foreground,
- * orphan), namespace lifecycle, Jobs, CronJobs, one ServiceAccount "default" and ConfigMap kube-root-ca.crt in each
- * namespace.
+ * orphan), namespace lifecycle, Jobs, CronJobs, quotas, one ServiceAccount "default" and ConfigMap kube-root-ca.crt in
+ * each namespace.
  *
  * They read the store and write through model_do as "system:kube-controller-manager", in turns of their own: a change
  * only marks keys and sets a timer (0 ms), never writes inside model_controllers_changed.

@@ -10,7 +10,7 @@
 struct model_controllers {
     struct model *m;
     struct owners owners;
-    struct workqueue gc, namespaces, jobs, cronjobs;
+    struct workqueue gc, namespaces, jobs, cronjobs, quotas;
     struct map job_records; /* job's UID to struct job_record (jobs_backoff.c) */
 };
 
@@ -19,12 +19,14 @@ void gc_changed(struct model_controllers *c, const struct resource *r, const jso
 void namespaces_changed(struct model_controllers *c, const struct resource *r, const json_t *old, const json_t *now);
 void jobs_changed(struct model_controllers *c, const struct resource *r, const json_t *old, const json_t *now);
 void cronjobs_changed(struct model_controllers *c, const struct resource *r, const json_t *old, const json_t *now);
+void quotas_changed(struct model_controllers *c, const struct resource *r, const json_t *old, const json_t *now);
 
 /* Work on one key; ctx is the struct model_controllers. */
 void gc_run(void *ctx, const char *key);
 void namespaces_run(void *ctx, const char *key);
 void jobs_run(void *ctx, const char *key);
 void cronjobs_run(void *ctx, const char *key);
+void quotas_run(void *ctx, const char *key);
 
 void jobs_done(struct model_controllers *c);
 

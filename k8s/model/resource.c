@@ -30,6 +30,7 @@ static const struct builtin_row {
     {"", "v1", "ServiceAccount", "serviceaccounts", "sa", "token", NS},
     {"", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", "pvc", "", NS | STATUS},
     {"", "v1", "PersistentVolume", "persistentvolumes", "pv", "", STATUS},
+    {"", "v1", "ResourceQuota", "resourcequotas", "quota", "", NS | STATUS},
     {"", "v1", "Event", "events", "ev", "", NS},
     {"", "v1", "Node", "nodes", "no", "", STATUS},
     {"apps", "v1", "Deployment", "deployments", "deploy", "", NS | STATUS | GEN | ALL},

@@ -2,8 +2,10 @@
 #include "k8s/model/tablekinds.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "core/base/json.h"
+#include "core/base/mem.h"
 
 typedef long long ll;
 
@@ -301,6 +303,43 @@ static void claim_of_volume(const json_t *o, int64_t now_s, struct buf *out)
         buf_printf(out, "%s/%s", json_text(o, "spec.claimRef.namespace"), json_text(o, "spec.claimRef.name"));
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* "pods: 1/10, requests.cpu: 500m/2": limits, or all but limits. */
+static void quota_words(const json_t *o, bool limits, struct buf *out)
+{
+    json_t *hard = json_at(o, "status.hard"), *value;
+    const char **names = mem_alloc((json_object_size(hard) + 1) * sizeof(*names)), *name;
+    size_t n = 0;
+
+    json_object_foreach (hard, name, value)
+        if ((strncmp(name, "limits.", 7) == 0) == limits)
+            names[n++] = name;
+    qsort(names, n, sizeof(*names), by_text);
+    for (size_t i = 0; i < n; i++) {
+        const char *used = json_string_value(json_object_get(json_at(o, "status.used"), names[i]));
+
+        buf_printf(out, "%s%s: %s/%s", i ? ", " : "", names[i], used ? used : "0",
+                   json_string_value(json_object_get(hard, names[i])));
+    }
+    mem_free(names);
+}
+
+static void quota_requests(const json_t *o, int64_t now_s, struct buf *out)
+{
+    (void)now_s;
+    quota_words(o, false, out);
+}
+
+static void quota_limits(const json_t *o, int64_t now_s, struct buf *out)
+{
+    (void)now_s;
+    quota_words(o, true, out);
+}
+
 /* ---- the rows ---- */
 
 #define NAME {.name = "Name", .path = "metadata.name"}
@@ -326,6 +365,8 @@ static const struct table_column cronjobs[] = {
     .absent = "false"}, {.name = "Active", .cell = active_jobs},
     {.name = "Last Schedule", .path = "status.lastScheduleTime", .absent = "<none>", .is_age = true}, AGE,
 };
+static const struct table_column quotas[] = {
+    NAME, {.name = "Request", .cell = quota_requests}, {.name = "Limit", .cell = quota_limits}, AGE};
 static const struct table_column events[] = {
     {.name = "Last Seen", .cell = event_age}, {.name = "Type", .path = "type"}, {.name = "Reason", .path = "reason"},
     {.name = "Object", .cell = event_object}, {.name = "Source", .path = "source.component", .wide = 1},
@@ -383,6 +424,7 @@ static const struct table_kind kinds[] = {
     ROW("pods", pods),
     ROW("jobs", jobs),
     ROW("cronjobs", cronjobs),
+    ROW("resourcequotas", quotas),
     ROW("events", events),
     ROW("secrets", secrets),
     ROW("configmaps", configmaps),

@@ -14,6 +14,7 @@
 #include "k8s/model/managed.h"
 #include "k8s/model/meta.h"
 #include "k8s/model/patch.h"
+#include "k8s/model/quota.h"
 #include "k8s/model/rbac.h"
 #include "k8s/model/verbs.h"
 
@@ -117,6 +118,8 @@ int write_new(struct request *q, json_t *object_take, int code)
         status = check_kind(q, object, NULL);
     if (!status)
         status = rbac_check_write(q, object, NULL);
+    if (!status)
+        status = quota_admit(q, object);
     if (!status)
         set_owners(q, object, NULL, json_incref(sent));
     json_decref(sent);
