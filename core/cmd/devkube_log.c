@@ -18,7 +18,11 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
-enum { LINE_MAX_BYTES = 16 * 1024 * 1024, LOG_MAX = 1024 * 1024 * 1024 };
+enum {
+    LINE_MAX_BYTES = 16 * 1024 * 1024,
+    LOG_MAX = 1024 * 1024 * 1024,
+    TAIL = 2000, /* the last changes are handed out one by one: watches can go on from there */
+};
 
 struct devkube_log {
     int fd;
@@ -66,10 +70,32 @@ static int by_rv(const void *a, const void *b)
 }
 
 struct replay {
-    struct map live;    /* key to struct entry */
-    size_t lines, used; /* used: bytes of whole, good lines */
+    struct map live;    /* key to struct entry: what is there before the tail */
+    struct entry *tail; /* a ring of the last lines */
+    size_t n_tail, lines, used; /* used: bytes of whole, good lines */
     uint64_t rv;
+    devkube_log_fn *fn;
+    void *ctx;
 };
+
+static bool is_end(const struct entry *e)
+{
+    return str_is(e->json, "-");
+}
+
+/* Sets what is live to what the line says. */
+static void settle(struct replay *r, const struct entry *line)
+{
+    struct entry *e;
+
+    if (is_end(line)) {
+        mem_free(map_del(&r->live, line->key));
+        return;
+    }
+    e = mem_alloc(sizeof(*e));
+    *e = *line;
+    mem_free(map_put(&r->live, line->key, e));
+}
 
 static void read_lines(struct replay *r, struct str text)
 {
@@ -77,58 +103,91 @@ static void read_lines(struct replay *r, struct str text)
     struct entry found;
 
     while (rest.n && memchr(rest.p, '\n', rest.n) && str_cut(&rest, '\n', &line) && parse_line(line, &found)) {
-        struct entry *e = mem_alloc(sizeof(*e));
+        struct entry *place = &r->tail[r->lines % TAIL];
 
-        *e = found;
+        if (r->lines >= TAIL)
+            settle(r, place);
+        *place = found;
         r->lines++;
         r->used = (size_t)(line.p + line.n + 1 - text.p);
         r->rv = found.rv > r->rv ? found.rv : r->rv;
-        if (str_is(found.json, "-")) {
-            mem_free(map_del(&r->live, found.key));
-            mem_free(e);
-        } else {
-            mem_free(map_put(&r->live, found.key, e));
-        }
     }
+    r->n_tail = r->lines < TAIL ? r->lines : TAIL;
 }
 
-/* Hands the live objects out in order and, when most lines were dead, writes a log of only these. */
-static int finish(struct devkube_log *l, struct replay *r, devkube_log_fn *fn, void *ctx, struct error *e)
+static void hand_out(struct replay *r, const struct entry *e)
 {
-    size_t n = map_size(&r->live), i = 0;
-    struct entry **sorted = mem_alloc((n + 1) * sizeof(*sorted));
-    bool rewrite = r->lines > 1000 && n * 2 < r->lines;
-    struct buf out;
-    void *value;
-    int rc = 0;
+    json_t *object = is_end(e) ? NULL : json_loadb(e->json.p, e->json.n, 0, NULL);
+    AUTO_FREE char *key = mem_strndup(e->key.p, e->key.n);
 
-    buf_init(&out, LOG_MAX);
+    if (object || is_end(e))
+        r->fn(r->ctx, e->rv, key, object);
+}
+
+/* What is live, in order; the entries' array is freed by the caller. */
+static struct entry **sorted_live(const struct replay *r)
+{
+    struct entry **sorted = mem_alloc((map_size(&r->live) + 1) * sizeof(*sorted));
+    size_t i = 0;
+    void *value;
+
     for (size_t it = 0; map_next(&r->live, &it, NULL, &value);)
         sorted[i++] = value;
-    qsort(sorted, n, sizeof(struct entry *), by_rv);
-    for (i = 0; i < n; i++) {
-        json_t *object = json_loadb(sorted[i]->json.p, sorted[i]->json.n, 0, NULL);
-        AUTO_FREE char *key = mem_strndup(sorted[i]->key.p, sorted[i]->key.n);
+    if (i)
+        qsort(sorted, i, sizeof(*sorted), by_rv);
+    return sorted;
+}
 
-        if (rewrite)
-            put_line(&out, sorted[i]->rv, sorted[i]->key, sorted[i]->json);
-        if (object)
-            fn(ctx, sorted[i]->rv, key, object);
-        mem_free(sorted[i]);
-    }
-    fn(ctx, r->rv, NULL, NULL);
-    if (rewrite) {
-        put_line(&out, r->rv, STR("last"), STR("-"));
-        rc = env_uv_write_file(l->path, buf_str(&out), 0600, true, e);
-    }
+/* Of a log in which most lines are dead a new one is written, with what is live alone. */
+static int rewrite(struct devkube_log *l, struct replay *r, struct error *e)
+{
+    size_t n = map_size(&r->live);
+    struct entry **sorted;
+    struct buf out;
+    int rc;
+
+    if (r->lines <= 1000 || n * 2 >= r->lines)
+        return 0;
+    sorted = sorted_live(r);
+    buf_init(&out, LOG_MAX);
+    for (size_t i = 0; i < n; i++)
+        put_line(&out, sorted[i]->rv, sorted[i]->key, sorted[i]->json);
+    put_line(&out, r->rv, STR("last"), STR("-"));
+    rc = env_uv_write_file(l->path, buf_str(&out), 0600, true, e);
     buf_done(&out);
     mem_free(sorted);
     return rc;
 }
 
+static void hand_all_out(struct replay *r)
+{
+    struct entry **sorted = sorted_live(r);
+    size_t n = map_size(&r->live);
+
+    for (size_t i = 0; i < n; i++)
+        hand_out(r, sorted[i]);
+    mem_free(sorted);
+    for (size_t i = 0; i < r->n_tail; i++) {
+        const struct entry *e = &r->tail[(r->lines - r->n_tail + i) % TAIL];
+
+        hand_out(r, e);
+        settle(r, e);
+    }
+}
+
+static void replay_done(struct replay *r)
+{
+    void *value;
+
+    for (size_t it = 0; map_next(&r->live, &it, NULL, &value);)
+        mem_free(value);
+    map_done(&r->live);
+    mem_free(r->tail);
+}
+
 static int replay(struct devkube_log *l, devkube_log_fn *fn, void *ctx, struct error *e)
 {
-    struct replay r = {0};
+    struct replay r = {.fn = fn, .ctx = ctx};
     struct stat st;
     struct str text = STR_NONE;
     int fd = open(l->path, O_RDWR | O_CREAT | O_CLOEXEC, 0600), rc;
@@ -144,12 +203,15 @@ static int replay(struct devkube_log *l, devkube_log_fn *fn, void *ctx, struct e
         }
     }
     map_init(&r.live, 1);
+    r.tail = mem_zalloc(TAIL * sizeof(*r.tail));
     read_lines(&r, text);
-    if (r.used < text.n && ftruncate(fd, (off_t)r.used) < 0)
+    if (r.used < text.n && ftruncate(fd, (off_t)r.used) < 0) {
         rc = error_set(e, ERR_DENIED, "%s: cutting a torn line off: %s", l->path, strerror(errno));
-    else
-        rc = finish(l, &r, fn, ctx, e);
-    map_done(&r.live);
+    } else {
+        hand_all_out(&r);
+        rc = rewrite(l, &r, e);
+    }
+    replay_done(&r);
     if (text.p)
         (void)munmap((void *)(uintptr_t)text.p, text.n);
     (void)close(fd);

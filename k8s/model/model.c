@@ -145,6 +145,7 @@ void model_load(struct model *m, uint64_t rv, const char *key, json_t *object_ta
 
     if (!str_cut(&rest, '/', &table) || !str_cut(&rest, '/', &ns)) {
         json_decref(object_take); /* no key of ours */
+        store_load_rv(m->store, rv);
         return;
     }
     name = mem_strndup(table.p, table.n);

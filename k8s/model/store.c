@@ -291,6 +291,16 @@ static void set_rv(json_t *object, uint64_t rv)
     json_object_set_new(json_object_get(object, "metadata"), "resourceVersion", json_string(text));
 }
 
+/* The object as the event of its deletion shows it. */
+static struct stored *last_state(const struct stored *old, uint64_t rv)
+{
+    json_t *last = json_copy(old->json);
+
+    json_object_set_new(last, "metadata", json_copy(json_object_get(old->json, "metadata")));
+    set_rv(last, rv);
+    return stored_new(last, rv);
+}
+
 /* ---- changes ---- */
 
 struct stored *store_put(struct store *s, struct table *t, json_t *object_take)
@@ -311,31 +321,54 @@ struct stored *store_put(struct store *s, struct table *t, json_t *object_take)
 void store_del(struct store *s, struct table *t, const char *ns, const char *name)
 {
     struct stored *old = table_set(t, ns, name, NULL);
-    json_t *last;
 
     if (!old)
         return;
     uid_clear(s, old);
     s->rv++;
-    last = json_copy(old->json);
-    json_object_set_new(last, "metadata", json_copy(json_object_get(old->json, "metadata")));
-    set_rv(last, s->rv);
-    tell(s, t, STORE_DELETED, stored_new(last, s->rv), old);
+    tell(s, t, STORE_DELETED, last_state(old, s->rv), old);
+}
+
+/* Takes one reference each of now and old, of which one may be NULL. */
+static void keep_loaded(struct store *s, struct table *t, struct stored *now, struct stored *old)
+{
+    struct store_event e = {.rv = s->rv, .type = old ? STORE_MODIFIED : STORE_ADDED, .table = t, .now = now, .old = old};
+
+    if (!now) {
+        e.type = STORE_DELETED;
+        e.now = last_state(old, s->rv);
+    }
+    ring_add(s, e);
+}
+
+void store_load_rv(struct store *s, uint64_t rv)
+{
+    while (s->ring_n)
+        ring_drop_first(s);
+    s->rv = rv > s->rv ? rv : s->rv;
+    s->compacted = s->rv;
 }
 
 void store_load(struct store *s, struct table *t, uint64_t rv, const char *ns, const char *name, json_t *object_take)
 {
     struct stored *now = object_take ? stored_new(object_take, rv) : NULL;
     struct stored *old = table_set(t, ns, name, now);
+    bool follows = rv == s->rv + 1;
 
     if (old)
         uid_clear(s, old);
-    stored_unref(old);
     if (now)
         uid_set(s, t, now);
-    if (rv > s->rv)
-        s->rv = s->compacted = rv;
+    if (follows)
+        s->rv = rv;
+    else
+        store_load_rv(s, rv);
     t->changed_rv = s->rv;
+    if (follows && (now || old)) {
+        keep_loaded(s, t, now ? stored_ref(now) : NULL, old);
+        return;
+    }
+    stored_unref(old);
 }
 
 /* ---- lists ---- */

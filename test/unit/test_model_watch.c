@@ -99,6 +99,81 @@ static void history_comes_first(void **state)
     test_serve_done(&s);
 }
 
+/* A log on disk, and the model that is made from it again. */
+struct journal {
+    struct {
+        uint64_t rv;
+        char *key;
+        json_t *object;
+    } lines[400];
+    size_t n;
+};
+
+static void journal_write(void *ctx, uint64_t rv, const char *key, const json_t *object)
+{
+    struct journal *j = ctx;
+
+    assert_true(j->n < 400);
+    j->lines[j->n].rv = rv;
+    j->lines[j->n].key = mem_strdup(key);
+    j->lines[j->n++].object = json_deep_copy(object);
+}
+
+static void again(struct test_model *t, const struct journal *j, struct journal *next, size_t without)
+{
+    struct model_options o = {.env = &t->env.env, .seed = 7, .on_commit = journal_write, .ctx = next};
+
+    model_free(t->m);
+    t->m = model_new(&o);
+    for (size_t i = 0; i < j->n; i++)
+        if (i != without)
+            model_load(t->m, j->lines[i].rv, j->lines[i].key, json_deep_copy(j->lines[i].object));
+    model_start(t->m);
+    test_env_settle(&t->env);
+}
+
+static void journal_done(struct journal *j)
+{
+    for (size_t i = 0; i < j->n; i++) {
+        mem_free(j->lines[i].key);
+        json_decref(j->lines[i].object);
+    }
+    free(j);
+}
+
+static void a_watch_goes_on_after_a_restart_where_it_was(void **state)
+{
+    struct test_model *t = *state;
+    struct journal *none = calloc(1, sizeof(*none)), *j = calloc(1, sizeof(*j)), *rest = calloc(1, sizeof(*rest));
+    struct test_serve s;
+    char query[64];
+    uint64_t rv;
+
+    again(t, none, j, SIZE_MAX);
+    put(t, "a", "{}");
+    rv = model_rv(t->m);
+    put(t, "b", "{}");
+    test_model_ok(t, "PATCH", MAPS "/a", "{\"data\":{\"x\":\"y\"}}", 200);
+    test_model_ok(t, "DELETE", MAPS "/b", NULL, 200);
+    again(t, j, rest, SIZE_MAX);
+    assert_int_equal(model_rv(t->m), rv + 3); /* the last one was a deletion's */
+    (void)snprintf(query, sizeof(query), "&resourceVersion=%llu", (unsigned long long)rv);
+    watch(t, &s, query);
+    assert_event(&s, "ADDED", "b");
+    assert_event(&s, "MODIFIED", "a");
+    assert_event(&s, "DELETED", "b");
+    put(t, "c", "{}");
+    assert_event(&s, "ADDED", "c");
+    test_serve_done(&s);
+    again(t, j, rest, j->n - 2); /* a log that lost a line can't tell */
+    watch(t, &s, query);
+    assert_event(&s, "ERROR", "");
+    test_serve_done(&s);
+    journal_done(none);
+    journal_done(j);
+    journal_done(rest);
+}
+
 static void compacted_version_is_gone(void **state)
 {
     struct test_model *t = *state;
@@ -311,6 +386,7 @@ int main(void)
         T(changes_come_as_they_happen),
         T(history_comes_first),
         T(compacted_version_is_gone),
+        T(a_watch_goes_on_after_a_restart_where_it_was),
         T(streaming_list_ends_with_a_bookmark),
         T(objects_enter_and_leave_a_selection),
         T(bookmarks_and_the_time_limit_are_timers),
