@@ -288,6 +288,33 @@ static void active_jobs(const json_t *o, int64_t now_s, struct buf *out)
     buf_printf(out, "%zu", json_array_size(json_at(o, "status.active")));
 }
 
+static void suspended(const json_t *o, int64_t now_s, struct buf *out)
+{
+    (void)now_s;
+    buf_puts(out, json_flag(o, "spec.suspend", false) ? "True" : "False");
+}
+
+static void container_words(const json_t *o, const char *key, struct buf *out)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach (json_at(o, "spec.jobTemplate.spec.template.spec.containers"), i, one)
+        buf_printf(out, "%s%s", i ? "," : "", json_text(one, key));
+}
+
+static void cronjob_containers(const json_t *o, int64_t now_s, struct buf *out)
+{
+    (void)now_s;
+    container_words(o, "name", out);
+}
+
+static void cronjob_images(const json_t *o, int64_t now_s, struct buf *out)
+{
+    (void)now_s;
+    container_words(o, "image", out);
+}
+
 static void class_name(const json_t *o, int64_t now_s, struct buf *out)
 {
     (void)now_s;
@@ -361,9 +388,12 @@ static const struct table_column jobs[] = {
 };
 static const struct table_column cronjobs[] = {
     NAME, {.name = "Schedule", .path = "spec.schedule"},
-    {.name = "Timezone", .path = "spec.timeZone", .absent = "<none>"}, {.name = "Suspend", .path = "spec.suspend",
-    .absent = "false"}, {.name = "Active", .cell = active_jobs},
+    {.name = "Timezone", .path = "spec.timeZone", .absent = "<none>"}, {.name = "Suspend", .cell = suspended},
+    {.name = "Active", .cell = active_jobs},
     {.name = "Last Schedule", .path = "status.lastScheduleTime", .absent = "<none>", .is_age = true}, AGE,
+    {.name = "Containers", .cell = cronjob_containers, .wide = 1},
+    {.name = "Images", .cell = cronjob_images, .wide = 1},
+    {.name = "Selector", .path = "spec.jobTemplate.spec.selector", .absent = "<none>", .wide = 1},
 };
 static const struct table_column quotas[] = {
     NAME, {.name = "Request", .cell = quota_requests}, {.name = "Limit", .cell = quota_limits}, AGE};
