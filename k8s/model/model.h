@@ -35,8 +35,8 @@ struct model *model_new(const struct model_options *o);
 void model_free(struct model *m); /* open watches are reset first */
 
 /* Restores what on_commit was given, in that order, before the first request; then model_start. The last state of each
- * object in the order of rv will do, but then nothing is known of the way there, and watches start from now. key "": only
- * that rv was reached. */
+ * object in the order of rv will do, but then nothing is known of the way there, and watches start from now. key "":
+ * only that rv was reached. */
 void model_load(struct model *m, uint64_t rv, const char *key, json_t *object_take);
 /* Makes what each cluster has where it is missing (namespaces default, kube-system, kube-public; the default
  * ClusterRoles) and starts the controllers (garbage collection, namespaces, Jobs, CronJobs). */

@@ -332,8 +332,9 @@ void store_del(struct store *s, struct table *t, const char *ns, const char *nam
 /* Takes one reference each of now and old, of which one may be NULL. */
 static void keep_loaded(struct store *s, struct table *t, struct stored *now, struct stored *old)
 {
-    struct store_event e = {.rv = s->rv, .type = old ? STORE_MODIFIED : STORE_ADDED, .table = t, .now = now, .old = old};
+    struct store_event e = {.rv = s->rv, .table = t, .now = now, .old = old};
 
+    e.type = old ? STORE_MODIFIED : STORE_ADDED;
     if (!now) {
         e.type = STORE_DELETED;
         e.now = last_state(old, s->rv);

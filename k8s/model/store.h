@@ -64,8 +64,9 @@ struct stored *store_put(struct store *s, struct table *t, json_t *object_take);
 /* Removes; the event's object is the last state with a new resourceVersion. No-op when absent. */
 void store_del(struct store *s, struct table *t, const char *ns, const char *name);
 /*
- * As put (NULL: delete), at a given resourceVersion, without telling: for restoring. Where one follows another without a
- * gap the events are kept, and watches can start there; what is loaded out of order, or with gaps, is where they can't.
+ * As put (NULL: delete), at a given resourceVersion, without telling: for restoring. Where one follows another without
+ * a gap the events are kept, and watches can start there; what is loaded out of order, or with gaps, is where they
+ * can't.
  */
 void store_load(struct store *s, struct table *t, uint64_t rv, const char *ns, const char *name, json_t *object_take);
 /* Restoring found that resourceVersion, but nothing of it is left. */
