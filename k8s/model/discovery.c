@@ -383,7 +383,8 @@ static const char *after(const char *path, const char *prefix)
 
 static bool is_health(const char *path)
 {
-    static const char *const pages[] = {"/livez", "/readyz", "/healthz", "/livez/ping", "/readyz/ping", "/healthz/ping"};
+    static const char *const pages[] = {"/livez",      "/readyz",      "/healthz",
+                                        "/livez/ping", "/readyz/ping", "/healthz/ping"};
 
     for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++)
         if (strcmp(path, pages[i]) == 0)

@@ -55,8 +55,9 @@ static bool time_fits(struct walk *w, const char *text)
 
     if (str_parse_time(str_of(text), &ms) == 0)
         return true;
-    (void)error_set(w->e, ERR_INVALID, "parsing time \"%.64s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"%.64s\" as "
-                                       "\"2006\"", text, text);
+    (void)error_set(w->e, ERR_INVALID,
+                    "parsing time \"%.64s\" as \"2006-01-02T15:04:05Z07:00\": cannot parse \"%.64s\" as \"2006\"", text,
+                    text);
     return false;
 }
 
