@@ -5,10 +5,29 @@
 
 /* ---- batch ---- */
 
+/* Our own cron takes 7 for Sunday, as crontabs do; a CronJob's does not. The range that ends with it, or none. */
+static struct str ends_with_seven(const char *schedule)
+{
+    const char *last = strrchr(schedule, ' ');
+    struct str rest = str_of(last ? last + 1 : ""), item;
+
+    while (str_cut(&rest, ',', &item)) {
+        struct str range = item, part, end = STR_NONE;
+
+        (void)str_cut(&range, '/', &part); /* without the step */
+        while (str_cut(&part, '-', &end))
+            ;
+        if (str_is(end, "7"))
+            return item;
+    }
+    return STR_NONE;
+}
+
 static void check_schedule(const json_t *spec, const struct place *up, json_t *causes)
 {
     struct place at = {.up = up, .name = "schedule"};
     const char *text = json_text(spec, "schedule");
+    struct str seven = ends_with_seven(text);
     struct error e = {0};
     struct cron ignored;
 
@@ -19,6 +38,9 @@ static void check_schedule(const json_t *spec, const struct place *up, json_t *c
                       "cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
     else if (cron_parse(&ignored, str_of(text), &e) < 0)
         cause_invalid(causes, &at, json_object_get(spec, "schedule"), "%s", e.msg);
+    else if (seven.n && text[0] != '@')
+        cause_invalid(causes, &at, json_object_get(spec, "schedule"), "end of range (7) above maximum (6): %.*s",
+                      (int)seven.n, seven.p);
 }
 
 /* We have no zones but UTC, as a server without a zone database. */

@@ -295,6 +295,8 @@ static void bad_cronjobs_are_refused_in_the_servers_words(void **state)
     assert_refused(c, "c", "'schedule':'TZ=UTC * * * * *'",
                    "spec.schedule: Invalid value: \"TZ=UTC * * * * *\": cannot use TZ or CRON_TZ in schedule, use "
                    "timeZone field instead");
+    assert_refused(c, "c", "'schedule':'0 0 * * 1,5-7'",
+                   "spec.schedule: Invalid value: \"0 0 * * 1,5-7\": end of range (7) above maximum (6): 5-7");
     assert_refused(c, "c", "'schedule':'@daily','timeZone':'Nowhere'",
                    "spec.timeZone: Invalid value: \"Nowhere\": unknown time zone Nowhere");
     assert_refused(c, "c", "'schedule':'@daily','concurrencyPolicy':'No'",
@@ -311,7 +313,7 @@ static void status_is_written_on_its_own(void **state)
 {
     struct cluster *c = *state;
 
-    create(c, "'schedule':'@daily'");
+    create(c, "'schedule':'7 0 * * */7'");
     cluster_must(c, 200, "PATCH", CRONJOB, "{'status':{'lastScheduleTime':'2026-01-01T00:00:00Z'}}");
     assert_string_equal(cluster_text(c, CRONJOB, "status.lastScheduleTime"), "");
     cluster_must(c, 200, "PATCH", CRONJOB "/status",
