@@ -114,6 +114,16 @@ alone or before a dash, becomes the full name, the namespace "stash" that of the
 - --pushgateway-url={{ . }}
 {{- end }}
 - --push-auth={{ .Values.metrics.pushgateway.auth }}
+- --webhook={{ .Values.webhooks.validating.enabled }}
+{{- if .Values.webhooks.validating.enabled }}
+- --webhook-tls={{ .Values.tls.mode }}
+{{- if eq .Values.tls.mode "provided" }}
+- --webhook-cert-dir=/etc/stashd/tls
+{{- else }}
+- --webhook-configurations={{ include "stashd.fullname" . }}
+- --webhook-cert-lifetime={{ .Values.tls.lifetime }}
+{{- end }}
+{{- end }}
 {{- with .Values.extraArgs }}
 {{ toYaml . }}
 {{- end }}

@@ -31,6 +31,8 @@ struct program {
     struct stashd_push push;
     bool has_push;
     struct web *web;
+    struct stashd_webhook webhook;
+    bool has_webhook;
     char identity[256];
     char address[80]; /* of the metrics port, for other replicas */
     bool stopping, web_stopped, operator_stopped, disconnected;
@@ -114,6 +116,17 @@ static void stop_web(struct program *p)
         stashd_push_stop(&p->push);
 }
 
+/* Before the operator: what is being decided looks into its cache. */
+static void stop_webhook(struct program *p)
+{
+    if (!p->has_webhook)
+        return;
+    p->pages.webhook = NULL;
+    stashd_webhook_stop(&p->webhook);
+    env_uv_run_until(p->env, &p->webhook.ended);
+    stashd_webhook_done(&p->webhook);
+}
+
 static void disconnect(struct program *p)
 {
     stashd_disconnect(&p->connection, connection_ended, p);
@@ -157,6 +170,22 @@ static void lead_changed(void *ctx, bool leads)
 
     if (!leads && p->has_push) /* the next leader is pushed to from now on */
         stashd_push_forget_all(&p->push);
+}
+
+static int start_webhook(struct program *p, struct error *e)
+{
+    if (!p->settings.webhook)
+        return 0;
+    p->webhook = (struct stashd_webhook){.env = p->env, .kube = &p->connection.kube, .log = &p->log,
+                                         .settings = &p->settings, .operator_settings = &p->operator_settings,
+                                         .operator = p->operator, .registry = p->registry};
+    if (stashd_webhook_start(&p->webhook, e) < 0) {
+        stashd_webhook_done(&p->webhook);
+        return e->code;
+    }
+    p->has_webhook = true;
+    p->pages.webhook = &p->webhook;
+    return 0;
 }
 
 static void invoker_gone(void *ctx, const struct kobj *invoker)
@@ -217,11 +246,14 @@ static int run(struct program *p, struct error *e)
     log_info(&p->log, "starting", F_STR("version", STASHD_VERSION), F_STR("server", p->connection.config.server),
              F_STR("identity", p->identity));
     rc = start_web(p, e);
+    if (rc == 0)
+        rc = start_webhook(p, e);
     if (rc == 0) {
         operator_start(p->operator);
         env_uv_on_signal(p->env, on_signal, p);
         env_uv_run_until(p->env, &p->stopping);
         env_uv_on_signal(p->env, NULL, NULL);
+        stop_webhook(p);
         stop_operator(p);
     } else {
         operator_free(p->operator);

@@ -44,6 +44,20 @@ static const struct config_item items[] = {
     {"pushgateway-url", CFG_STRING, AT(pushgateway_url), "", 0, 0, "where Jobs push their metrics"},
     {"push-auth", CFG_STRING, AT(push_auth), "token", 0, 0,
      "token: pushes need a ServiceAccount token; open: they need nothing"},
+    {"webhook", CFG_BOOL, AT(webhook), "false", 0, 0, "serve the admission webhook, over TLS"},
+    {"webhook-address", CFG_STRING, AT(webhook_address), "0.0.0.0", 0, 0, "where"},
+    {"webhook-port", CFG_UINT, AT(webhook_port), "8443", 0, 65535, "on which port; 0: any free one"},
+    {"webhook-tls", CFG_STRING, AT(webhook_tls), "self", 0, 0,
+     "self: the operator makes and renews the certificate; provided: it is in --webhook-cert-dir"},
+    {"webhook-cert-dir", CFG_STRING, AT(webhook_cert_dir), "", 0, 0, "folder with tls.crt and tls.key"},
+    {"webhook-secret", CFG_STRING, AT(webhook_secret), "", 0, 0,
+     "self: own namespace's Secret for the certificate; default: <fullname>-tls"},
+    {"webhook-service", CFG_STRING, AT(webhook_service), "", 0, 0,
+     "self: Service that the API server calls; default: <fullname>"},
+    {"webhook-configurations", CFG_LIST, AT(webhook_configurations), NULL, 0, 0,
+     "self: ValidatingWebhookConfigurations that get the CAs"},
+    {"webhook-cert-lifetime", CFG_DURATION, AT(webhook_lifetime_ns), "2160h", 30, 315360000,
+     "self: how long a certificate is good; it is renewed after two thirds"},
     {"log-level", CFG_STRING, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
     {"log-format", CFG_STRING, AT(log_format), "auto", 0, 0, "json, plain or auto: plain on a terminal"},
 };
@@ -73,6 +87,7 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
     static const char *const formats[] = {"json", "plain", "auto", NULL};
     static const char *const access[] = {"none", "listed", "cluster", NULL};
     static const char *const auths[] = {"token", "open", NULL};
+    static const char *const tls_modes[] = {"self", "provided", NULL};
     static const char *const modes[] = {"embedded", "external", "none", NULL};
     static const char *const triggers[] = {"operator", "cronjob", NULL};
     const char *ns = getenv("POD_NAMESPACE");
@@ -92,6 +107,10 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
         return error_set(e, ERR_INVALID, "--pushgateway-url=%s: http:// or https:// is wanted", s->pushgateway_url);
     if (!is_one_of(s->trigger, triggers))
         return error_set(e, ERR_INVALID, "--trigger=%s: operator or cronjob", s->trigger);
+    if (!is_one_of(s->webhook_tls, tls_modes))
+        return error_set(e, ERR_INVALID, "--webhook-tls=%s: self or provided", s->webhook_tls);
+    if (s->webhook && (strcmp(s->webhook_tls, "provided") == 0) != (s->webhook_cert_dir[0] != '\0'))
+        return error_set(e, ERR_INVALID, "--webhook-tls=provided and --webhook-cert-dir belong together");
     if (s->namespaces.n > 1)
         return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
     if (strcmp(s->secrets_access, "listed") != 0 && s->lending.n)

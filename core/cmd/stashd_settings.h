@@ -20,6 +20,11 @@ struct stashd_settings {
     uint64_t metrics_port;
     bool metrics_enabled;
     const char *pushgateway_mode, *pushgateway_url, *push_auth;
+    bool webhook;
+    const char *webhook_address, *webhook_tls, *webhook_cert_dir, *webhook_secret, *webhook_service;
+    uint64_t webhook_port;
+    int64_t webhook_lifetime_ns;
+    struct config_list webhook_configurations;
     const char *secrets_access;
     struct config_list lending;
     bool allow_hostpath;

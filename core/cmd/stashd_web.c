@@ -104,14 +104,17 @@ void stashd_web_serve(void *ctx, struct http_serve *s)
 {
     struct stashd_web *w = ctx;
     bool is_get = str_is(s->method, "GET") || str_is(s->method, "HEAD");
-    bool ready = w->operator && operator_synced(w->operator); /* NULL: it has stopped */
+    bool synced = w->operator && operator_synced(w->operator); /* NULL: it has stopped */
+    bool ready = synced && (!w->webhook || stashd_webhook_ready(w->webhook));
 
     if (is_get && str_is(s->path, "/metrics"))
         serve_metrics(w, s);
     else if (is_get && (str_is(s->path, "/livez") || str_is(s->path, "/healthz")))
         http_reply(s, 200, text_plain, STR("ok\n"));
     else if (is_get && str_is(s->path, "/readyz"))
-        http_reply(s, ready ? 200 : 503, text_plain, ready ? STR("ok\n") : STR("caches are not complete\n"));
+        http_reply(s, ready ? 200 : 503, text_plain, ready    ? STR("ok\n")
+                                              : synced ? STR("the webhook has no certificate yet\n")
+                                                       : STR("caches are not complete\n"));
     else if (!w->takes_pushes || (!pass_on(w, s) && !stashd_push_serve(w->push, s)))
         http_reply(s, 404, text_plain, STR("not found\n"));
 }

@@ -5,12 +5,14 @@
 #include "controllers/operator.h"
 #include "core/base/http.h"
 #include "core/cmd/stashd_push.h"
+#include "core/cmd/stashd_webhook.h"
 #include "core/net/relay.h"
 
 struct stashd_web {
     struct env *env;
     struct registry *registry;
     struct operator *operator;
+    const struct stashd_webhook *webhook; /* NULL: none */
     struct stashd_push *push; /* pushed metrics, also the operator's own; NULL: none */
     int64_t started_ms;       /* Unix time */
     bool takes_pushes;        /* the Pushgateway interface is served here */

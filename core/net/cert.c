@@ -151,6 +151,30 @@ int cert_make(const struct cert_spec *spec, const struct cert *issuer, struct ce
     return rc;
 }
 
+static int64_t seconds_of(const ASN1_TIME *t)
+{
+    ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
+    int days = 0, seconds = 0;
+
+    (void)ASN1_TIME_diff(&days, &seconds, epoch, t); /* fails for malformed times only: 1970 then */
+    ASN1_TIME_free(epoch);
+    return (int64_t)days * 86400 + seconds;
+}
+
+int cert_times(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, struct error *e)
+{
+    BIO *b = BIO_new_mem_buf(pem, -1);
+    X509 *x = PEM_read_bio_X509(b, NULL, NULL, NULL);
+
+    BIO_free(b);
+    if (!x)
+        return fail(e, "certificate");
+    *ret_from_s = seconds_of(X509_get0_notBefore(x));
+    *ret_to_s = seconds_of(X509_get0_notAfter(x));
+    X509_free(x);
+    return 0;
+}
+
 void cert_done(struct cert *c)
 {
     if (c->key_pem)

@@ -24,6 +24,8 @@ struct cert_spec {
 
 /* issuer NULL: signed by itself. ERR_INVALID for a name or an issuer that OpenSSL refuses. cert_done frees *ret. */
 int cert_make(const struct cert_spec *spec, const struct cert *issuer, struct cert *ret, struct error *e) NODISCARD;
+/* From when to when the first certificate of a PEM text is valid, in Unix seconds. ERR_INVALID: there is none in it. */
+int cert_times(const char *pem, int64_t *ret_from_s, int64_t *ret_to_s, struct error *e) NODISCARD;
 void cert_done(struct cert *c); /* wipes the key */
 
 #endif

@@ -216,6 +216,11 @@ void tls_context_free(struct tls_context *c)
     mem_free(c);
 }
 
+void tls_context_use(struct tls_context *c, struct ssl_st *session)
+{
+    (void)SSL_set_SSL_CTX(session, c->ssl); /* takes a reference */
+}
+
 /* ---- session ---- */
 
 static void set_name(struct tls *t)

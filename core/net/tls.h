@@ -28,6 +28,10 @@ struct tls_options {
 struct tls_context *tls_context_new(const struct tls_options *o, struct error *e); /* NULL and e on bad PEM */
 void tls_context_free(struct tls_context *c); /* sessions keep what they need */
 
+/* A server's session that another library drives (in its servername callback) goes on with the certificate of c. */
+struct ssl_st;
+void tls_context_use(struct tls_context *c, struct ssl_st *session);
+
 struct tls *tls_new(struct tls_context *c);
 void tls_free(struct tls *t);
 

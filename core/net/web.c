@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <libwebsockets.h>
+#include <openssl/ssl.h>
 #include <uv.h>
 
 #include "core/base/list.h"
@@ -33,6 +34,7 @@ struct web {
     uv_poll_t poll; /* on our loop: the inner one has something */
     struct timer tick;
     struct lws_context *context;
+    struct tls_context *tls; /* of the certificate for new connections; NULL: none yet */
     uint16_t port;
     void (*on_stopped)(void *ctx);
     void *stopped_ctx;
@@ -95,6 +97,7 @@ static void on_poll_closed(uv_handle_t *h)
     void (*on_stopped)(void *ctx) = w->on_stopped;
     void *ctx = w->stopped_ctx;
 
+    tls_context_free(w->tls);
     mem_free(w);
     if (on_stopped)
         on_stopped(ctx);
@@ -140,6 +143,44 @@ static void kick_site(struct web_site *site)
     kick(LIST_ENTRY(site, struct web, site));
 }
 
+/* ---- TLS ---- */
+
+/* libwebsockets reads a certificate once. So its own context has none, and each session moves, when the client has
+ * said hello, to the one that is valid now. */
+static int on_hello(SSL *ssl, int *alert, void *ctx)
+{
+    struct web *w = ctx;
+
+    if (!w->tls) {
+        *alert = SSL_AD_INTERNAL_ERROR;
+        return SSL_TLSEXT_ERR_ALERT_FATAL;
+    }
+    tls_context_use(w->tls, ssl);
+    return SSL_TLSEXT_ERR_OK;
+}
+
+static void set_up_tls(struct web *w, SSL_CTX *ssl)
+{
+    (void)SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION);
+    (void)SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION);
+    (void)SSL_CTX_set_num_tickets(ssl, 0);
+    (void)SSL_CTX_set_session_cache_mode(ssl, SSL_SESS_CACHE_OFF);
+    (void)SSL_CTX_set_tlsext_servername_callback(ssl, on_hello); /* is called without a server name too */
+    (void)SSL_CTX_set_tlsext_servername_arg(ssl, w);
+}
+
+int web_set_certificate(struct web *w, struct str cert_pem, struct str key_pem, struct error *e)
+{
+    struct tls_context *tls =
+        tls_context_new(&(struct tls_options){.server = true, .cert_pem = cert_pem, .key_pem = key_pem}, e);
+
+    if (!tls)
+        return e->code;
+    tls_context_free(w->tls);
+    w->tls = tls;
+    return 0;
+}
+
 /* ---- libwebsockets ---- */
 
 static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t len)
@@ -147,12 +188,14 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct web *w = wsi ? lws_context_user(lws_get_context(wsi)) : NULL;
     struct web_request *r;
 
-    (void)user;
     if (!w)
         return 0;
     w->events++;
     r = lws_get_opaque_user_data(wsi);
     switch ((int)reason) { /* of some hundred */
+    case LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS:
+        set_up_tls(w, user);
+        return 0;
     case LWS_CALLBACK_HTTP:
         return web_request_begin(&w->site, wsi, (struct str){in, len});
     case LWS_CALLBACK_HTTP_BODY:
@@ -190,13 +233,16 @@ static int listen_on(struct web *w, const struct web_options *o, struct error *e
         .gid = (gid_t)-1,
         .uid = (uid_t)-1,
         .fd_limit_per_thread = CONNECTIONS_MAX,
+        .pt_serv_buf_size = READ_SIZE, /* over a TLS record: what is left of one in OpenSSL wakes nobody */
         .max_http_header_data = WEB_HEADERS_BYTES,
         .max_http_header_pool = CONNECTIONS_MAX,
         .timeout_secs = TIMEOUT_S,
-        .keepalive_timeout = KEEPALIVE_S,
+        .keepalive_timeout = o->idle_s ? o->idle_s : KEEPALIVE_S,
     };
     struct lws_vhost *vhost;
 
+    if (o->tls)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
     if (!strchr(o->address, ':'))
         info.options |= LWS_SERVER_OPTION_DISABLE_IPV6;
     if (strcmp(o->address, "0.0.0.0") != 0 && strcmp(o->address, "::") != 0)

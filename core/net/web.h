@@ -1,5 +1,5 @@
 /*
- * web: what we serve over HTTP/1.1 (metrics, health, the Pushgateway interface) by libwebsockets on our loop, as
+ * web: what we serve over HTTP/1.1 (metrics, health, the Pushgateway interface; admission over TLS) by libwebsockets on our loop, as
  * http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin (Debian:
  * libwebsockets-evlib-uv).
  *
@@ -12,6 +12,7 @@
 
 #include "core/base/env.h"
 #include "core/base/http.h"
+#include "core/net/tls.h"
 
 struct web; /* opaque: a handle */
 
@@ -21,6 +22,8 @@ struct web_options {
     uint16_t port;       /* 0: any */
     size_t body_max;     /* 413 over it */
     int stall_s;         /* a client that takes nothing of its answer for so long is dropped; 0: 30 */
+    bool tls;            /* HTTPS only; nobody gets in before the first web_set_certificate */
+    int idle_s;          /* how long a connection waits for its next request; 0: 60 */
     http_handler *handler;
     void *ctx;
 };
@@ -28,6 +31,8 @@ struct web_options {
 /* NULL and e: ERR_EXISTS when the address is not free, ERR_BUG when the plugin is missing. */
 struct web *web_start(const struct web_options *o, struct error *e);
 uint16_t web_port(const struct web *w);
+/* With tls: new connections get this one, open ones stay as they are. ERR_INVALID: the old one stays. */
+int web_set_certificate(struct web *w, struct str cert_pem, struct str key_pem, struct error *e) NODISCARD;
 /* Connections are dropped, open requests get on_close; on_stopped (may be NULL) in a later turn, and it is freed. */
 void web_stop(struct web *w, void (*on_stopped)(void *ctx), void *ctx);
 
