@@ -424,8 +424,11 @@ int stashd_webhook_start(struct stashd_webhook *w, struct error *e)
 {
     const struct stashd_settings *s = w->settings;
 
-    w->admission = (struct admission_server){.kube = w->kube, .settings = w->operator_settings,
-                                             .cache = operator_cache(w->operator), .knows = knows, .on_idle = admission_idle,
+    w->admission = (struct admission_server){.kube = w->kube,
+                                             .settings = w->operator_settings,
+                                             .cache = operator_cache(w->operator),
+                                             .knows = knows,
+                                             .on_idle = admission_idle,
                                              .ctx = w};
     admission_serve_init(&w->admission);
     w->rules = (struct rotation_rules){s->webhook_lifetime_ns / 1000000000, make_pair, drop_pair, cert_times, w};

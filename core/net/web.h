@@ -1,7 +1,7 @@
 /*
- * web: what we serve over HTTP/1.1 (metrics, health, the Pushgateway interface; admission over TLS) by libwebsockets on our loop, as
- * http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin (Debian:
- * libwebsockets-evlib-uv).
+ * web: what we serve over HTTP/1.1 (metrics, health, the Pushgateway interface; admission over TLS) by libwebsockets on
+ * our loop, as http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin
+ * (Debian: libwebsockets-evlib-uv).
  *
  * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers
  * only the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when
