@@ -7,6 +7,7 @@
 #include "controllers/backupconfiguration.h"
 #include "controllers/repository.h"
 #include "controllers/restoresession.h"
+#include "controllers/trigger.h"
 #include "controllers/world.h"
 #include "core/base/json.h"
 
@@ -95,6 +96,7 @@ static void check_backupconfiguration(struct review *v)
     const json_t *old = v->r->old;
 
     backupconfiguration_check(v->object, &v->problems);
+    trigger_check(world_settings(v->w), v->object, &v->problems);
     if (old && strcmp(json_text(old, "status.phase"), "Ready") == 0 &&
         !equal(json_at(old, "spec.target"), json_at(v->object, "spec.target")))
         problems_add(&v->problems, "spec.target",

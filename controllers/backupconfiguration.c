@@ -142,7 +142,6 @@ static void check_task(struct world *w, const struct view *v, struct problems *o
 static void find_problems(struct world *w, struct view *v)
 {
     struct problems out;
-    const char *own;
 
     problems_init(&out, world_arena(w));
     backupconfiguration_check(v->doc, &out);
@@ -151,8 +150,7 @@ static void find_problems(struct world *w, struct view *v)
         problems_add(&out, "spec.repository", "%s", v->repository.refusal);
     if (v->repository.problem)
         problems_add(&out, "spec.repository", "%s", v->repository.problem);
-    if ((own = trigger_problem(&v->trigger, w)) != NULL)
-        problems_add(&out, "metadata.name", "%s", own);
+    trigger_check(world_settings(w), v->doc, &out);
     v->problems = problems_join(&out);
 }
 

@@ -27,6 +27,7 @@ static const struct {
 };
 enum { N_WATCHES = sizeof(watched_kinds) / sizeof(watched_kinds[0]) };
 #define SAY_AGAIN_NS 60000000000u
+enum { CRONJOBS_MANY = 5000 }; /* multitenancy.md 12 */
 
 struct operator {
     struct operator_options o;
@@ -143,6 +144,9 @@ static void note_seen(struct operator *op, const struct kube_watch *w)
     log_info(op->o.log, "caches complete",
              F_INT("configurations", cache_count(op->cache, kind_get(KIND_BACKUPCONFIGURATION))),
              F_INT("sessions", cache_count(op->cache, kind_get(KIND_BACKUPSESSION))));
+    if (op->o.settings->by_cronjobs && cache_count(op->cache, kind_get(KIND_BACKUPCONFIGURATION)) > CRONJOBS_MANY)
+        log_warn(op->o.log, "so many CronJobs start as many Jobs and pods at once; trigger operator does not",
+                 F_INT("configurations", cache_count(op->cache, kind_get(KIND_BACKUPCONFIGURATION))));
     engine_set_synced(op->engine);
 }
 

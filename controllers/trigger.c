@@ -29,17 +29,41 @@
 
 enum { CONFLICT_RETRY_S = 600 };
 
+static enum trigger trigger_named(const struct operator_settings *s, const char *annotation)
+{
+    if (!annotation)
+        return s->by_cronjobs ? TRIGGER_CRONJOB : TRIGGER_OPERATOR;
+    if (strcmp(annotation, "operator") == 0)
+        return TRIGGER_OPERATOR;
+    return strcmp(annotation, "cronjob") == 0 ? TRIGGER_CRONJOB : TRIGGER_UNKNOWN;
+}
+
 enum trigger trigger_of(const struct operator_settings *s, const struct kobj *invoker)
 {
-    const char *own = invoker->kind->id == KIND_BACKUPCONFIGURATION
-                          ? kobj_get(invoker, "annotation:" TRIGGER_ANNOTATION)
-                          : NULL;
+    return trigger_named(s, invoker->kind->id == KIND_BACKUPCONFIGURATION
+                                ? kobj_get(invoker, "annotation:" TRIGGER_ANNOTATION)
+                                : NULL);
+}
 
-    if (!own)
-        return s->by_cronjobs ? TRIGGER_CRONJOB : TRIGGER_OPERATOR;
-    if (strcmp(own, "operator") == 0)
-        return TRIGGER_OPERATOR;
-    return strcmp(own, "cronjob") == 0 ? TRIGGER_CRONJOB : TRIGGER_UNKNOWN;
+void trigger_check(const struct operator_settings *s, const json_t *doc, struct problems *out)
+{
+    const char *own = json_string_value(json_object_get(json_at(doc, "metadata.annotations"), TRIGGER_ANNOTATION));
+    const char *why;
+
+    switch (trigger_named(s, own)) {
+    case TRIGGER_OPERATOR:
+        return;
+    case TRIGGER_UNKNOWN:
+        problems_add(out, "metadata.annotations",
+                     "annotation " TRIGGER_ANNOTATION " is \"%.63s\": operator or cronjob is wanted", own);
+        return;
+    case TRIGGER_CRONJOB:
+        why = cronjobspec_refuses(out->arena, json_text(doc, "spec.schedule"));
+        if (why)
+            problems_add(out, "spec.schedule",
+                         "spec.schedule %s; change it or set annotation " TRIGGER_ANNOTATION " to operator", why);
+        return;
+    }
 }
 
 /* ---- what there is ---- */
@@ -218,22 +242,6 @@ void trigger_look(struct world *w, const struct kobj *self, const json_t *doc, s
     find_refusal(w, json_text(doc, "spec.runtimeSettings.pod.serviceAccountName"), t);
     if (!t->cronjob)
         find_conflict(w, t);
-}
-
-const char *trigger_problem(const struct trigger_look *t, struct world *w)
-{
-    const char *why;
-
-    if (t->trigger == TRIGGER_UNKNOWN)
-        return arena_printf(world_arena(w),
-                            "annotation " TRIGGER_ANNOTATION " is \"%.63s\": operator or cronjob is wanted",
-                            kobj_text(t->self, "annotation:" TRIGGER_ANNOTATION));
-    if (t->trigger != TRIGGER_CRONJOB || !t->scheduled)
-        return NULL;
-    why = cronjobspec_refuses(world_arena(w), json_text(t->doc, "spec.schedule"));
-    return why ? arena_printf(world_arena(w),
-                              "spec.schedule %s; change it or set annotation " TRIGGER_ANNOTATION " to operator", why)
-               : NULL;
 }
 
 /* ---- what is said and done ---- */

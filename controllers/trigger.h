@@ -7,6 +7,7 @@
 #define STASHD_TRIGGER_H
 
 #include "controllers/controller.h"
+#include "controllers/problems.h"
 
 #define TRIGGER_ANNOTATION STASH_GROUP "/trigger"
 
@@ -18,6 +19,8 @@ enum trigger {
 
 /* By the invoker's record. */
 enum trigger trigger_of(const struct operator_settings *s, const struct kobj *invoker);
+/* By its document: what is wrong with the annotation, or with the schedule of one that a CronJob is to trigger. */
+void trigger_check(const struct operator_settings *s, const json_t *doc, struct problems *out);
 
 /* The CronJob of this invoker as the cache has it; NULL: there is none. */
 const struct kobj *trigger_cronjob(const struct cache *c, const struct kobj *invoker);
@@ -47,9 +50,6 @@ struct trigger_look {
 bool trigger_at_rest(struct world *w, const struct kobj *self);
 /* May leave world_waiting. */
 void trigger_look(struct world *w, const struct kobj *self, const json_t *doc, struct trigger_look *ret);
-/* What is wrong with annotation or schedule, for the user; NULL: nothing. */
-const char *trigger_problem(const struct trigger_look *t, struct world *w);
-
 /* Condition CronJobCreated of one that is Ready but for that. False: it is not. */
 bool trigger_set_condition(const struct trigger_look *t, json_t *conditions, int64_t now_s);
 /* Runs that the annotation has to tell of before the CronJob goes. */

@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "controllers/admission.h"
 #include "core/base/json.h"
@@ -123,6 +124,22 @@ static void good_objects_pass_without_a_word(void **state)
     assert_string_equal(
         create(w, &s, "BackupSession", "{metadata: {name: s}, spec: {invoker: {kind: BackupConfiguration, name: db}}}"),
         "");
+    done(&s);
+}
+
+/* By the same words as in the condition (test_trigger). */
+static void who_triggers_must_be_known_and_able_to(void **state)
+{
+    struct test_world *w = *state;
+    struct story s = {0};
+
+    assert_non_null(strstr(create(w, &s, "BackupConfiguration",
+                                  "{metadata: {name: db, annotations: {stash.appscode.com/trigger: me}}, spec: {}}"),
+                           "annotation stash.appscode.com/trigger is \"me\": operator or cronjob is wanted"));
+    w->settings.by_cronjobs = true;
+    assert_non_null(strstr(create(w, &s, "BackupConfiguration",
+                                  "{metadata: {name: db}, spec: {schedule: '0 2 * * 7'}}"),
+                           "a CronJob knows Sunday as 0 only"));
     done(&s);
 }
 
@@ -479,6 +496,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
         T(good_objects_pass_without_a_word),
+        T(who_triggers_must_be_known_and_able_to),
         T(a_bad_object_may_go_and_change_all_but_its_spec),
         T(other_kinds_and_subresources_are_not_ours_to_judge),
         T(all_problems_come_at_once_with_their_fields),
