@@ -335,6 +335,8 @@ static void end_disrupted(const void *view, struct world *w, struct plan *p)
         why = arena_printf(world_arena(w),
                            "Job %s has ended and has reported nothing; is update-status the last step of its Task?",
                            v->job_name);
+    if (v->outcome.hangs)
+        plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Background");
     end_disrupted_because(v, p, why);
 }
 

@@ -139,6 +139,27 @@ static const char *why_stuck(struct arena *a, const json_t *statuses, bool *has_
     return NULL;
 }
 
+/*
+ * An init container that ended with 0 although one of its processes was killed for want of memory: the kubelet takes it
+ * for failed and starts no other, but the pod's phase stays Pending, and the Job waits for ever.
+ */
+static const char *why_hangs(struct arena *a, const json_t *pod)
+{
+    const json_t *statuses = json_at(pod, "status.initContainerStatuses"), *it;
+    size_t i;
+
+    json_array_foreach (statuses, i, it) {
+        const json_t *end = json_at(it, "state.terminated");
+        const char *limit = json_text(it, "resources.limits.memory");
+
+        if (end && json_int(end, "exitCode", 0) == 0 && strcmp(json_text(end, "reason"), "OOMKilled") == 0)
+            return arena_printf(a, "container \"%s\" ran out of memory (OOMKilled%s%s): its "
+                                "resources.limits.memory is too small", json_text(it, "name"),
+                                *limit ? ", limit " : "", limit);
+    }
+    return NULL;
+}
+
 static void look_at_start(struct world *w, const struct kobj *pod, struct outcome *r)
 {
     struct arena *a = world_arena(w);
@@ -150,6 +171,13 @@ static void look_at_start(struct world *w, const struct kobj *pod, struct outcom
     }
     /* "Pending" lasts until all init containers have ended: the backup itself runs in one. */
     doc = world_doc(w, kind_get(KIND_POD), pod->ns, pod->name);
+    r->message = why_hangs(a, doc);
+    if (r->message) {
+        r->state = OUTCOME_FAILED;
+        r->hangs = true;
+        return;
+    }
+    r->message = "";
     r->stuck = why_stuck(a, json_at(doc, "status.initContainerStatuses"), &r->has_started);
     if (!r->stuck)
         r->stuck = why_stuck(a, json_at(doc, "status.containerStatuses"), &r->has_started);
@@ -181,7 +209,7 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
     cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->uid, keep_newest, &newest);
     if (ret->state == OUTCOME_ACTIVE && newest.pod)
         look_at_start(w, newest.pod, ret);
-    if (ret->state != OUTCOME_FAILED)
+    if (ret->state != OUTCOME_FAILED || *ret->message)
         return;
     if (newest.pod)
         ret->message = why_failed(w, world_doc(w, kind_get(KIND_POD), newest.pod->ns, newest.pod->name));

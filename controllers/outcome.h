@@ -17,6 +17,7 @@ enum outcome_state {
 struct outcome {
     enum outcome_state state;
     bool deleting;        /* it is on its way out; its pods may still run */
+    bool hangs;           /* FAILED, but the Job waits for its pod for ever: it is to be deleted */
     bool has_started;     /* some container ran (only looked at while active) */
     const char *uid;
     int64_t created_s;

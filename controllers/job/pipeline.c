@@ -55,7 +55,8 @@ static int restic_failed(struct pipeline *p, int status, int sig, struct error *
     restic_error_text(err, text, sizeof(text));
     redact_message(&p->repo->job->redact, text, sizeof(text));
     if (sig)
-        return error_set(e, ERR_INVALID, "restic was killed by signal %d%s%s", sig, *text ? ": " : "", text);
+        return error_set(e, ERR_INVALID, "restic was killed by signal %d%s%s%s", sig, *text ? ": " : "", text,
+                         sig == SIGKILL ? "; is the container's memory limit too small?" : "");
     if (status)
         return error_set(e, ERR_INVALID, "restic backup ended with status %d: %s", status,
                          *text ? text : "without a word");

@@ -125,7 +125,10 @@ static int run_once(struct repo *r, const struct restic_command *c, enum restic_
         redact_message(&r->job->redact, text, sizeof(text));
         if (*ret != RESTIC_ABSENT && result.err.text.len)
             log_info(&r->job->log, "restic says", F_STR("command", command.argv[1]), F_VIEW("text", err));
-        if (*ret != RESTIC_OK)
+        if (*ret != RESTIC_OK && result.sig)
+            (void)error_set(e, ERR_INVALID, "restic %s was killed by signal %d%s", command.argv[1], result.sig,
+                            result.sig == SIGKILL ? "; is the container's memory limit too small?" : "");
+        else if (*ret != RESTIC_OK)
             (void)error_set(e, ERR_INVALID, "restic %s: %s", command.argv[1],
                             *text ? text : "it failed without a word");
         if (out)

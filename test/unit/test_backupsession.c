@@ -651,6 +651,26 @@ static void a_long_backup_in_an_init_container_has_started(void **state)
     assert_string_equal(step(w, "s"), "JobRuns");
 }
 
+/* Seen on Kubernetes 1.36 with cgroup v1: restic is killed, the worker reports it and ends with 0, and the kubelet starts
+ * no other container of the pod. */
+static void a_pod_that_hangs_after_its_memory_ran_out_has_failed(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_add(
+        w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, ownerReferences: [{kind: Job, name:"
+           "stash-backup-s-0, uid: uid-stash-backup-s-0, controller: true}]}, status: {phase: Pending,"
+           "initContainerStatuses: [{name: x, resources: {limits: {memory: 20Mi}}, state: {terminated: {exitCode: 0,"
+           "reason: OOMKilled}}}]}}");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "container \"x\" ran out of memory (OOMKilled, limit 20Mi): its resources.limits.memory is too "
+                        "small");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+}
+
 /* ---- the deadline ---- */
 
 static void the_deadline_stops_the_job_first(void **state)
@@ -881,6 +901,7 @@ int main(void)
         T(a_job_that_is_gone_ends_the_session),
         T(a_report_wins_over_a_job_that_is_gone),
         T(an_image_that_can_not_be_pulled_is_told_and_then_given_up),
+        T(a_pod_that_hangs_after_its_memory_ran_out_has_failed),
         T(a_long_backup_in_an_init_container_has_started),
         T(the_deadline_stops_the_job_first),
         T(the_deadline_ends_a_session_that_waits),
