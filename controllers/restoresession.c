@@ -387,7 +387,8 @@ static void report_lost(const void *view, struct world *w, struct plan *p)
             continue;
         why = why_lost(v, w, h, &phase);
         restoresession_put_stat(v, h->name, phase, why);
-        if (h->outcome.state == OUTCOME_ACTIVE || h->outcome.hangs) /* first of all: it must not start after it was given up */
+        /* First of all: it must not start after it was given up. */
+        if (h->outcome.state == OUTCOME_ACTIVE || h->outcome.hangs)
             plan_delete(p, kind_get(KIND_JOB), v->self->ns, h->job_name, h->outcome.uid, "Background");
     }
     restoresession_write_status(v, p, RESTORESESSION_RUNNING);

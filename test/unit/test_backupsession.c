@@ -651,8 +651,8 @@ static void a_long_backup_in_an_init_container_has_started(void **state)
     assert_string_equal(step(w, "s"), "JobRuns");
 }
 
-/* Seen on Kubernetes 1.36 with cgroup v1: restic is killed, the worker reports it and ends with 0, and the kubelet starts
- * no other container of the pod. */
+/* Seen on Kubernetes 1.36 with cgroup v1: restic is killed, the worker reports it and ends with 0, and the kubelet
+ * starts no other container of the pod. */
 static void a_pod_that_hangs_after_its_memory_ran_out_has_failed(void **state)
 {
     struct test_world *w = *state;
