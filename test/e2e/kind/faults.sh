@@ -1,4 +1,4 @@
-# Sourced by test-kind after main-job.sh: what goes wrong on a cluster, one function each. Every session ends, within its
+# Sourced by test-faults after main-job.sh: what goes wrong on a cluster, one function each. Every session ends, within its
 # deadline, in the right phase, and says why; nothing is lost and nothing runs twice. Wants docker, helm, kubectl and
 # jq in PATH, the cluster's name in cluster, BackupConfiguration db Ready in namespace demo, Jobs' pods started within 40 s.
 
@@ -8,11 +8,11 @@ on_node() { docker exec "$@"; } # on_node NODE CMD…
 leader() { field lease/stashd .spec.holderIdentity stash | cut -d_ -f1; }
 another_leads() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$1" ]; }
 jobs_of() { kubectl -n demo get jobs -o name | grep -c "stash-backup-$1-" || :; }
-worker_of() { # worker_of SESSION [NAMESPACE]: pod/NAME, while it runs
-  kubectl -n "${2:-demo}" get pods --field-selector=status.phase=Running -o name | grep -m 1 "stash-backup-$1-"
+worker_of() { # worker_of SESSION [NAMESPACE]: pod/NAME while its worker runs, which is an init container
+  kubectl -n "${2:-demo}" get pods -o json | jq -r --arg job "stash-backup-$1-" '.items[]
+    | select((.metadata.name | startswith($job)) and .status.initContainerStatuses[0].state.running)
+    | "pod/" + .metadata.name' | grep -m 1 .
 }
-# in_stream SESSION: its worker has bytes of the database
-in_stream() { [ "$(field "backupsession/$1" '.status.targets[0].progress.bytesDone')" -gt 0 ] 2>/dev/null; }
 
 # like NAME OF [JQ]: BackupConfiguration NAME as OF is, changed by a filter of jq
 like() {
