@@ -1,10 +1,10 @@
 /* post: see post.h. */
 #include "controllers/job/post.h"
 
-#include <ctype.h>
 #include <stdio.h>
 
 #include "controllers/job/job.h"
+#include "core/base/http.h"
 #include "core/base/mem.h"
 #include "core/net/tcp_uv.h"
 
@@ -56,22 +56,6 @@ bool post_split_url(const char *url, char host[256], uint16_t *port, bool *tls, 
     memcpy(host, name.p, name.n);
     host[name.n] = 0;
     return true;
-}
-
-int post_parse_status(struct str b)
-{
-    static const char start[] = "HTTP/1.";
-    size_t n = sizeof(start) - 1, have = b.n < n ? b.n : n;
-
-    if (have && memcmp(b.p, start, have) != 0)
-        return -1;
-    if (b.n < n + 5 || !memmem(b.p, b.n, "\r\n\r\n", 4))
-        return 0;
-    b.p += n + 1; /* the minor version */
-    if (b.p[0] != ' ' || !isdigit((unsigned char)b.p[1]) || !isdigit((unsigned char)b.p[2]) ||
-        !isdigit((unsigned char)b.p[3]))
-        return -1;
-    return (b.p[1] - '0') * 100 + (b.p[2] - '0') * 10 + (b.p[3] - '0');
 }
 
 /* ---- the connection ---- */
@@ -132,7 +116,7 @@ static void cancel(struct job_op *op)
 
 static int verdict(struct post *p, struct error *e)
 {
-    int status = post_parse_status(buf_str(&p->in));
+    int status = http_parse_status(buf_str(&p->in));
     const char *text;
 
     if (status >= 200 && status < 300)

@@ -24,7 +24,5 @@ int post_send(struct job *j, const struct post_request *r, struct error *e) NODI
 /* Taken apart: "http[s]://host[:port][/path]"; false: it is no
  * such URL. path: with its leading '/', no trailing one. */
 bool post_split_url(const char *url, char host[256], uint16_t *port, bool *tls, struct str *path);
-/* Status of a complete head in bytes, 0: not there yet, -1: no HTTP. */
-int post_parse_status(struct str bytes);
 
 #endif

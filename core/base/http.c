@@ -1,6 +1,7 @@
 /* http: the helpers of http.h. */
 #include "core/base/http.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "core/base/buf.h"
@@ -104,4 +105,20 @@ bool http_query(struct str query, const char *key, char *out, size_t size)
         return found;
     }
     return false;
+}
+
+int http_parse_status(struct str b)
+{
+    static const char start[] = "HTTP/1.";
+    size_t n = sizeof(start) - 1, have = b.n < n ? b.n : n;
+
+    if (have && memcmp(b.p, start, have) != 0)
+        return -1;
+    if (b.n < n + 5 || !memmem(b.p, b.n, "\r\n\r\n", 4))
+        return 0;
+    b.p += n + 1; /* the minor version */
+    if (b.p[0] != ' ' || !isdigit((unsigned char)b.p[1]) || !isdigit((unsigned char)b.p[2]) ||
+        !isdigit((unsigned char)b.p[3]))
+        return -1;
+    return (b.p[1] - '0') * 100 + (b.p[2] - '0') * 10 + (b.p[3] - '0');
 }

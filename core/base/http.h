@@ -22,6 +22,9 @@ struct http_header {
 /* Value of the first header of that (lower-case) name, or STR_NONE. */
 struct str http_header_find(const struct http_header *headers, size_t n, const char *name);
 
+/* HTTP/1: status of a complete head in bytes, 0: not there yet, -1: no HTTP. */
+int http_parse_status(struct str bytes);
+
 /* ---- client role ---- */
 
 struct http_peer;

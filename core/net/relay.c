@@ -4,8 +4,6 @@
  */
 #include "core/net/relay.h"
 
-#include <ctype.h>
-
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 #include "core/net/tcp_uv.h"
@@ -57,18 +55,6 @@ static struct str header_of(struct str head, const char *name)
     return STR_NONE;
 }
 
-/* "HTTP/1.1 202 …": its number, or 0. */
-static int status_of(struct str head)
-{
-    static const char start[] = "HTTP/1.";
-    const char *at = head.p + sizeof(start);
-    bool whole = head.n > sizeof(start) + 4 && memcmp(head.p, start, sizeof(start) - 1) == 0 && at[0] == ' ';
-
-    if (!whole || !isdigit((unsigned char)at[1]) || !isdigit((unsigned char)at[2]) || !isdigit((unsigned char)at[3]))
-        return 0;
-    return (at[1] - '0') * 100 + (at[2] - '0') * 10 + (at[3] - '0');
-}
-
 static void pass_back(struct relay *r)
 {
     struct str all = buf_str(&r->in), head = all, type;
@@ -81,7 +67,7 @@ static void pass_back(struct relay *r)
         return;
     }
     head.n = (size_t)(end - all.p) + 2;
-    status = status_of(head);
+    status = http_parse_status(all);
     type = header_of(head, "content-type:");
     content_type = type.n ? mem_strndup(type.p, type.n) : mem_strdup(text_plain);
     if (status < 200)

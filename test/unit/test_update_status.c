@@ -13,6 +13,7 @@
 #include "controllers/job/post.h"
 #include "controllers/job/update_status.h"
 #include "controllers/job/update_status_parts.h"
+#include "core/base/http.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
@@ -527,10 +528,10 @@ static void a_gateways_url_is_taken_apart(void **state)
     assert_false(post_split_url("http://", host, &port, &tls, &path));
     assert_false(post_split_url("http://u:p@gw", host, &port, &tls, &path));
     assert_false(post_split_url("http://gw:0", host, &port, &tls, &path));
-    assert_int_equal(post_parse_status(STR("HTTP/1.1 202 Accepted\r\n\r\n")), 202);
-    assert_int_equal(post_parse_status(STR("HTTP/1.1 202 Acc")), 0);
-    assert_int_equal(post_parse_status(STR("SSH-2.0")), -1);
-    assert_int_equal(post_parse_status(STR("HTTP/1.1 2x2 No\r\n\r\n")), -1);
+    assert_int_equal(http_parse_status(STR("HTTP/1.1 202 Accepted\r\n\r\n")), 202);
+    assert_int_equal(http_parse_status(STR("HTTP/1.1 202 Acc")), 0);
+    assert_int_equal(http_parse_status(STR("SSH-2.0")), -1);
+    assert_int_equal(http_parse_status(STR("HTTP/1.1 2x2 No\r\n\r\n")), -1);
 }
 
 int main(void)
