@@ -37,6 +37,15 @@ def at(value, path):
     return value
 
 
+def in_order(body):
+    """An answer with its managers by operation and name: the server puts those of one operation by the second of their last
+    write, which differs from run to run."""
+    fields = at(body, "metadata.managedFields") if isinstance(body, dict) else None
+    if isinstance(fields, list):
+        fields.sort(key=lambda one: (one.get("operation", ""), one.get("manager", ""), one.get("subresource", "")))
+    return body
+
+
 class Normal:
     """Replaces what differs from run to run, one for each case."""
 

@@ -150,7 +150,7 @@ class Case:
             told = facts.refusal(answer.body)
             for key, value in (told.items() if told else [("text", answer.text)]):
                 self.fact(key, value)
-        self.show(answer.body if answer.body is not None else answer.text, step, answer.code < 400)
+        self.show(facts.in_order(answer.body) if answer.body is not None else answer.text, step, answer.code < 400)
         for name, path in step.get("save", {}).items():
             self.variables[name] = facts.at(answer.body, path)
 

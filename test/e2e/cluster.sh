@@ -1,10 +1,5 @@
 # cluster: a real Galera cluster and a backup of it, for tests that source lib.sh first.
-# Addresses from 127.0.0.FIRST on: three that nobody listens on, so that two runs may go on side by side.
-until [ -n "${FIRST:-}" ]; do
-  FIRST=$((RANDOM % 200 + 40))
-  ! ss -Hltn | grep -qE "127\.0\.0\.($FIRST|$((FIRST + 1))|$((FIRST + 2))):" || FIRST=
-done
-export FIRST
+. "$here/test/galera/addresses"
 export BASE=$dir/galera NODES=3 GROUP=demo
 galera() { "$here/test/galera/cluster" "$@"; }
 
