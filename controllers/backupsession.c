@@ -239,7 +239,7 @@ static bool is_late_with_job(const void *view)
 {
     const struct backupsession_view *v = view;
 
-    return v->is_late && v->outcome.state != OUTCOME_ABSENT;
+    return v->is_late && v->outcome.state != OUTCOME_ABSENT && !v->outcome.is_lost;
 }
 
 /* Foreground: the Job is there until its pods are gone, and with them the last writer to the repository. */
@@ -256,6 +256,8 @@ static void stop_job(const void *view, struct world *w, struct plan *p)
         backupsession_tell_deadline(v, p, "; its Job is stopped");
     if (!v->outcome.deleting)
         plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->job_name, v->outcome.uid, "Foreground");
+    if (v->outcome.lost_at_s)
+        plan_wake_at(p, v->outcome.lost_at_s);
 }
 
 static bool is_late(const void *view)
@@ -275,7 +277,7 @@ static void end_late(const void *view, struct world *w, struct plan *p)
         backupsession_set_deadline_exceeded(v, "");
     if (!v->has_result)
         backupsession_set_entry(v, "BackupDisrupted", "True", "FailedToCompleteDueToDisruption",
-                                "stopped at the session's deadline");
+                                v->outcome.is_lost ? v->outcome.message : "stopped at the session's deadline");
     backupsession_finish(v, p, BACKUPSESSION_FAILED);
     if (is_new)
         backupsession_tell_deadline(v, p, "");
@@ -371,6 +373,8 @@ static void watch_on(const void *view, struct world *w, struct plan *p)
         plan_wake_at(p, v->deadline_s);
     if (v->start_by_s)
         plan_wake_at(p, v->start_by_s);
+    if (v->outcome.lost_at_s)
+        plan_wake_at(p, v->outcome.lost_at_s);
     if (v->outcome.stuck && !v->outcome.has_started)
         plan_event(p, "Warning", "Backup Job Failed", "Job %s does not start: %s", v->job_name, v->outcome.stuck);
 }

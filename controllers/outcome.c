@@ -4,7 +4,10 @@
 #include "controllers/condition.h"
 #include "core/base/json.h"
 
-enum { MESSAGE_TAIL = 768 }; /* the end of a container's words says why it ended; a condition holds 1 KiB */
+enum {
+    MESSAGE_TAIL = 768, /* the end of a container's words says why it ended; a condition holds 1 KiB */
+    LOST_S = 30,        /* a kubelet that lives tells within seconds that a pod's grace is over */
+};
 
 /* ---- the Job ---- */
 
@@ -186,6 +189,31 @@ static void look_at_start(struct world *w, const struct kobj *pod, struct outcom
                                 tail(a, condition_message(json_at(doc, "status.conditions"), "PodScheduled")));
 }
 
+/*
+ * A pod that was told to end: by an eviction, a deleted Job, or because its node is not reachable. Its
+ * deletionTimestamp has its grace in it. If it has not ended by then, nobody on its node listens, and the Job counts it
+ * as running until somebody takes the node away: nobody may wait for that.
+ */
+static void look_at_end(struct world *w, const struct kobj *pod, struct outcome *r)
+{
+    const json_t *doc = world_doc(w, kind_get(KIND_POD), pod->ns, pod->name);
+    const char *phase = json_text(doc, "status.phase"), *why;
+    int64_t end_s;
+
+    if (str_parse_time(str_of(json_text(doc, "metadata.deletionTimestamp")), &end_s) < 0 ||
+        strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
+        return;
+    r->lost_at_s = end_s + LOST_S;
+    if (world_now_s(w) < r->lost_at_s)
+        return;
+    why = condition_message(json_at(doc, "status.conditions"), "DisruptionTarget");
+    r->state = OUTCOME_FAILED;
+    r->hangs = r->is_lost = true;
+    r->message = arena_printf(world_arena(w), "pod %s was to end and has not: its node %s does not answer%s%s",
+                              pod->name, json_text(doc, "spec.nodeName"), *why ? ": " : "",
+                              tail(world_arena(w), why));
+}
+
 /* ---- both ---- */
 
 void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret)
@@ -209,6 +237,8 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
     cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->uid, keep_newest, &newest);
     if (ret->state == OUTCOME_ACTIVE && newest.pod)
         look_at_start(w, newest.pod, ret);
+    if (ret->state == OUTCOME_ACTIVE && newest.pod && newest.pod->deleting)
+        look_at_end(w, newest.pod, ret);
     if (ret->state != OUTCOME_FAILED || *ret->message)
         return;
     if (newest.pod)

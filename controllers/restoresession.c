@@ -267,6 +267,8 @@ static void stop_jobs(const void *view, struct world *w, struct plan *p)
 
         if (o->state != OUTCOME_ABSENT && !o->deleting)
             plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->hosts[i].job_name, o->uid, "Foreground");
+        if (o->lost_at_s)
+            plan_wake_at(p, o->lost_at_s);
     }
 }
 
@@ -407,6 +409,8 @@ static void watch_on(const void *view, struct world *w, struct plan *p)
     for (size_t i = 0; i < v->n_hosts; i++) {
         const struct restoresession_host *h = &v->hosts[i];
 
+        if (is_open(h) && h->outcome.lost_at_s)
+            plan_wake_at(p, h->outcome.lost_at_s);
         if (!is_open(h) || h->outcome.has_started)
             continue;
         plan_wake_at(p, h->outcome.created_s + v->in.settings->pod_start_timeout_s);

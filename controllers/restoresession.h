@@ -57,7 +57,7 @@ struct restoresession_view {
     const char *refused;        /* the refused object, "PersistentVolumeClaim \"x\"" */
     const char *conflict;       /* a claim that is somebody else's; NULL */
 
-    size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that are there */
+    size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that may end */
     bool is_late;
 };
 

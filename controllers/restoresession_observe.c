@@ -245,7 +245,7 @@ static void look_while_running(struct world *w, struct restoresession_view *v)
         struct restoresession_host *h = &v->hosts[i];
 
         outcome_look(w, v->self->ns, h->job_name, v->self->uid, &h->outcome);
-        v->n_jobs += h->outcome.state != OUTCOME_ABSENT;
+        v->n_jobs += h->outcome.state != OUTCOME_ABSENT && !h->outcome.is_lost;
         v->n_failed += strcmp(h->phase, "Failed") == 0;
         v->n_unknown += strcmp(h->phase, "Unknown") == 0;
         v->n_done += *h->phase && strcmp(h->phase, "Running") != 0;

@@ -692,6 +692,63 @@ static void the_deadline_stops_the_job_first(void **state)
     assert_string_equal(text(w, "s", "status.phase"), "Failed");
 }
 
+/* A pod that was told to end at 02:00:00, of a node that is gone. */
+#define LOST_POD                                                                                                       \
+    "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, deletionTimestamp: \"2026-03-01T02:01:00Z\","   \
+    "deletionGracePeriodSeconds: 60, ownerReferences: [{kind: Job, name: stash-backup-s-0, uid: "                      \
+    "uid-stash-backup-s-0, controller: true}]}, spec: {nodeName: n2}, status: {phase: %s, conditions: [{type: "        \
+    "DisruptionTarget, status: \"True\", reason: DeletionByTaintManager, message: a taint}], initContainerStatuses: "  \
+    "[{name: x, state: {running: {}}}]}}"
+
+static void a_pod_whose_node_is_gone_is_given_up_after_its_grace(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_addf(w, LOST_POD, "Pending");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 1m30s\n"); /* no event will tell */
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w, "s"), "BackupDisrupted");
+    assert_string_equal(message(w, "s", TARGET, "BackupDisrupted"),
+                        "pod p was to end and has not: its node n2 does not answer: a taint");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+}
+
+static void a_pod_that_has_ended_in_time_is_not_lost(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_addf(w, LOST_POD, "Failed"); /* only the Job's finalizer holds it */
+    test_world_at(w, "2026-03-01T02:05:00Z");
+    assert_string_equal(step(w, "s"), "JobRuns");
+}
+
+static void the_deadline_does_not_wait_for_a_node_that_is_gone(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 10s}}");
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_at(w, "2026-03-01T02:00:10Z");
+    (void)test_world_decide(w, C, "demo", "s"); /* the Job stays as long as its pod does: nothing is carried out */
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "s",
+                     "{status: {conditions: [{type: DeadlineExceeded, status: \"True\"}]}}");
+    test_world_addf(w, LOST_POD, "Pending");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{metadata: {deletionTimestamp: \"2026-03-01T02:00:10Z\"}}");
+    assert_non_null(strstr(test_world_step(w, C, "demo", "s"), "wake 1m20s\n"));
+    assert_string_equal(text(w, "s", "status.phase"), "Running");
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w, "s"), "DeadlineExceededStopped");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_non_null(strstr(message(w, "s", TARGET, "BackupDisrupted"), "its node n2 does not answer"));
+}
+
 static void the_deadline_ends_a_session_that_waits(void **state)
 {
     struct test_world *w = *state;
@@ -904,6 +961,9 @@ int main(void)
         T(a_pod_that_hangs_after_its_memory_ran_out_has_failed),
         T(a_long_backup_in_an_init_container_has_started),
         T(the_deadline_stops_the_job_first),
+        T(a_pod_whose_node_is_gone_is_given_up_after_its_grace),
+        T(a_pod_that_has_ended_in_time_is_not_lost),
+        T(the_deadline_does_not_wait_for_a_node_that_is_gone),
         T(the_deadline_ends_a_session_that_waits),
         T(old_sessions_go_but_the_last_results_stay),
         T(a_failed_session_is_retried_once_by_name),

@@ -386,6 +386,51 @@ static void the_deadline_stops_all_jobs_first(void **state)
     assert_non_null(test_world_get(w, KIND_PVC, "demo", "data-db-0")); /* claims stay */
 }
 
+/* A pod of the first host that was told to end at 02:00:00 and has a minute for it, of a node that is gone. */
+#define LOST_POD                                                                                                       \
+    "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, deletionTimestamp: \"2026-03-01T02:01:00Z\","   \
+    "ownerReferences: [{kind: Job, name: stash-restore-r-0-0, uid: uid-stash-restore-r-0-0, controller: true}]},"      \
+    "spec: {nodeName: n2}, status: {phase: Running}}"
+
+static void a_pod_whose_node_is_gone_is_given_up_after_its_grace(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_add(w, LOST_POD);
+    assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "wake 1m30s\n")); /* no event will tell */
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(json_text(doc(w), "status.stats.0.hostname"), "host-0");
+    assert_string_equal(json_text(doc(w), "status.stats.0.error"),
+                        "pod p was to end and has not: its node n2 does not answer");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-0"));
+    assert_non_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-1")); /* the others go on */
+}
+
+static void the_deadline_does_not_wait_for_a_node_that_is_gone(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{spec: {timeOut: 10s}}");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_add(w, LOST_POD);
+    test_world_at(w, "2026-03-01T02:00:10Z");
+    (void)test_world_decide(w, C, "demo", "r");
+    LIST_EACH_SAFE (it, &w->plan.effects) /* this Job stays as long as its pod does */
+        if (LIST_ENTRY(it, struct effect, link)->type == EFFECT_DELETE &&
+            strcmp(LIST_ENTRY(it, struct effect, link)->name, "stash-restore-r-0-0") == 0)
+            list_del(it);
+    test_world_carry_out(w);
+    assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "wake 1m20s\n"));
+    assert_string_equal(phase(w), "Running");
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w), "DeadlineExceededStopped");
+    assert_string_equal(phase(w), "Failed");
+}
+
 static void the_older_operators_finalizer_goes(void **state)
 {
     struct test_world *w = *state;
@@ -469,6 +514,8 @@ int main(void)
         T(a_job_that_vanished_leaves_it_unknown),
         T(a_pod_that_does_not_start_is_given_up),
         T(the_deadline_stops_all_jobs_first),
+        T(a_pod_whose_node_is_gone_is_given_up_after_its_grace),
+        T(the_deadline_does_not_wait_for_a_node_that_is_gone),
         T(the_older_operators_finalizer_goes),
         T(a_kill_after_any_effect_changes_nothing_in_the_end),
     };
