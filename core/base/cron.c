@@ -61,6 +61,12 @@ static int parse_value(const struct field *f, struct str text, unsigned *ret, st
     return 0;
 }
 
+/* Where a star and "5/2" end: 7 is a second name of Sunday, not a day after Saturday. */
+static unsigned last_value(const struct field *f)
+{
+    return f->max == 7 ? 6 : f->max;
+}
+
 /* One item of a comma list: "*", "5", "1-5", "*"/2, "1-10/3", "5/15" (from 5 to the end). */
 static int parse_item(const struct field *f, struct str item, uint64_t *bits, bool *ret_any, struct error *e)
 {
@@ -78,8 +84,7 @@ static int parse_item(const struct field *f, struct str item, uint64_t *bits, bo
     }
     if (str_is(range, "*") || str_is(range, "?")) {
         *ret_any = step == 1;
-        if (f->max == 7)
-            to = 6; /* Sunday once */
+        to = last_value(f);
     } else {
         to_text = range;
         (void)str_cut(&to_text, '-', &from_text);
@@ -87,7 +92,7 @@ static int parse_item(const struct field *f, struct str item, uint64_t *bits, bo
         if (rc < 0)
             return rc;
         if (!to_text.p)
-            to = step_text.p ? f->max : from;
+            to = step_text.p && from < last_value(f) ? last_value(f) : from;
         else if ((rc = parse_value(f, to_text, &to, e)) < 0)
             return rc;
         if (from > to)

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/base/cron.h"
+#include "support_cron.h"
 
 static int64_t at(const char *text)
 {
@@ -35,6 +37,7 @@ static void due_times_are_those_of_the_calendar(void **state)
     assert_next("30 2 29 2 *", "2026-03-01T00:00:00Z", "2028-02-29T02:30:00Z");
     assert_next("0 12 * * MON-FRI", "2026-11-27T12:00:00Z", "2026-11-30T12:00:00Z");
     assert_next("0 12 * * 7", "2026-11-25T00:00:00Z", "2026-11-29T12:00:00Z");
+    assert_next("0 12 * * 1/2", "2026-11-27T12:00:00Z", "2026-11-30T12:00:00Z"); /* Monday, Wednesday, Friday */
     assert_next("15 10 ? jan,JUL *", "2026-02-01T00:00:00Z", "2026-07-01T10:15:00Z");
     assert_next("5/20 * * * *", "2026-02-01T00:06:00Z", "2026-02-01T00:25:00Z");
     assert_next("@weekly", "2026-11-25T00:00:00Z", "2026-11-29T00:00:00Z");
@@ -104,31 +107,125 @@ static void wrong_text_names_the_field(void **state)
     }
 }
 
-/* The oracle: walk minute by minute and compare against sets built without any of cron.c's shortcuts. */
-static void random_expressions_agree_with_a_walk_over_minutes(void **state)
+/* ---- against the second implementation ---- */
+
+enum { EXPRESSIONS = 100000 }; /* a ninth of them under sanitizers, where a walk takes longer */
+
+static unsigned throw(unsigned *seed, unsigned sides)
 {
-    unsigned seed = 5;
+    return (unsigned)rand_r(seed) % sides;
+}
+
+/* One item of a field: a star, a value or a range, each with a step or without. */
+static int write_item(char *out, size_t size, unsigned *seed, unsigned min, unsigned max)
+{
+    static const char *const names[] = {"SUN", "mon", "Tue", "wed", "thu", "FRI", "sat"};
+    unsigned a = min + throw(seed, max - min + 1), b = a + throw(seed, max - a + 1), step = 1 + throw(seed, 12);
+
+    switch (throw(seed, 8)) {
+    case 0:
+        return snprintf(out, size, "%c", "*?"[throw(seed, 2)]);
+    case 1:
+        return snprintf(out, size, "*/%u", step);
+    case 2:
+        return snprintf(out, size, "%u-%u", a, b);
+    case 3:
+        return snprintf(out, size, "%u-%u/%u", a, b, step);
+    case 4:
+        return snprintf(out, size, "%u/%u", a, step);
+    case 5:
+        return max == 6 ? snprintf(out, size, "%s", names[a]) : snprintf(out, size, "%u", a);
+    default:
+        return snprintf(out, size, "%u", max == 6 && throw(seed, 9) == 0 ? 7 : a);
+    }
+}
+
+static void write_expression(char *out, size_t size, unsigned *seed)
+{
+    static const unsigned bounds[][2] = {{0, 59}, {0, 23}, {1, 31}, {1, 12}, {0, 6}};
+    static const char *const macros[] = {"@yearly", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"};
+    size_t n = 0;
+
+    if (throw(seed, 50) == 0) {
+        (void)snprintf(out, size, "%s", macros[throw(seed, 6)]);
+        return;
+    }
+    for (size_t i = 0; i < 5; i++) {
+        /* A star in every second field: else hardly any date would come within five years. */
+        if (throw(seed, 2)) {
+            n += (size_t)snprintf(out + n, size - n, "%s*", i ? " " : "");
+            continue;
+        }
+        n += (size_t)snprintf(out + n, size - n, "%s", i ? " " : "");
+        for (unsigned items = 1 + throw(seed, 2) * throw(seed, 3); items; items--) {
+            n += (size_t)write_item(out + n, size - n, seed, bounds[i][0], bounds[i][1]);
+            n += (size_t)snprintf(out + n, size - n, "%s", items > 1 ? "," : "");
+        }
+    }
+}
+
+static const char *const zones[] = {
+    "UTC",              "Europe/Berlin",      "Europe/London",      "Europe/Lisbon",     "Europe/Kyiv",
+    "Europe/Dublin",    "Europe/Istanbul",    "Africa/Cairo",       "Africa/Casablanca", "Africa/Johannesburg",
+    "America/New_York", "America/Chicago",    "America/Denver",     "America/Phoenix",   "America/Los_Angeles",
+    "America/Halifax",  "America/St_Johns",   "America/Havana",     "America/Santiago",  "America/Asuncion",
+    "America/Sao_Paulo", "Asia/Beirut",       "Asia/Jerusalem",     "Asia/Tehran",       "Asia/Kolkata",
+    "Asia/Kathmandu",   "Australia/Sydney",   "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Apia",
+};
+
+static void use_zone(size_t i)
+{
+    setenv("TZ", zones[i % (sizeof(zones) / sizeof(zones[0]))], 1);
+    tzset();
+}
+
+/* Any time of the years 1970 to 2099; two of three are around a clock change of some zone. */
+static int64_t any_time(unsigned *seed)
+{
+    int64_t t = ((int64_t)rand_r(seed) << 20 ^ rand_r(seed)) % (130 * 31556952ll);
+
+    return throw(seed, 3) ? t / 31556952 * 31556952 + (throw(seed, 2) ? 86 : 299) * 86400 + t % (9 * 86400) : t;
+}
+
+static void random_expressions_zones_and_years_agree_with_a_second_implementation(void **state)
+{
+#ifdef __SANITIZE_ADDRESS__
+    enum { ROUNDS = EXPRESSIONS / 9 };
+#else
+    enum { ROUNDS = EXPRESSIONS };
+#endif
+    const char *wish = getenv("STASHD_CRON_SEED");
+    unsigned seed = wish ? (unsigned)strtoul(wish, NULL, 10) : 5, rounds = getenv("STASHD_FULL") ? EXPRESSIONS : ROUNDS;
+    unsigned never = 0;
 
     (void)state;
-    for (int round = 0; round < 300; round++) {
-        unsigned m = (unsigned)rand_r(&seed) % 60, h = (unsigned)rand_r(&seed) % 24,
-                 step = 1 + (unsigned)rand_r(&seed) % 20;
-        unsigned d1 = 1 + (unsigned)rand_r(&seed) % 28;
-        int64_t t = 1772330400 + rand_r(&seed) % 100000000, walk = t / 60 * 60 + 60;
-        char text[64];
+    for (unsigned round = 0; round < rounds; round++) {
+        char text[512];
+        struct oracle o;
         struct cron c;
+        struct error e;
+        int64_t t = any_time(&seed);
 
-        (void)snprintf(text, sizeof(text), "%u/%u %u-23 %u-31 * *", m, step, h, d1);
-        assert_int_equal(cron_parse(&c, str_of(text), NULL), 0);
-        for (;; walk += 60) {
-            struct str_date date = str_date_of(walk / 86400);
-            unsigned minute = (unsigned)(walk / 60 % 60), hour = (unsigned)(walk / 3600 % 24);
+        use_zone(round);
+        write_expression(text, sizeof(text), &seed);
+        if (cron_parse(&c, str_of(text), &e) < 0)
+            fail_msg("%s: %s", text, e.msg);
+        assert_true(oracle_read(&o, text));
+        for (int i = 0; i < 3 && t != INT64_MAX; i++) {
+            int64_t next = cron_next(&c, t), want = oracle_next(&o, t);
 
-            if (date.day >= d1 && hour >= h && minute >= m && (minute - m) % step == 0)
-                break;
+            if (next != want)
+                fail_msg("%s in %s after %lld: %lld, not %lld", text, getenv("TZ"), (long long)t, (long long)next,
+                         (long long)want);
+            never += next == INT64_MAX;
+            t = next;
         }
-        assert_true(cron_next(&c, t) == walk);
     }
+    unsetenv("TZ");
+    tzset();
+    print_message("%u expressions in %zu zones, %u of them without a due time in five years\n", rounds,
+                  sizeof(zones) / sizeof(zones[0]), never);
+    assert_true(never < rounds / 3);
 }
 
 static void the_shortest_gap_is_never_longer_than_a_gap_seen(void **state)
@@ -161,7 +258,7 @@ int main(void)
         cmocka_unit_test(the_process_zone_changes_nothing),
         cmocka_unit_test(a_date_that_never_comes_has_no_due_time),
         cmocka_unit_test(wrong_text_names_the_field),
-        cmocka_unit_test(random_expressions_agree_with_a_walk_over_minutes),
+        cmocka_unit_test(random_expressions_zones_and_years_agree_with_a_second_implementation),
         cmocka_unit_test(the_shortest_gap_is_never_longer_than_a_gap_seen),
     };
 
