@@ -301,8 +301,7 @@ static void record_runs(const void *view, struct world *w, struct plan *p)
 {
     const struct view *v = view;
 
-    (void)w;
-    trigger_record(&v->trigger, p);
+    trigger_record(&v->trigger, w, p);
 }
 
 static bool cronjob_failed(const void *view)

@@ -81,7 +81,7 @@ static void record_and_delete(const void *view, struct world *w, struct plan *p)
     struct view v = *(const struct view *)view;
 
     if (v.made_until_s != INT64_MIN)
-        schedule_record(v.invoker, v.made_until_s, p);
+        schedule_record_made(w, v.invoker, v.made_until_s, p);
     v.plan = p;
     cache_each_owned(world_cache(w), kind_get(KIND_JOB), v.self->uid, delete_if_done, &v);
 }

@@ -27,7 +27,7 @@ static const struct {
 };
 enum { N_WATCHES = sizeof(watched_kinds) / sizeof(watched_kinds[0]) };
 #define SAY_AGAIN_NS 60000000000u
-enum { CRONJOBS_MANY = 5000 }; /* multitenancy.md 12 */
+enum { CRONJOBS_MANY = 5000, OVERDUE_S = 60 }; /* multitenancy.md 12; what counts as late for the metric */
 
 struct operator {
     struct operator_options o;
@@ -125,6 +125,7 @@ static void collect(void *ctx)
 
     for (size_t i = 0; i < n_controllers; i++)
         operator_metrics_queue(&op->metrics, controllers[i], engine_queued(op->engine, controllers[i]));
+    operator_metrics_overdue(&op->metrics, scheduler_overdue(op->scheduler, OVERDUE_S));
     operator_metrics_collect(&op->metrics, op->cache, operator_leads(op), op->watches, N_WATCHES,
                              kube_events_dropped(op->events));
 }

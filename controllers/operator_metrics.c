@@ -57,6 +57,9 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
     /* From the start, so that the first miss is an increase. */
     metric_add(m->missed, VALUES("too_late"), 0);
     metric_add(m->missed, VALUES("coalesced"), 0);
+    m->overdue = registry_add(r, METRIC_GAUGE, "stash_operator_schedules_overdue",
+                              "Schedules with a due time more than a minute ago that is not dealt with yet.", NULL,
+                              NULL, 0);
     m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total",
                               "Events that were not recorded.", NULL, NULL, 0);
     m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running",
@@ -90,6 +93,11 @@ void operator_metrics_count(struct operator_metrics *m, const char *family, cons
 void operator_metrics_delay(struct operator_metrics *m, double seconds)
 {
     metric_observe(m->delay, NULL, seconds > 0 ? seconds : 0);
+}
+
+void operator_metrics_overdue(struct operator_metrics *m, size_t schedules)
+{
+    metric_set(m->overdue, NULL, (double)schedules);
 }
 
 void operator_metrics_queue(struct operator_metrics *m, const struct controller *c, size_t depth)

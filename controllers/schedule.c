@@ -9,6 +9,8 @@
  *     patch L := dn                          with the resourceVersion that L was read from
  *     count and tell d1 … dn                 those that have no session as skipped or coalesced
  *
+ * The same patch adds d1 … dn to the sums that a user can read (ledger.h).
+ *
  * Proof that a kill between any two effects, a leader change, or two leaders at once neither double nor lose one:
  *  - killed before the create: L is unchanged, nothing was made: the next pass sees the same due times (and decides
  *    anew whether dn is too old).
@@ -30,13 +32,14 @@
  */
 #include "controllers/schedule.h"
 
+#include "controllers/ledger.h"
 #include "controllers/sessionspec.h"
 #include "controllers/trigger.h"
 #include "core/base/buf.h"
 #include "core/base/cron.h"
 #include "core/base/json.h"
 
-enum { DUE_MAX = 1000 };
+enum { DUE_MAX = 10000 }; /* a week of each minute; of more, the sums tell less than there was */
 
 enum phase { TRIGGERS };
 static const char *const phases[] = {"", NULL};
@@ -46,6 +49,7 @@ struct view {
     int64_t last_s, latest_s; /* latest_s INT64_MIN: nothing is outstanding */
     int64_t outstanding;      /* due times in (last_s, latest_s] */
     int64_t made;             /* of them, those that have a session */
+    int64_t before_s;         /* the last of them before latest_s; INT64_MIN: there is none */
     bool clock_was_ahead, too_late;
     const char *waiting; /* name of a session of this invoker that has not started; NULL */
 };
@@ -89,13 +93,18 @@ void schedule_last(const struct kobj *o, int64_t now_s, struct schedule *ret)
         ret->last_s = now_s;
 }
 
-void schedule_record(const struct kobj *o, int64_t last_s, struct plan *p)
+/* Its document is that of the record's version or a newer one, and then the patch meets a conflict. */
+static void record(struct world *w, const struct kobj *o, int64_t last_s, const struct ledger_entry *entry,
+                   struct plan *p)
 {
+    const json_t *doc = world_doc(w, o->kind, o->ns, o->name);
     char text[32];
 
-    plan_patch(p, o->kind, o->ns, o->name, NULL, o->rv,
-               json_pack("{s:{s:{s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
-                         str_format_time(last_s, text)));
+    if (doc)
+        plan_patch(p, o->kind, o->ns, o->name, NULL, o->rv,
+                   json_pack("{s:{s:{s:s, s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
+                             str_format_time(last_s, text), LEDGER_ANNOTATION,
+                             ledger_add(world_arena(w), doc, entry)));
 }
 
 static bool read_schedule(const struct schedule_context *c, const struct kobj *o, int64_t now_s, struct cron *cron,
@@ -176,24 +185,50 @@ static bool look_at_session(void *ctx, const struct kobj *o)
     return true;
 }
 
-/* Due times in (last, now]; after the first thousand only the latest is looked for. */
-static void count_outstanding(struct view *v, const struct cron *cron, const struct schedule *s, int64_t now_s,
-                              int64_t catch_up_s)
+static void count_until(struct view *v, const struct cron *cron, int64_t until_s)
 {
-    int64_t until_s = now_s - s->offset_s < s->until_s ? now_s - s->offset_s : s->until_s;
-    int64_t t = cron_next(cron, s->last_s);
+    int64_t t = cron_next(cron, v->last_s);
 
-    v->last_s = s->last_s;
-    v->latest_s = INT64_MIN;
+    if (cron->every_s && t <= until_s) {
+        v->outstanding = (until_s - v->last_s) / cron->every_s;
+        v->latest_s = v->last_s + v->outstanding * cron->every_s;
+        v->before_s = v->outstanding > 1 ? v->latest_s - cron->every_s : INT64_MIN;
+        return;
+    }
     while (t <= until_s && v->outstanding < DUE_MAX) {
+        v->before_s = v->latest_s;
         v->latest_s = t;
         v->outstanding++;
         t = cron_next(cron, t);
     }
-    if (t > until_s || cron->every_s)
+}
+
+/* Due times in (last, now]; after the first thousands only the latest is looked for. */
+static void count_outstanding(struct view *v, const struct cron *cron, const struct schedule *s, int64_t now_s,
+                              int64_t catch_up_s)
+{
+    int64_t until_s = now_s - s->offset_s < s->until_s ? now_s - s->offset_s : s->until_s;
+
+    v->last_s = s->last_s;
+    v->latest_s = v->before_s = INT64_MIN;
+    count_until(v, cron, until_s);
+    if (v->outstanding < DUE_MAX || cron->every_s)
         return;
-    for (t = cron_next(cron, until_s - catch_up_s); t <= until_s; t = cron_next(cron, t))
+    for (int64_t t = cron_next(cron, until_s - catch_up_s); t <= until_s; t = cron_next(cron, t)) {
+        v->before_s = t > v->latest_s ? v->latest_s : v->before_s;
         v->latest_s = t > v->latest_s ? t : v->latest_s;
+    }
+}
+
+static void look_at_sessions(const struct world *w, struct look *l)
+{
+    const struct kobj *self = l->v->self;
+    struct buf key;
+
+    buf_init(&key, 1024);
+    buf_printf(&key, "%s/%s", self->ns, self->name);
+    cache_each_by(world_cache(w), kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, look_at_session, l);
+    buf_done(&key);
 }
 
 static int observe(struct world *w, const struct kobj *self, void *view)
@@ -204,7 +239,6 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     struct look l = {v, &cron};
     const struct schedule_context context = {world_cache(w), world_settings(w)};
     int64_t now_s = world_now_s(w), last_s;
-    struct buf key;
 
     v->self = self;
     if (!read_schedule(&context, self, now_s, &cron, &s))
@@ -213,11 +247,30 @@ static int observe(struct world *w, const struct kobj *self, void *view)
                          last_s > now_s + SCHEDULE_AHEAD_MAX_S;
     count_outstanding(v, &cron, &s, now_s, world_settings(w)->catch_up_s);
     v->too_late = v->latest_s + s.offset_s <= world_asked_s(w) - world_settings(w)->catch_up_s;
-    buf_init(&key, 1024);
-    buf_printf(&key, "%s/%s", self->ns, self->name);
-    cache_each_by(world_cache(w), kind_get(KIND_BACKUPSESSION), "spec.invoker.name", key.data, look_at_session, &l);
-    buf_done(&key);
+    look_at_sessions(w, &l);
     return TRIGGERS;
+}
+
+void schedule_record_made(struct world *w, const struct kobj *invoker, int64_t until_s, struct plan *p)
+{
+    struct view v = {.self = invoker};
+    struct schedule s = {.until_s = until_s};
+    struct cron cron;
+    struct look l = {&v, &cron};
+    int64_t n;
+
+    schedule_last(invoker, world_now_s(w), &s);
+    if (cron_parse(&cron, str_of(kobj_text(invoker, "spec.schedule")), NULL) < 0) {
+        record(w, invoker, until_s, &(struct ledger_entry){.from_s = s.last_s, .made = 1}, p);
+        return;
+    }
+    count_outstanding(&v, &cron, &s, until_s, world_settings(w)->catch_up_s);
+    look_at_sessions(w, &l);
+    v.made += v.made == 0; /* the last one was made, and its session may be gone */
+    n = v.outstanding > v.made ? v.outstanding - v.made : 0;
+    record(w, invoker, until_s,
+           &(struct ledger_entry){.from_s = s.last_s, .made = v.made, .skipped = n, .missed_s = v.before_s,
+                                  .reason = "NotMade"}, p);
 }
 
 /* ---- rows ---- */
@@ -256,7 +309,7 @@ static void forget_wrong_clock(const void *view, struct world *w, struct plan *p
 {
     const struct view *v = view;
 
-    schedule_record(v->self, world_now_s(w), p);
+    record(w, v->self, world_now_s(w), &(struct ledger_entry){.from_s = world_now_s(w)}, p);
     plan_event(p, "Warning", "BackupSession Skipped",
                "the last handled time lay more than a day in the future: the clock was wrong");
 }
@@ -268,8 +321,9 @@ static void skip(const void *view, struct world *w, struct plan *p)
     int64_t n = v->outstanding - v->made;
     char text[32];
 
-    (void)w;
-    schedule_record(v->self, v->latest_s, p);
+    record(w, v->self, v->latest_s,
+           &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .skipped = n, .missed_s = v->latest_s,
+                                  .reason = "TooLate"}, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "too_late", (double)n);
@@ -282,8 +336,9 @@ static void coalesce(const void *view, struct world *w, struct plan *p)
     const struct view *v = view;
     int64_t n = v->outstanding - v->made;
 
-    (void)w;
-    schedule_record(v->self, v->latest_s, p);
+    record(w, v->self, v->latest_s,
+           &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .coalesced = n, .missed_s = v->latest_s,
+                                  .reason = "Coalesced"}, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "coalesced", (double)n);
@@ -297,14 +352,21 @@ static void make(const void *view, struct world *w, struct plan *p)
     const char *name = sessionspec_name(world_arena(w), v->self->name, v->latest_s);
     bool have = cache_find(world_cache(w), kind_get(KIND_BACKUPSESSION), v->self->ns, name) != NULL;
     int64_t n = v->outstanding - v->made - !have;
+    char text[32];
 
     if (!doc)
         return;
     plan_create(p, kind_get(KIND_BACKUPSESSION), v->self->ns, sessionspec_make(world_arena(w), doc, name, -1));
-    schedule_record(v->self, v->latest_s, p);
+    n = n > 0 ? n : 0; /* those before it are coalesced into the one that is made */
+    record(w, v->self, v->latest_s,
+           &(struct ledger_entry){.from_s = v->last_s, .made = v->outstanding - n, .coalesced = n,
+                                  .missed_s = v->before_s, .reason = "Coalesced"}, p);
     plan_event(p, "Normal", "BackupSession Created", "BackupSession %s is due", name);
-    if (n > 0)
-        plan_count(p, missed, "coalesced", (double)n); /* into the one that is made */
+    if (!n)
+        return;
+    plan_count(p, missed, "coalesced", (double)n);
+    plan_event(p, "Normal", "BackupSession Skipped", "%lld due times up to %s passed without a backup of their own",
+               (long long)n, str_format_time(v->before_s, text));
 }
 
 static const struct rule rules[] = {

@@ -36,7 +36,7 @@ int64_t schedule_next(const struct schedule_context *c, const struct kobj *invok
 /* Only last_s: a time that lies more than this ahead of the clock is not believed. */
 enum { SCHEDULE_AHEAD_MAX_S = 86400 };
 void schedule_last(const struct kobj *invoker, int64_t now_s, struct schedule *ret);
-/* Writes it, by the record that it was read from. */
-void schedule_record(const struct kobj *invoker, int64_t last_s, struct plan *p);
+/* A CronJob has made the session of until_s: that goes into the annotations of its invoker's record. */
+void schedule_record_made(struct world *w, const struct kobj *invoker, int64_t until_s, struct plan *p);
 
 #endif

@@ -10,6 +10,7 @@ enum { TICK_MAX_MS = 30000, LATER_MAX_S = 86400 };
 struct entry {
     struct wheel_entry wheel;
     const struct kobj *invoker; /* a reference */
+    int64_t since_s;            /* a due time that is not handled yet; INT64_MAX: there is none */
 };
 
 struct scheduler {
@@ -95,6 +96,8 @@ static void put_in_wheel(struct scheduler *s, struct entry *e, int64_t after_s)
 {
     int64_t now_s = wall_s(s), next = schedule_next(&s->context, e->invoker, now_s, after_s);
 
+    if (after_s == INT64_MIN)
+        e->since_s = next <= now_s ? next : INT64_MAX;
     if (next == INT64_MAX)
         return;
     if (next > now_s + LATER_MAX_S)
@@ -136,12 +139,13 @@ static void set(struct scheduler *s, const struct kobj *o)
 
 static void fire(struct scheduler *s, struct entry *e)
 {
-    int64_t now_s = wall_s(s);
+    int64_t now_s = wall_s(s), first_s = schedule_next(&s->context, e->invoker, now_s, INT64_MIN);
 
-    if (schedule_next(&s->context, e->invoker, now_s, INT64_MIN) > now_s) { /* the daily look at a far one */
+    if (first_s > now_s) { /* the daily look at a far one */
         put_in_wheel(s, e, INT64_MIN);
         return;
     }
+    e->since_s = first_s;
     s->on_due(s->ctx, e->invoker, env_wall_ms(s->env) - (int64_t)e->wheel.due * 1000);
     /* The next one comes by itself even if nothing changes the record (a pass that skips does change it). */
     put_in_wheel(s, e, now_s);
@@ -214,4 +218,18 @@ void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj 
 size_t scheduler_count(const struct scheduler *s)
 {
     return map_size(&s->entries);
+}
+
+size_t scheduler_overdue(const struct scheduler *s, int64_t by_s)
+{
+    size_t it = 0, n = 0;
+    struct str key;
+    void *value;
+
+    while (map_next(&s->entries, &it, &key, &value)) {
+        const struct entry *e = value;
+
+        n += e->since_s != INT64_MAX && e->since_s < wall_s(s) - by_s;
+    }
+    return n;
 }

@@ -27,5 +27,7 @@ void scheduler_set_active(struct scheduler *s, bool active);
 void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj *old, const struct kobj *now);
 
 size_t scheduler_count(const struct scheduler *s); /* invokers that trigger */
+/* Of them, those with a due time more than by_s ago that is not handled yet. */
+size_t scheduler_overdue(const struct scheduler *s, int64_t by_s);
 
 #endif

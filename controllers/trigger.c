@@ -271,9 +271,9 @@ bool trigger_must_record(const struct trigger_look *t)
     return t->made_until_s != INT64_MIN;
 }
 
-void trigger_record(const struct trigger_look *t, struct plan *p)
+void trigger_record(const struct trigger_look *t, struct world *w, struct plan *p)
 {
-    schedule_record(t->self, t->made_until_s, p);
+    schedule_record_made(w, t->self, t->made_until_s, p);
 }
 
 static bool wants_cronjob(const struct trigger_look *t)

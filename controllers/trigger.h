@@ -54,7 +54,7 @@ void trigger_look(struct world *w, const struct kobj *self, const json_t *doc, s
 bool trigger_set_condition(const struct trigger_look *t, json_t *conditions, int64_t now_s);
 /* Runs that the annotation has to tell of before the CronJob goes. */
 bool trigger_must_record(const struct trigger_look *t);
-void trigger_record(const struct trigger_look *t, struct plan *p);
+void trigger_record(const struct trigger_look *t, struct world *w, struct plan *p);
 
 /* Accounts and CronJobs, to be called around the writing of the status: the CronJob is there before a status says so
  * for the first time, and it goes after the status says that the operator triggers. ready: all but CronJobCreated;

@@ -321,3 +321,19 @@ void test_world_refuse(struct test_world *w, enum kind_id kind, const char *ns, 
 {
     refusals_note(&w->refusals, kind_get(kind), ns, name, why, message, w->now_ms / 1000, 0);
 }
+
+const char *test_world_without(const char *lines, const char *annotation)
+{
+    static char out[4096];
+    AUTO_FREE char *mark = mem_printf(" annotation:%s=", annotation);
+    size_t n = 0;
+
+    while (*lines && n < sizeof(out) - 1) {
+        if (strncmp(lines, mark, strlen(mark)) == 0)
+            lines += strcspn(lines, "\n");
+        else
+            out[n++] = *lines++;
+    }
+    out[n] = '\0';
+    return out;
+}

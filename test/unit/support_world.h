@@ -65,6 +65,8 @@ bool test_world_again(struct test_world *w);
 const char *test_world_decide(struct test_world *w, const struct controller *c, const char *ns, const char *name);
 /* The same, then the plan is carried out on the world: objects appear, change, go. For stories of several steps. */
 const char *test_world_step(struct test_world *w, const struct controller *c, const char *ns, const char *name);
+/* The lines without that annotation of a patch, until the next call: where it is not what the test is about. */
+const char *test_world_without(const char *lines, const char *annotation);
 /* Carries out what is in the plan now: for tests that cut it first. */
 void test_world_carry_out(struct test_world *w);
 /* The body of an effect of the last pass on "<ns>/<name>"; NULL: no such effect. */

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controllers/ledger.h"
 #include "controllers/schedule.h"
 #include "controllers/scheduler.h"
 #include "core/base/json.h"
@@ -25,7 +26,21 @@ static const char config[] =
 static const char *run(struct test_world *w, const char *now)
 {
     test_world_at(w, now);
-    return test_world_step(w, sc, "demo", "db");
+    return test_world_without(test_world_step(w, sc, "demo", "db"), LEDGER_ANNOTATION);
+}
+
+/* "made coalesced skipped reason" */
+static const char *sums(struct test_world *w)
+{
+    static char out[128];
+    json_t *ledger = json_loads(json_meta(test_world_get(w, KIND_BACKUPCONFIGURATION, "demo", "db"), "annotations",
+                                          LEDGER_ANNOTATION), 0, NULL);
+
+    (void)snprintf(out, sizeof(out), "%lld %lld %lld %s %s", (long long)json_int(ledger, "made", -1),
+                   (long long)json_int(ledger, "coalesced", -1), (long long)json_int(ledger, "skipped", -1),
+                   json_text(ledger, "lastMissed"), json_text(ledger, "lastMissedReason"));
+    json_decref(ledger);
+    return out;
 }
 
 static const char *last_time(struct test_world *w)
@@ -148,6 +163,40 @@ static void a_session_made_before_a_kill_is_not_counted_as_missed(void **state)
                             "event Normal BackupSession Created: BackupSession db-1772329500 is due\n");
         assert_int_equal(cache_count(w->cache, kind_get(KIND_BACKUPSESSION)), 1);
     }
+}
+
+static void what_became_of_each_due_time_stands_in_the_ledger(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, "2026-03-01T00:00:00Z", "*/5 * * * *");
+    run(w, "2026-03-01T00:05:00Z");
+    assert_string_equal(sums(w), "1 0 0  ");
+    run(w, "2026-03-01T00:10:00Z"); /* that one still waits */
+    assert_string_equal(sums(w), "1 1 0 2026-03-01T00:10:00Z Coalesced");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "db-1772323500", "{status: {phase: Running}}");
+    run(w, "2026-03-01T01:00:00Z");
+    assert_string_equal(sums(w), "2 10 0 2026-03-01T00:55:00Z Coalesced");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "db-1772326800", "{status: {phase: Succeeded}}");
+    w->settings.catch_up_s = 60; /* an hour without a leader, and the last due time is too old */
+    run(w, "2026-03-01T02:02:00Z");
+    assert_string_equal(sums(w), "2 10 12 2026-03-01T02:00:00Z TooLate");
+    assert_int_equal(2 + 10 + 12, 2 * 60 / 5);
+    /* Somebody's own text there: from here on. */
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{metadata: {annotations: {stash.appscode.com/schedule-ledger: 'x'}}}");
+    run(w, "2026-03-01T02:05:00Z");
+    assert_string_equal(sums(w), "1 0 0  ");
+}
+
+/* @every is counted, not walked: a second's schedule after a year. */
+static void an_endless_absence_is_counted_at_once(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, "2025-03-01T00:00:00Z", "@every 1s");
+    run(w, "2026-03-01T00:00:00Z");
+    assert_string_equal(sums(w), "1 31535999 0 2026-02-28T23:59:59Z Coalesced");
 }
 
 static void clock_steps_neither_double_nor_lose(void **state)
@@ -354,6 +403,8 @@ static void what_is_outstanding_at_the_start_fires_at_once(void **state)
     scheduler_set_active(s, true);
     test_env_settle(&env);
     assert_int_equal(f.n, 1);
+    assert_int_equal(scheduler_overdue(s, 60), 1); /* nobody has dealt with it */
+    assert_int_equal(scheduler_overdue(s, 86400), 0);
     /* Paused and resumed: forgotten, then armed again for what is still outstanding. */
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {paused: true}}");
     o = cache_find(w->cache, kind_get(KIND_BACKUPCONFIGURATION), "demo", "db");
@@ -373,6 +424,8 @@ int main(void)
         T(time_in_the_queue_does_not_make_it_too_late),
         T(due_again_while_a_session_waits_is_coalesced),
         T(a_session_made_before_a_kill_is_not_counted_as_missed),
+        T(what_became_of_each_due_time_stands_in_the_ledger),
+        T(an_endless_absence_is_counted_at_once),
         T(clock_steps_neither_double_nor_lose),
         T(a_last_time_far_in_the_future_is_not_believed),
         T(spreading_is_by_uid_and_at_most_half_a_gap),
