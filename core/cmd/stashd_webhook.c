@@ -1,5 +1,5 @@
 /*
- * stashd_webhook: see stashd_webhook.h. A look every few seconds, one request at a time:
+ * stashd_webhook: see stashd_webhook.h. A look every minute, one request at a time:
  *
  *   read the Secret (or the files) -> serve what it holds -> leader: write what rotation_next says
  *     -> leader: read each webhook configuration, give it the CAs -> test that the API server asks us
@@ -16,7 +16,8 @@
 #include "core/net/cert.h"
 
 enum {
-    LOOK_MS = 5000,
+    LOOK_MIN_MS = 5000,  /* one look in a hundredth of a certificate's life, which is renewed when a third is left */
+    LOOK_MAX_MS = 60000,
     SOON_MS = 500,       /* after a write, and until a certificate is there */
     TEST_EVERY_MS = 60000,
     IDLE_S = 300,        /* API servers close idle connections after 90 s: they, not we, so that no request is lost */
@@ -87,6 +88,15 @@ static void end_if_quiet(struct stashd_webhook *w)
     w->ended = w->stopping && w->web_stopped && !w->calling && !w->admission.n_open;
 }
 
+static int64_t pause_ms(const struct stashd_webhook *w)
+{
+    int64_t ms = w->settings->webhook_lifetime_ns / 1000000 / 100;
+
+    if (w->wrote || !w->loaded)
+        return SOON_MS;
+    return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
+}
+
 static void finish_look(struct stashd_webhook *w)
 {
     int64_t left_s = w->rotation.current.expires_s - now_s(w);
@@ -97,10 +107,10 @@ static void finish_look(struct stashd_webhook *w)
     w->secret = NULL;
     end_if_quiet(w);
     if (!w->stopping)
-        timer_set_in(w->env, &w->tick, w->wrote || !w->loaded ? SOON_MS : LOOK_MS);
+        timer_set_in(w->env, &w->tick, pause_ms(w));
 }
 
-/* Once for each trouble, not every few seconds. */
+/* Once for each trouble, not with every look. */
 static void complain(struct stashd_webhook *w, const char *what, const struct error *e)
 {
     char text[sizeof(w->said)];

@@ -3,7 +3,7 @@
  * certificate that the operator makes and renews itself (--webhook-tls=self), or that others put into a folder
  * (provided; cert-manager's Secrets are mounted the same way).
  *
- * self: all replicas read the Secret every few seconds and serve what it holds; the leader makes and renews it, and
+ * self: all replicas read the Secret every minute and serve what it holds; the leader makes and renews it, and
  * writes the CAs into its webhook configurations (rotation.h).
  *
  * Life: stashd_webhook_start once; stashd_webhook_stop, then run the loop until `ended`, then stashd_webhook_done.
