@@ -195,7 +195,8 @@ static void random_expressions_zones_and_years_agree_with_a_second_implementatio
     enum { ROUNDS = EXPRESSIONS };
 #endif
     const char *wish = getenv("STASHD_CRON_SEED");
-    unsigned seed = wish ? (unsigned)strtoul(wish, NULL, 10) : 5, rounds = getenv("STASHD_FULL") != NULL ? EXPRESSIONS : ROUNDS;
+    const char *full = getenv("STASHD_FULL");
+    unsigned seed = wish ? (unsigned)strtoul(wish, NULL, 10) : 5, rounds = full ? EXPRESSIONS : ROUNDS;
     unsigned never = 0;
 
     (void)state;
