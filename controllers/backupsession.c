@@ -306,12 +306,6 @@ static bool is_good(const void *view)
     return v->has_result;
 }
 
-static void end_good(const void *view, struct world *w, struct plan *p)
-{
-    (void)w;
-    backupsession_finish(view, p, BACKUPSESSION_SUCCEEDED);
-}
-
 static bool is_disrupted(const void *view)
 {
     const struct backupsession_view *v = view;
@@ -444,7 +438,7 @@ static const struct rule rules[] = {
     {RUNNING,   is_late_with_job,        stop_job,                     RUNNING,   "DeadlineExceeded"},
     {RUNNING,   is_late,                 end_late,                     FAILED,    "DeadlineExceededStopped"},
     {RUNNING,   is_bad,                  end_bad,                      FAILED,    "BackupFailed"},
-    {RUNNING,   is_good,                 end_good,                     SUCCEEDED, "BackupSucceeded"},
+    {RUNNING,   is_good,                 backupsession_succeed,        SUCCEEDED, "BackupSucceeded"},
     {RUNNING,   is_disrupted,            end_disrupted,                FAILED,    "BackupDisrupted"},
     {RUNNING,   has_not_started_in_time, end_not_started,              FAILED,    "PodNotStarted"},
     {RUNNING,   NULL,                    watch_on,                     RUNNING,   "JobRuns"},

@@ -74,9 +74,12 @@ void backupsession_tell_deadline(const struct backupsession_view *v, struct plan
 const char *backupsession_entry_phase(const struct backupsession_view *v); /* controllers.md 6.10, first match */
 void backupsession_write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
 void backupsession_finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
+int64_t backupsession_duration_s(const struct backupsession_view *v);
 
 /* ---- effects once final (backupsession_final.c) ---- */
 
+/* The final phase of a success with all that follows from it, history and metrics, in one write of the status. */
+void backupsession_succeed(const void *view, struct world *w, struct plan *p);
 void backupsession_clean_history(const void *view, struct world *w, struct plan *p);
 void backupsession_note_retried(const void *view, struct world *w, struct plan *p);
 void backupsession_schedule_retry(const void *view, struct world *w, struct plan *p);

@@ -7,43 +7,93 @@
 
 #define RETRY_OF STASH_GROUP "/retry-of"
 
-static int64_t duration_s(const json_t *session)
+/* The other sessions that are beyond the limit. Answers whether this one is too. */
+static bool drop_others(const struct backupsession_view *v, struct plan *p, size_t *ret_n)
 {
-    int64_t ns = 0;
-
-    if (str_parse_duration_ns(str_of(json_text(session, "status.sessionDuration")), &ns, NULL) < 0)
-        return 0;
-    return ns / 1000000000;
-}
-
-/* MetricsPushed comes last of all: scripts wait for it. It never changes the outcome. */
-void backupsession_clean_history(const void *view, struct world *w, struct plan *p)
-{
-    const struct backupsession_view *v = view;
     bool drops_self = false;
-    size_t n = 0;
 
+    *ret_n = 0;
     for (size_t i = 0; i < v->n_history; i++) {
         const struct kobj *o = v->history[i].data;
 
         if (!v->history[i].drop)
             continue;
-        n++;
+        ++*ret_n;
         if (strcmp(o->name, v->self->name) == 0)
             drops_self = true;
         else
             plan_delete(p, o->kind, o->ns, o->name, o->uid, "Background");
     }
+    return drops_self;
+}
+
+/* MetricsPushed comes last of all: scripts wait for it. It never changes the outcome. */
+static void set_conditions(const struct backupsession_view *v, struct world *w, size_t n, bool is_skipped)
+{
     backupsession_set_condition(v, "BackupHistoryCleaned", "True", "SuccessfullyCleanedBackupHistory",
                   arena_printf(world_arena(w), "%zu of %zu sessions removed", n, v->n_history));
-    if (strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
+    if (!is_skipped)
         backupsession_set_condition(v, "MetricsPushed", "True", "SuccessfullyPushedMetrics",
                                     v->invoker ? "the session's metrics are on the operator's page"
                                                : "its invoker is gone");
+}
+
+void backupsession_clean_history(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    bool is_skipped = strcmp(json_text(v->doc, "status.phase"), "Skipped") == 0;
+    size_t n;
+    bool drops_self = drop_others(v, p, &n);
+
+    set_conditions(v, w, n, is_skipped);
     plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
-    if (v->invoker && strcmp(json_text(v->doc, "status.phase"), "Skipped") != 0)
+    if (v->invoker && !is_skipped)
         session_metrics_plan(w, p, v->doc, v->invoker, strcmp(json_text(v->doc, "status.phase"), "Succeeded") == 0,
-                             duration_s(v->doc));
+                             backupsession_duration_s(v));
+    if (drops_self)
+        plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
+}
+
+/* The API server would not let one go: then the session's end is told first, and history has its own pass. */
+static bool is_drop_refused(const struct backupsession_view *v, struct world *w)
+{
+    for (size_t i = 0; i < v->n_history; i++) {
+        const struct kobj *o = v->history[i].data;
+
+        if (v->history[i].drop && world_refusal(w, o->kind, o->ns, o->name))
+            return true;
+    }
+    return false;
+}
+
+/* The session as it will be once the plan has run, for its metrics. */
+static const json_t *as_finished(const struct backupsession_view *v, struct world *w)
+{
+    json_t *session = arena_json(world_arena(w), json_copy((json_t *)(uintptr_t)v->doc));
+    json_t *status = json_copy(json_at(v->doc, "status"));
+
+    if (!status)
+        status = json_object();
+    json_object_set(status, "targets", v->targets);
+    json_object_set_new(session, "status", status);
+    return session;
+}
+
+void backupsession_succeed(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+    bool drops_self;
+    size_t n;
+
+    if (is_drop_refused(v, w)) {
+        backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
+        return;
+    }
+    drops_self = drop_others(v, p, &n);
+    set_conditions(v, w, n, false);
+    backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
+    if (v->invoker)
+        session_metrics_plan(w, p, as_finished(v, w), v->invoker, true, backupsession_duration_s(v));
     if (drops_self)
         plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
 }

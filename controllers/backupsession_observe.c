@@ -183,6 +183,26 @@ static void look_before_start(struct world *w, struct backupsession_view *v)
     v->refusal = find_refusal(w, v);
 }
 
+/* Making a Job meets one that the cache does not show yet, for its name is taken; anything else has to know first. */
+static bool is_about_to_start(const struct backupsession_view *v)
+{
+    return v->job && !v->refusal && !(v->deadline_s && v->now_s >= v->deadline_s);
+}
+
+static void take_pending(struct world *w, struct backupsession_view *v)
+{
+    const struct kobj *self = v->self;
+
+    outcome_glance(w, self->ns, v->job_name, self->uid, &v->outcome);
+    take_status(w, v, v->outcome.state != OUTCOME_ABSENT);
+    look_before_start(w, v);
+    if (v->outcome.state != OUTCOME_ABSENT || is_about_to_start(v) || world_waiting(w))
+        return;
+    outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
+    if (v->outcome.state != OUTCOME_ABSENT)
+        take_status(w, v, true);
+}
+
 /* ---- after the start ---- */
 
 static void look_at_hosts(struct backupsession_view *v)
@@ -200,7 +220,27 @@ static void look_at_hosts(struct backupsession_view *v)
     v->has_result = done >= wanted;
 }
 
-static void look_while_running(struct backupsession_view *v)
+static bool awaits_retry(const struct kobj *o, const json_t *invoker)
+{
+    return strcmp(kobj_text(o, "status.phase"), "Failed") == 0 && strcmp(kobj_text(o, "status.retried"), "true") != 0 &&
+           strtoll(kobj_text(o, "spec.retryLeft"), NULL, 10) > 0 &&
+           json_is_object(json_at(invoker, "spec.retryConfig"));
+}
+
+/* Newest first, with what this session's phase will make of it. */
+static void look_at_history(struct world *w, struct backupsession_view *v, enum retain_result own)
+{
+    v->history = backupsession_family(w, v->self, &v->n_history);
+    for (size_t i = 0; i < v->n_history; i++)
+        if (own != RETAIN_OPEN && strcmp(v->history[i].name, v->self->name) == 0)
+            v->history[i].result = own;
+    retain_mark(v->history, v->n_history, 0);
+    if (v->n_history)
+        v->history[0].is_awaited = awaits_retry(v->history[0].data, v->invoker);
+    retain_mark(v->history, v->n_history, json_int(v->invoker, "spec.backupHistoryLimit", 1));
+}
+
+static void look_while_running(struct world *w, struct backupsession_view *v)
 {
     int64_t limit = v->in.settings->pod_start_timeout_s;
 
@@ -209,6 +249,8 @@ static void look_while_running(struct backupsession_view *v)
                  (!v->has_result && v->deadline_s && v->now_s >= v->deadline_s);
     if (v->outcome.state == OUTCOME_ACTIVE && !v->outcome.has_started && limit > 0)
         v->start_by_s = v->outcome.created_s + limit;
+    if (v->has_result)
+        look_at_history(w, v, RETAIN_SUCCEEDED); /* read only when it did succeed */
 }
 
 /* ---- once final ---- */
@@ -233,21 +275,10 @@ static void look_at_retry(struct world *w, struct backupsession_view *v)
     v->retry_held = json_flag(v->invoker, "spec.paused", false);
 }
 
-static bool awaits_retry(const struct kobj *o, const json_t *invoker)
-{
-    return strcmp(kobj_text(o, "status.phase"), "Failed") == 0 && strcmp(kobj_text(o, "status.retried"), "true") != 0 &&
-           strtoll(kobj_text(o, "spec.retryLeft"), NULL, 10) > 0 &&
-           json_is_object(json_at(invoker, "spec.retryConfig"));
-}
-
 static void look_back(struct world *w, struct backupsession_view *v)
 {
     v->is_clean = condition_is(v->conditions, "BackupHistoryCleaned", "True");
-    v->history = backupsession_family(w, v->self, &v->n_history);
-    retain_mark(v->history, v->n_history, 0); /* newest first */
-    if (v->n_history)
-        v->history[0].is_awaited = awaits_retry(v->history[0].data, v->invoker);
-    retain_mark(v->history, v->n_history, json_int(v->invoker, "spec.backupHistoryLimit", 1));
+    look_at_history(w, v, RETAIN_OPEN);
     look_at_retry(w, v);
 }
 
@@ -284,18 +315,20 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view)
                                .unit = json_at(v->invoker, "spec"), .session = v->doc, .ordinal = -1};
     target_ref_of(json_at(v->in.unit, "target"), self->ns, &v->ref);
     v->job_name = jobspec_name(&v->in, world_arena(w));
-    if (phase == BACKUPSESSION_PENDING || phase == BACKUPSESSION_RUNNING)
+    if (phase == BACKUPSESSION_RUNNING)
         outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
-    take_status(w, v, phase >= BACKUPSESSION_RUNNING || v->outcome.state != OUTCOME_ABSENT);
+    if (phase == BACKUPSESSION_PENDING)
+        take_pending(w, v);
+    else
+        take_status(w, v, phase >= BACKUPSESSION_RUNNING);
     if (phase == BACKUPSESSION_NEW) {
         v->is_early = is_undecided(v->invoker);
         v->skip = why_skip(w, v);
-    } else if (phase == BACKUPSESSION_PENDING)
-        look_before_start(w, v);
-    else if (phase == BACKUPSESSION_RUNNING)
-        look_while_running(v);
-    else
+    } else if (phase == BACKUPSESSION_RUNNING) {
+        look_while_running(w, v);
+    } else if (phase > BACKUPSESSION_RUNNING) {
         look_back(w, v);
+    }
     if (phase > BACKUPSESSION_RUNNING && v->is_clean && !v->retry_exists && (!v->wants_retry || v->retry_held))
         return PHASE_REST;
     return phase;

@@ -64,17 +64,28 @@ void backupsession_write_status(const struct backupsession_view *v, struct plan 
     plan_status(p, status);
 }
 
+/* As it was noted, else its age. */
+int64_t backupsession_duration_s(const struct backupsession_view *v)
+{
+    const char *noted = json_text(v->doc, "status.sessionDuration");
+    int64_t ns = 0;
+
+    if (*noted)
+        return str_parse_duration_ns(str_of(noted), &ns, NULL) < 0 ? 0 : ns / 1000000000;
+    return v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
+}
+
 /* A final phase, with the session's age when it got it. */
 void backupsession_finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase)
 {
-    int64_t age = v->now_s > v->self->created_s ? v->now_s - v->self->created_s : 0;
     json_t *status = json_object();
     char text[32];
 
     json_object_del(v->entry, "progress"); /* of a running backup */
     backupsession_write_status(v, p, phase);
+    str_format_duration(backupsession_duration_s(v) * 1000000000, text);
     if (!*json_text(v->doc, "status.sessionDuration"))
-        json_object_set_new(status, "sessionDuration", json_string(str_format_duration(age * 1000000000, text)));
+        json_object_set_new(status, "sessionDuration", json_string(text));
     plan_status(p, status);
 }
 

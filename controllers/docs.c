@@ -15,6 +15,7 @@ struct doc {
     char *key, *text;
     char rv[64];
     size_t len;
+    uint64_t put_ns;
 };
 
 struct docs {
@@ -72,35 +73,98 @@ void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char 
         forget(d, doc);
 }
 
-void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object)
+/* Versions are decimal numbers without leading zeros; of others nobody is newer. */
+static bool is_newer(const char *a, const char *b)
 {
-    const char *rv = json_text(object, "metadata.resourceVersion");
-    struct doc *doc;
-    char *text;
+    size_t na = strlen(a), nb = strlen(b);
 
-    docs_drop(d, k, ns, name);
-    text = *rv && strlen(rv) < sizeof(doc->rv) ? json_dumps(object, JSON_COMPACT) : NULL;
-    if (!text)
-        return;
-    doc = mem_zalloc(sizeof(*doc));
+    if (strspn(a, "0123456789") != na || strspn(b, "0123456789") != nb)
+        return false;
+    return na != nb ? na > nb : strcmp(a, b) > 0;
+}
+
+static bool is_young(const struct doc *doc, uint64_t now_ns)
+{
+    return now_ns - doc->put_ns < DOCS_AHEAD_MS * 1000000ull;
+}
+
+static void put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                char *text_take, size_t len, uint64_t now_ns)
+{
+    struct doc *doc = mem_zalloc(sizeof(*doc));
+
     doc->key = key_of(k, ns, name);
-    doc->text = text;
-    doc->len = strlen(text);
+    doc->text = text_take;
+    doc->len = len;
+    doc->put_ns = now_ns;
     (void)snprintf(doc->rv, sizeof(doc->rv), "%s", rv);
-    d->bytes += doc->len;
+    d->bytes += len;
     list_add_tail(&d->used, &doc->link);
     (void)map_put(&d->by_key, str_of(doc->key), doc);
     while (d->bytes > LIMIT_KEPT_DOCUMENTS)
         forget(d, LIST_ENTRY(d->used.next, struct doc, link));
 }
 
-json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv)
+/* Makes place for a document of that version; false: what is there is as good or better, or it can't be kept. */
+static bool make_place(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                       uint64_t now_ns)
 {
     struct doc *doc = find(d, k, ns, name);
 
-    if (!doc || strcmp(doc->rv, rv) != 0)
+    if (doc && is_young(doc, now_ns) && is_newer(doc->rv, rv))
+        return false;
+    if (doc)
+        forget(d, doc);
+    return *rv && strlen(rv) < sizeof(doc->rv);
+}
+
+/* Nobody here reads managedFields, and they are half of some objects. */
+static json_t *without_managed_fields(const json_t *object)
+{
+    json_t *o = json_copy((json_t *)(uintptr_t)object), *meta = json_object_get(o, "metadata");
+
+    if (json_object_get(meta, "managedFields")) {
+        meta = json_copy(meta);
+        json_object_del(meta, "managedFields");
+        json_object_set_new(o, "metadata", meta);
+    }
+    return o;
+}
+
+void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object,
+              uint64_t now_ns)
+{
+    const char *rv = json_text(object, "metadata.resourceVersion");
+    json_t *plain;
+    char *text;
+
+    if (!make_place(d, k, ns, name, rv, now_ns))
+        return;
+    plain = without_managed_fields(object);
+    text = json_dumps(plain, JSON_COMPACT);
+    json_decref(plain);
+    if (text)
+        put(d, k, ns, name, rv, text, strlen(text), now_ns);
+}
+
+void docs_put_text(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                   struct str text, uint64_t now_ns)
+{
+    if (make_place(d, k, ns, name, rv, now_ns))
+        put(d, k, ns, name, rv, mem_strndup(text.p, text.n), text.n, now_ns);
+}
+
+json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                 uint64_t now_ns, bool *ret_ahead)
+{
+    struct doc *doc = find(d, k, ns, name);
+    bool ahead = doc && strcmp(doc->rv, rv) != 0;
+
+    if (!doc || (ahead && !(is_young(doc, now_ns) && (!*rv || is_newer(doc->rv, rv)))))
         return NULL;
     list_del(&doc->link);
     list_add_tail(&d->used, &doc->link);
+    if (ret_ahead)
+        *ret_ahead = ahead;
     return json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, NULL);
 }

@@ -1,7 +1,11 @@
 /*
  * docs: the last whole documents that the API server sent, as bytes, so that a pass need not ask again for what nobody
- * has changed. A document is given out only for the resourceVersion that the caller names, which is the cache's: so it
- * is as old as the record beside it and no older, and a write that was computed from it meets its precondition.
+ * has changed. A document is given out for the resourceVersion that the caller names, which is the cache's: so it is as
+ * old as the record beside it and no older, and a write that was computed from it meets its precondition.
+ *
+ * It may also be newer than the record: the answer of a write is here before its event comes to the cache. Such a one
+ * is believed for DOCS_AHEAD_MS; after that the event should have come, and only the server knows. Versions are
+ * compared as whole numbers, which Kubernetes promises; any that are none are equal or unknown.
  *
  * Bounded by LIMIT_KEPT_DOCUMENTS bytes in all; the longest unused ones go first.
  */
@@ -13,16 +17,25 @@
 
 #include "k8s/kind.h"
 
+enum { DOCS_AHEAD_MS = 5000 };
+
 struct docs; /* opaque */
 
 struct docs *docs_new(uint64_t seed);
 void docs_free(struct docs *d);
 
-/* Keeps a copy, in place of an older one; the name and the version are the document's own. One that is too big, or has
- * no version, is not kept. ns NULL: cluster-scoped. */
-void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object);
-/* A new reference; NULL: not kept, or of another version. */
-json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv);
+/* Keeps a copy (without managedFields) in place of an older one; the name and the version are the document's own. One
+ * that is too big, has no version, or is older than what was kept within DOCS_AHEAD_MS is not kept. ns NULL:
+ * cluster-scoped. */
+void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object,
+              uint64_t now_ns);
+/* The same with a document that is text still. */
+void docs_put_text(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                   struct str text, uint64_t now_ns);
+/* A new reference; NULL: not kept, or of another version. rv "": the cache has no record. *ret_ahead, unless NULL: it
+ * is newer than the record. */
+json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                 uint64_t now_ns, bool *ret_ahead);
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name);
 
 #endif

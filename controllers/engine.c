@@ -289,6 +289,8 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
 {
     struct engine *e = engine;
 
+    if (!now)
+        docs_drop(e->docs, k, k->namespaced ? old->ns : NULL, old->name);
     if (!e->active)
         return;
     for (size_t i = 0; i < e->o.n_controllers; i++) {

@@ -3,13 +3,15 @@
  * run.
  *
  * What is done to the plan here and nowhere else: a name that is taken by our own object is success; a missing object
- * is success for deletes and patches; nothing is made in a namespace that is going away.
+ * is success for deletes and patches; nothing is made in a namespace that is going away; what several passes apply at
+ * once is sent by the first of them.
  */
 #include "controllers/engine_pass.h"
 
 #include <stdio.h>
 
 #include "core/base/json.h"
+#include "core/base/str.h"
 
 /* No create, event or status write in a namespace that is going away (multitenancy.md 10). */
 static bool is_pointless(const struct pass *p, const struct effect *e)
@@ -142,8 +144,10 @@ static void effect_succeeded(struct pass *p, const json_t *object)
     const struct effect *f = p->effect;
 
     refusals_clear(&p->key->refusals, f->kind, f->ns, f->name);
-    if (object && (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH))
-        engine_pass_keep(p, f->kind, f->ns, f->name, object);
+    if (f->type == EFFECT_DELETE)
+        docs_drop(p->engine->docs, f->kind, f->ns, f->name);
+    else if (object)
+        engine_pass_keep(p, f->kind, f->ns, f->name, object, true);
     if (f->type == EFFECT_STATUS && object) {
         const char *phase = json_text(f->body, "status.phase");
         PASS_LOG(log, p);
@@ -231,6 +235,40 @@ static const json_t *delete_options(struct pass *p, const struct effect *f)
     return arena_json(&p->arena, body);
 }
 
+/* ---- applies ---- */
+
+/* Several passes of one namespace want the same account at once, before the cache shows it to any of them. */
+static bool is_applied(struct pass *p, const struct effect *f)
+{
+    struct engine *e = p->engine;
+    const struct kobj *record = cache_find(e->o.cache, f->kind, f->ns, f->name);
+    json_t *have = docs_get(e->docs, f->kind, f->ns, f->name, record ? record->rv : "", env_now_ns(e->o.env), NULL);
+    bool same = have && plan_patch_is_empty(have, f->body);
+
+    json_decref(have);
+    return same;
+}
+
+static bool is_same_place(const struct effect *a, const struct effect *b)
+{
+    return a->kind == b->kind && str_same(a->ns, b->ns) && str_same(a->name, b->name);
+}
+
+/* True: another pass applies it just now, and this one goes on when it has ended. */
+static bool follow(struct pass *p, const struct effect *f)
+{
+    LIST_EACH (it, &p->engine->passes) {
+        struct pass *other = LIST_ENTRY(it, struct pass, link);
+
+        if (other == p || !other->effect || other->effect->type != EFFECT_APPLY || !list_empty(&other->behind) ||
+            !is_same_place(other->effect, f))
+            continue;
+        list_add_tail(&other->followers, &p->behind);
+        return true;
+    }
+    return false;
+}
+
 static void send_effect(struct pass *p, struct effect *f)
 {
     static const enum kube_verb verbs[] = {[EFFECT_CREATE] = KUBE_CREATE, [EFFECT_STATUS] = KUBE_PATCH,
@@ -283,18 +321,42 @@ static bool run_here(struct pass *p, const struct effect *f)
     return false;
 }
 
+/* Runs p->effect; false: it was done at once. */
+static bool start_effect(struct pass *p)
+{
+    struct effect *f = p->effect;
+
+    if (run_here(p, f) || (f->type == EFFECT_APPLY && is_applied(p, f)))
+        return false;
+    if (f->type != EFFECT_APPLY || !follow(p, f))
+        send_effect(p, f);
+    return true;
+}
+
+void engine_effects_release(struct pass *p)
+{
+    struct list *l;
+
+    p->effect = NULL; /* or they would follow again */
+    while ((l = list_pop(&p->followers))) {
+        struct pass *next = LIST_ENTRY(l, struct pass, behind);
+
+        if (!start_effect(next))
+            engine_effects_run(next);
+    }
+}
+
 void engine_effects_run(struct pass *p)
 {
+    engine_effects_release(p);
     for (;;) {
         struct list *l = list_pop(&p->plan.effects);
 
         if (!l)
             break;
         p->effect = LIST_ENTRY(l, struct effect, link);
-        if (!run_here(p, p->effect)) {
-            send_effect(p, p->effect);
+        if (start_effect(p))
             return;
-        }
     }
     engine_pass_end(p);
 }

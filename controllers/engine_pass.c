@@ -106,6 +106,7 @@ void engine_pass_end(struct pass *p)
     }
     if (p->result != PASS_OK)
         forget_documents(p);
+    engine_effects_release(p);
     log_end(p);
     if (e->o.on_pass)
         e->o.on_pass(e->o.ctx, p->controller, p->rule ? p->rule->reason : "", result_names[p->result],
@@ -145,6 +146,8 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     p->started_ns = env_now_ns(e->o.env);
     list_init(&p->fetches);
     list_init(&p->call.link);
+    list_init(&p->behind);
+    list_init(&p->followers);
     arena_init(&p->arena);
     world_init(&p->world, e->o.settings, e->o.cache, &p->arena, env_wall_ms(e->o.env), key->asked_ms);
     p->world.refusals = &key->refusals;
@@ -159,20 +162,27 @@ static const struct kobj *record_of(const struct pass *p, const struct kind *k, 
 }
 
 /* Only of kinds that the cache follows: nobody would tell us that another has changed. */
-void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object)
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object,
+                      bool made)
 {
-    if (record_of(p, k, ns, name))
-        docs_put(p->engine->docs, k, ns, name, object);
+    struct engine *e = p->engine;
+
+    if (record_of(p, k, ns, name) || (made && cache_complete(e->o.cache, k)))
+        docs_put(e->docs, k, ns, name, object, env_now_ns(e->o.env));
 }
 
 /* True: it is known without asking. */
 static bool take_kept(struct pass *p, struct world_doc *d)
 {
+    struct engine *e = p->engine;
     const struct kobj *record = d->body ? NULL : record_of(p, d->kind, d->ns, d->name);
-    json_t *object = record ? docs_get(p->engine->docs, d->kind, d->ns, d->name, record->rv) : NULL;
+    bool is_ahead = false;
+    json_t *object = d->body ? NULL : docs_get(e->docs, d->kind, d->ns, d->name, record ? record->rv : "",
+                                               env_now_ns(e->o.env), &is_ahead);
 
     if (object)
         world_give(&p->world, d, object);
+    p->is_ahead = p->is_ahead || (object && !record);
     return object != NULL;
 }
 
@@ -184,7 +194,7 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
     list_del(&c->link);
     p->fetching--;
     if (rc == 0 && !c->doc->body)
-        engine_pass_keep(p, c->doc->kind, c->doc->ns, c->doc->name, object);
+        engine_pass_keep(p, c->doc->kind, c->doc->ns, c->doc->name, object, false);
     if (rc == 0 || rc == ERR_NOTFOUND)
         world_give(&p->world, c->doc, rc == 0 ? json_incref((json_t *)object) : NULL);
     else
@@ -236,6 +246,8 @@ static void decide(struct pass *p)
         fetch_all(p);
         return;
     }
+    if (p->is_ahead) /* if it is gone again, no event may tell: then the server has to be asked */
+        plan_wake_at(&p->plan, world_now_s(&p->world) + DOCS_AHEAD_MS / 1000 + 1);
     plan_settle(&p->plan, world_peek(&p->world, p->self->kind, p->self->ns, p->self->name));
     engine_effects_run(p);
 }
@@ -277,8 +289,10 @@ void engine_pass_cancel(struct pass *p)
             engine_pass_end(p);
         return;
     }
-    if (dropped)
+    if (dropped || !list_empty(&p->behind)) {
+        list_del(&p->behind);
         engine_pass_end(p);
-    else
+    } else {
         cancel_call(&p->call);
+    }
 }

@@ -53,7 +53,10 @@ struct pass {
     struct list fetches;   /* of struct engine_call, running */
     struct effect *effect; /* the one that runs */
     struct engine_call call;
+    struct list behind;  /* in another pass's followers: it applies the same object */
+    struct list followers;
     bool checking; /* the running call looks who owns a name that is taken */
+    bool is_ahead; /* decided on a document that the cache has no record of yet */
     char rv[64];   /* after our own last status write; "" */
     enum pass_result result;
     struct error error;
@@ -79,10 +82,14 @@ void engine_pass_cancel(struct pass *p);
 void engine_pass_fail(struct pass *p, int rc, const struct error *e, const char *what);
 void engine_pass_end(struct pass *p); /* frees it */
 
-/* A document that came from the server: the next pass need not ask for it, while the cache has the same version. */
-void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object);
+/* A document that came from the server: the next pass need not ask for it, while the cache has no newer one. made: a
+ * write of ours brought it, so the cache need not have a record of it yet. */
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object,
+                      bool made);
 
 /* engine_effect.c: the next effect, and so on to the end of the pass. */
 void engine_effects_run(struct pass *p);
+/* Those that wait for this pass's apply go on. */
+void engine_effects_release(struct pass *p);
 
 #endif

@@ -216,7 +216,8 @@ static void look_at_end(struct world *w, const struct kobj *pod, struct outcome 
 
 /* ---- both ---- */
 
-void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret)
+static void look(struct world *w, const char *ns, const char *job, const char *owner_uid, bool asks,
+                 struct outcome *ret)
 {
     const struct kind *k = kind_get(KIND_JOB);
     const struct kobj *record = cache_find(world_cache(w), k, ns, job);
@@ -226,7 +227,7 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
     if (record && strcmp(record->owner_uid, owner_uid) == 0) {
         from_record(record, ret);
     } else if (!record) { /* the cache may not have it yet: "gone" is only what the API server says */
-        const json_t *doc = world_doc(w, k, ns, job);
+        const json_t *doc = asks ? world_doc(w, k, ns, job) : NULL;
 
         if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), owner_uid) != 0)
             return;
@@ -249,6 +250,16 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
         ret->message = arena_printf(world_arena(w), "Job %s failed%s%.*s, and its pod is gone", job,
                                     reason.n ? ": " : "", (int)reason.n, reason.n ? reason.p : "");
     }
+}
+
+void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret)
+{
+    look(w, ns, job, owner_uid, true, ret);
+}
+
+void outcome_glance(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret)
+{
+    look(w, ns, job, owner_uid, false, ret);
 }
 
 void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,

@@ -29,6 +29,8 @@ struct outcome {
 
 /* owner_uid: of the session that the Job must belong to. May leave world_waiting. */
 void outcome_look(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret);
+/* The same by the cache alone, which may not have a new Job yet: for who makes one anyway when there is none. */
+void outcome_glance(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret);
 
 /* For maps of watches: the owner of a Job, or of the Job of a pod, when it is of that kind. */
 void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,

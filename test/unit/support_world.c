@@ -10,7 +10,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
-enum { OUT_MAX = 64 * 1024, RERUNS_MAX = 8 };
+enum { OUT_MAX = 64 * 1024, RERUNS_MAX = 16 };
 
 static const struct operator_settings default_settings = {
     .own_namespace = "stash",

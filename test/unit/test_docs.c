@@ -1,12 +1,15 @@
 /* test_docs: whole documents kept by version, within a bound. */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "controllers/docs.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+
+static uint64_t now_ns;
 
 static const struct kind *session(void)
 {
@@ -17,13 +20,13 @@ static void keep(struct docs *d, const char *name, const char *rv, const char *t
 {
     json_t *o = json_pack("{s:{s:s}, s:s}", "metadata", "resourceVersion", rv, "text", text);
 
-    docs_put(d, session(), "demo", name, o);
+    docs_put(d, session(), "demo", name, o, now_ns);
     json_decref(o);
 }
 
 static bool has(struct docs *d, const char *name, const char *rv)
 {
-    json_t *o = docs_get(d, session(), "demo", name, rv);
+    json_t *o = docs_get(d, session(), "demo", name, rv, now_ns, NULL);
     bool found = o && strcmp(json_text(o, "metadata.resourceVersion"), rv) == 0;
 
     json_decref(o);
@@ -40,8 +43,8 @@ static void a_document_is_given_out_for_its_version_only(void **state)
     assert_true(has(d, "a", "1"));
     assert_true(has(d, "a", "1"));
     assert_false(has(d, "a", "2"));
-    assert_null(docs_get(d, kind_get(KIND_JOB), "demo", "a", "1"));
-    assert_null(docs_get(d, session(), "prod", "a", "1"));
+    assert_null(docs_get(d, kind_get(KIND_JOB), "demo", "a", "1", now_ns, NULL));
+    assert_null(docs_get(d, session(), "prod", "a", "1", now_ns, NULL));
     docs_drop(d, session(), "demo", "a");
     assert_false(has(d, "a", "1"));
     docs_drop(d, session(), "demo", "a");
@@ -53,13 +56,65 @@ static void a_newer_one_takes_the_place_of_an_older_one(void **state)
     struct docs *d = docs_new(1);
 
     (void)state;
-    keep(d, "a", "1", "x");
-    keep(d, "a", "2", "y");
-    assert_false(has(d, "a", "1"));
-    assert_true(has(d, "a", "2"));
+    keep(d, "a", "9", "x");
+    keep(d, "a", "10", "y");
+    assert_true(has(d, "a", "10"));
+    keep(d, "a", "9", "late"); /* an answer that was overtaken */
+    assert_true(has(d, "a", "10"));
     keep(d, "a", "", "z"); /* without a version it can't be told from another */
-    assert_false(has(d, "a", "2"));
     assert_false(has(d, "a", ""));
+    docs_free(d);
+}
+
+/* What a pass gets whose cache has that version; "": nothing. */
+static const char *get(struct docs *d, const char *rv, bool *ret_ahead)
+{
+    static char text[64];
+    json_t *o = docs_get(d, session(), "demo", "a", rv, now_ns, ret_ahead);
+
+    (void)snprintf(text, sizeof(text), "%s", json_text(o, "text"));
+    json_decref(o);
+    return text;
+}
+
+static void one_ahead_of_the_cache_is_believed_for_a_while(void **state)
+{
+    struct docs *d = docs_new(1);
+    bool ahead;
+
+    (void)state;
+    keep(d, "a", "10", "x");
+    assert_string_equal(get(d, "9", &ahead), "x");
+    assert_true(ahead);
+    assert_string_equal(get(d, "", &ahead), "x"); /* the cache has not even heard of it */
+    assert_true(ahead);
+    assert_string_equal(get(d, "10", &ahead), "x");
+    assert_false(ahead);
+    assert_string_equal(get(d, "11", NULL), "");
+    assert_string_equal(get(d, "9a", NULL), ""); /* no number: neither newer nor older */
+    now_ns += DOCS_AHEAD_MS * 1000000ull;
+    assert_string_equal(get(d, "9", NULL), "");
+    assert_string_equal(get(d, "", NULL), "");
+    assert_string_equal(get(d, "10", NULL), "x");
+    keep(d, "a", "7", "restored"); /* after a while a smaller version is no late answer: the server was restored */
+    assert_string_equal(get(d, "7", NULL), "restored");
+    docs_free(d);
+}
+
+static void managed_fields_are_left_out(void **state)
+{
+    json_t *o = json_pack("{s:{s:s, s:[{}], s:s}}", "metadata", "resourceVersion", "1", "managedFields", "name", "a");
+    struct docs *d = docs_new(1);
+    json_t *kept;
+
+    (void)state;
+    docs_put(d, session(), "demo", "a", o, now_ns);
+    kept = docs_get(d, session(), "demo", "a", "1", now_ns, NULL);
+    assert_string_equal(json_text(kept, "metadata.name"), "a");
+    assert_null(json_at(kept, "metadata.managedFields"));
+    assert_non_null(json_at(o, "metadata.managedFields")); /* the caller's stays */
+    json_decref(kept);
+    json_decref(o);
     docs_free(d);
 }
 
@@ -102,6 +157,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_given_out_for_its_version_only),
         cmocka_unit_test(a_newer_one_takes_the_place_of_an_older_one),
+        cmocka_unit_test(one_ahead_of_the_cache_is_believed_for_a_while),
+        cmocka_unit_test(managed_fields_are_left_out),
         cmocka_unit_test(the_longest_unused_ones_go_first),
         cmocka_unit_test(one_over_the_bound_is_not_kept),
     };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "controllers/docs.h"
 #include "controllers/engine.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -545,7 +546,12 @@ static void a_document_is_asked_for_again_only_when_it_has_changed(void **state)
     expect(b, "GET " REPOSITORIES "/a ");
     answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"7\"},\"spec\":{\"words\":10}}");
     assert_true(b->counted == 12);
-    engine_wake(b->engine, &under_test, "demo", "a"); /* the cache is behind: what came may not be what it has */
+    engine_wake(b->engine, &under_test, "demo", "a"); /* the cache is behind, and its event must be on its way */
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_true(b->counted == 22);
+    test_env_advance(&b->env, DOCS_AHEAD_MS); /* it did not come: what is so now, only the server knows */
+    engine_wake(b->engine, &under_test, "demo", "a");
     expect(b, "GET " REPOSITORIES "/a ");
     answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
 }
@@ -595,6 +601,115 @@ static void after_a_conflict_the_document_is_read_anew(void **state)
     answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
     expect(b, "PATCH " REPOSITORIES "/a/status ");
     answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+}
+
+static void look_for_the_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *job_doc = world_doc(w, kind_get(KIND_JOB), self->ns, "one");
+
+    if (world_waiting(w))
+        return;
+    if (job_doc)
+        b->counted++;
+    else
+        plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
+}
+
+static void what_was_made_is_known_before_its_event(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_job;
+    cache_set_complete(b->cache, kind_get(KIND_JOB));
+    put_repository(b, "a", 1);
+    expect(b, "GET " JOBS "/one ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"2\"}}");
+    engine_wake(b->engine, &under_test, "demo", "a");
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_true(b->counted == 1);
+    /* No event came for it: then it is looked for without being asked to. */
+    test_env_advance(&b->env, DOCS_AHEAD_MS + 1000);
+    expect(b, "GET " JOBS "/one ");
+    answer(b, 200, "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"2\"}}");
+    assert_true(b->counted == 2);
+}
+
+static void what_is_gone_is_not_known_any_more(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_job;
+    cache_set_complete(b->cache, kind_get(KIND_JOB));
+    put_repository(b, "a", 1);
+    expect(b, "GET " JOBS "/one ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{\"metadata\":{\"name\":\"one\",\"resourceVersion\":\"2\"}}");
+    put(b, "{apiVersion: batch/v1, kind: Job, metadata: {name: one, namespace: demo, uid: u, resourceVersion: '2'}}");
+    cache_del(b->cache, kind_get(KIND_JOB), "demo", "one");
+    engine_wake(b->engine, &under_test, "demo", "a");
+    expect(b, "GET " JOBS "/one ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+}
+
+#define ACCOUNTS "/api/v1/namespaces/demo/serviceaccounts"
+
+static void want_account(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    (void)w;
+    plan_apply(p, kind_get(KIND_SERVICEACCOUNT), self->ns, json_pack("{s:{s:s}}", "metadata", "name", "stash-backup"));
+    plan_create(p, kind_get(KIND_JOB), self->ns, job(self->name));
+}
+
+static void what_several_apply_is_sent_once(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = want_account;
+    cache_set_complete(b->cache, kind_get(KIND_SERVICEACCOUNT));
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 2);
+    put_repository(b, "c", 3);
+    expect(b, "PATCH " ACCOUNTS "/stash-backup");
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    answer(b, 200, "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"stash-backup\","
+                   "\"namespace\":\"demo\",\"resourceVersion\":\"4\"}}");
+    assert_int_equal(test_peer_open(&b->peer), 3); /* all go on */
+    for (int i = 0; i < 3; i++) {
+        expect(b, "POST " JOBS " ");
+        answer(b, 201, "{}");
+    }
+    assert_string_equal(b->results, "Acted=ok Acted=ok Acted=ok ");
+    put_repository(b, "d", 5); /* and later, before the cache shows it */
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+}
+
+static void a_failed_apply_is_tried_by_the_next(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = want_account;
+    cache_set_complete(b->cache, kind_get(KIND_SERVICEACCOUNT));
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 2);
+    expect(b, "PATCH " ACCOUNTS "/stash-backup");
+    answer(b, 500, "{}");
+    expect(b, "PATCH " ACCOUNTS "/stash-backup");
+    assert_string_equal(b->results, "Acted=error ");
+    put_repository(b, "c", 3); /* waits for b's when all is stopped (teardown) */
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1);
 }
 
 static void ask_and_tell(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
@@ -793,6 +908,10 @@ int main(void)
         T(a_document_is_asked_for_again_only_when_it_has_changed),
         T(the_answer_of_a_write_is_the_next_pass_s_document),
         T(after_a_conflict_the_document_is_read_anew),
+        T(what_was_made_is_known_before_its_event),
+        T(what_is_gone_is_not_known_any_more),
+        T(what_several_apply_is_sent_once),
+        T(a_failed_apply_is_tried_by_the_next),
         T(a_right_is_asked_of_the_api_server),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
