@@ -244,6 +244,11 @@ static void start(const void *view, struct world *w, struct plan *p)
 
 /* ---- while it runs ---- */
 
+static bool is_open(const struct restoresession_host *h)
+{
+    return !*h->phase || strcmp(h->phase, "Running") == 0;
+}
+
 static bool is_late_with_jobs(const void *view)
 {
     const struct restoresession_view *v = view;
@@ -284,9 +289,13 @@ static void end_late(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
     bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
 
-    (void)w;
     if (is_new)
         restoresession_set_deadline_exceeded(v, "");
+    for (size_t i = 0; i < v->n_hosts; i++)
+        if (is_open(&v->hosts[i]))
+            restoresession_put_stat(v, v->hosts[i].name, "Failed",
+                                    v->hosts[i].outcome.is_lost ? v->hosts[i].outcome.message
+                                                                : "stopped at the session's deadline");
     restoresession_finish(v, w, p, RESTORESESSION_FAILED);
     if (is_new)
         restoresession_tell_deadline(v, p, "");
@@ -326,11 +335,6 @@ static bool is_done(const void *view)
 static void end_good(const void *view, struct world *w, struct plan *p)
 {
     restoresession_finish(view, w, p, RESTORESESSION_SUCCEEDED);
-}
-
-static bool is_open(const struct restoresession_host *h)
-{
-    return !*h->phase || strcmp(h->phase, "Running") == 0;
 }
 
 static bool is_overdue(const struct restoresession_view *v, const struct restoresession_host *h)

@@ -383,6 +383,7 @@ static void the_deadline_stops_all_jobs_first(void **state)
     assert_string_equal(phase(w), "Running");
     assert_string_equal(step(w), "DeadlineExceededStopped");
     assert_string_equal(phase(w), "Failed");
+    assert_string_equal(json_text(doc(w), "status.stats.2.error"), "stopped at the session's deadline");
     assert_non_null(test_world_get(w, KIND_PVC, "demo", "data-db-0")); /* claims stay */
 }
 
@@ -424,11 +425,15 @@ static void the_deadline_does_not_wait_for_a_node_that_is_gone(void **state)
             strcmp(LIST_ENTRY(it, struct effect, link)->name, "stash-restore-r-0-0") == 0)
             list_del(it);
     test_world_carry_out(w);
+    test_world_patch(w, KIND_JOB, "demo", "stash-restore-r-0-0",
+                     "{metadata: {deletionTimestamp: \"2026-03-01T02:00:10Z\"}}");
     assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "wake 1m20s\n"));
     assert_string_equal(phase(w), "Running");
     test_world_at(w, "2026-03-01T02:01:30Z");
     assert_string_equal(step(w), "DeadlineExceededStopped");
     assert_string_equal(phase(w), "Failed");
+    assert_non_null(strstr(json_text(doc(w), "status.stats.0.error"), "its node n2 does not answer"));
+    assert_string_equal(json_text(doc(w), "status.stats.1.error"), "stopped at the session's deadline");
 }
 
 static void the_older_operators_finalizer_goes(void **state)

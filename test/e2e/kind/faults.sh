@@ -8,11 +8,12 @@ on_node() { docker exec "$@"; } # on_node NODE CMD…
 leader() { field lease/stashd .spec.holderIdentity stash | cut -d_ -f1; }
 another_leads() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$1" ]; }
 jobs_of() { kubectl -n demo get jobs -o name | grep -c "stash-backup-$1-" || :; }
-worker_of() { # worker_of SESSION [NAMESPACE]: pod/NAME while its worker runs, which is an init container
-  kubectl -n "${2:-demo}" get pods -o json | jq -r --arg job "stash-backup-$1-" '.items[]
-    | select((.metadata.name | startswith($job)) and .status.initContainerStatuses[0].state.running)
-    | "pod/" + .metadata.name' | grep -m 1 .
+workers_of() { # workers_of SESSION [NAMESPACE]: pod/NAME NODE of each while its worker runs, which is an init container
+  kubectl -n "${2:-demo}" get pods -o json | jq -r --arg job "^stash-(backup|restore)-$1-" '.items[]
+    | select((.metadata.name | test($job)) and .status.initContainerStatuses[0].state.running)
+    | "pod/\(.metadata.name) \(.spec.nodeName)"'
 }
+worker_of() { workers_of "$@" | cut -d' ' -f1 | grep -m 1 .; }
 
 # like NAME OF [JQ]: BackupConfiguration NAME as OF is, changed by a filter of jq
 like() {
@@ -27,15 +28,15 @@ one_run() {
   expect "Jobs of $1" "$(jobs_of "$1")" 1
   expect "snapshots of $1" "$(field "backupsession/$1" '.status.targets[*].stats[*].snapshots[*].name' | wc -w)" 1
 }
-# why SESSION: what its status says of a failure
+# why KIND/NAME: what a session's status says of its failure
 why() {
-  kubectl -n demo get backupsession "$1" -o json | jq -r '[.. | objects | (select(.type == "BackupDisrupted" or
+  kubectl -n demo get "$1" -o json | jq -r '[.. | objects | (select(.type == "BackupDisrupted" or
     .type == "DeadlineExceeded" or .status == "False") | .message), (.error // empty)] | unique | join("; ")'
 }
 # failed_run SESSION PATTERN: it Failed and says so.
 failed_run() {
   await 240 "the end of $1" is_final "backupsession/$1"
-  expect "$1" "$(field "backupsession/$1" .status.phase): $(why "$1")" "Failed: *$2*"
+  expect "$1" "$(field "backupsession/$1" .status.phase): $(why "backupsession/$1")" "Failed: *$2*"
 }
 
 fault_leader_killed() {
@@ -153,25 +154,72 @@ namespace_is_gone() { ! kubectl get namespace "$1"; }
 
 # --- nodes: only where there are some ---------------------------------------------------------------------------------------
 node_of() { kubectl -n demo get "$1" -o 'jsonpath={.spec.nodeName}'; }
+s3_node() { kubectl -n demo get pods -l app=s3 -o 'jsonpath={.items[0].spec.nodeName}'; }
+nodes_are_ready() { kubectl wait --for=condition=Ready nodes --all --timeout=180s >/dev/null || fail "the nodes"; }
+is_gone() { ! kubectl -n demo get "$1"; }
+# Locks in the repositories on the S3 server, whose node has its claim as a folder.
+locks_left() { on_node "$(s3_node)" find /var/local-path-provisioner -path '*_demo_s3/*/locks/*' -type f | wc -l; }
+# Pods leave a node that is away after 20 s, not after Kubernetes' 300 s.
+leave_soon='.spec.runtimeSettings.pod.tolerations = [{key: "node.kubernetes.io/unreachable"}, {key: "node.kubernetes.io/not-ready"}
+  | . + {operator: "Exists", effect: "NoExecute", tolerationSeconds: 20}]'
 
-# The worker's node stops, without a word, in the middle of a backup: the session ends, and the next one is good.
-fault_node_stopped() {
+# The worker's node stands still, without a word, in the middle of a backup, and comes back with the worker in it.
+fault_node_stopped_in_backup() {
   local pod node
-  like nodes db '.spec.timeOut = "4m"'
+  like nodes db "$leave_soon | .spec.runtimeSettings.pod.affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution
+    .nodeSelectorTerms = [{matchExpressions: [{key: \"kubernetes.io/hostname\", operator: \"NotIn\",
+      values: [\"$(s3_node)\"]}]}]"
   session node-stopped nodes
   await 120 "its worker" worker_of node-stopped
-  node=$(node_of "$(worker_of node-stopped)")
-  [ "$node" != "$control_plane" ] || fail "the worker runs on the control plane"
+  pod=$(worker_of node-stopped)
+  node=$(node_of "$pod")
   docker pause "$node" >/dev/null
-  await 420 "the end of node-stopped" is_final backupsession/node-stopped
+  ok "$node stands still"
+  failed_run node-stopped "$node does not answer"
   docker unpause "$node" >/dev/null
-  ok "$node stood still: $(field backupsession/node-stopped .status.phase): $(why node-stopped)"
-  expect "its phase" "$(field backupsession/node-stopped .status.phase)" Failed
-  kubectl wait --for=condition=Ready nodes --all --timeout=120s >/dev/null
+  nodes_are_ready
+  await 180 "the worker's pod to be gone" is_gone "$pod"
+  expect "node-stopped stays" "$(field backupsession/node-stopped .status.phase)" Failed
+  expect "its snapshots" "$(field backupsession/node-stopped '.status.targets[*].stats[*].snapshots[*].name' | wc -w)" 0
   await 240 "Galera" galera_is_whole
   session node-back nodes
   one_run node-back
+  expect "restic locks left" "$(locks_left)" 0
   kubectl -n demo delete backupconfiguration nodes >/dev/null
+}
+
+restore_into() { # restore_into NAME CLAIM TIMEOUT: the latest snapshot into claims CLAIM-0, CLAIM-1, CLAIM-2
+  manifests restore | kubectl create -f - --dry-run=client -o json | jq --arg name "$1" --arg claim "$2" --arg time "$3" '
+    .metadata.name = $name | .spec.timeOut = $time | .spec.target.volumeMounts[0].name = $claim
+    | .spec.target.volumeClaimTemplates[0].metadata.name = $claim + "-${POD_ORDINAL}"' | kubectl apply -f - >/dev/null
+}
+# victim_of SESSION: a node other than the S3 server's on which a worker of it runs
+victim_of() {
+  local s3
+  s3=$(s3_node)
+  workers_of "$1" | cut -d' ' -f2 | grep -vxm 1 "$s3"
+}
+
+# The node of one of three workers is killed in the middle of a restore. The others end; its deadline ends it.
+fault_node_stopped_in_restore() {
+  local node
+  restore_into node-stopped lost 150s
+  await 120 "its workers" victim_of node-stopped
+  node=$(victim_of node-stopped)
+  "$here/test/e2e/cluster" stop "$node"
+  ok "$node is stopped"
+  await 330 "the end of the restore" is_final restoresession/node-stopped
+  expect "the restore" "$(field restoresession/node-stopped .status.phase)" Failed
+  expect "its reasons" "$(why restoresession/node-stopped)" "*did not complete*$node does not answer*"
+  ok "its hosts: $(field restoresession/node-stopped '.status.stats[*].phase')"
+  "$here/test/e2e/cluster" start "$node"
+  nodes_are_ready
+  await 300 "Galera" galera_is_whole
+  restore_into node-back back 10m
+  succeeds restoresession/node-back 300
+  session after-restore db
+  one_run after-restore
+  expect "restic locks left" "$(locks_left)" 0
 }
 
 # --- what the API server wrote down of the operator, over the whole run ------------------------------------------------------
