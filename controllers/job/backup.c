@@ -1,6 +1,8 @@
 /* backup: see backup.h: what both modes have in common. */
 #include "controllers/job/backup.h"
 
+#include <stdio.h>
+
 #include "core/base/mem.h"
 
 void backup_defaults(struct backup_params *p)
@@ -62,6 +64,8 @@ static void build_command(struct backup *b, const char *method)
     add_tag(c, "stash.method", method);
     add_tag(c, "stash.donor", b->result->donor);
     add_tag(c, "stash.server", b->result->version);
+    add_tag(c, "stash.position", b->result->manifest.requested);
+    add_tag(c, MANIFEST_TAG, "1"); /* from the first: what has the tag and no manifest is not whole */
 }
 
 static void on_progress(struct pipeline *pl, const struct pipeline_progress *now)
@@ -114,6 +118,42 @@ int backup_start_pipeline(struct backup *b, const char *method, uint64_t expecte
     return pipeline_start(&b->pipeline, e);
 }
 
+bool backup_write(struct backup *b, struct str bytes)
+{
+    manifest_hash_feed(b->hash, bytes);
+    return pipeline_write(&b->pipeline, bytes);
+}
+
+static void fill_manifest(struct backup *b, struct manifest *m)
+{
+    const struct backup_result *r = b->result;
+
+    manifest_hash_hex(b->hash, m->sha256);
+    m->bytes = b->pipeline.bytes;
+    m->began_s = b->began_s;
+    m->seconds = (uint64_t)(env_wall_ms(b->job->env) / 1000 - b->began_s);
+    m->files = r->files;
+    m->chunks = r->chunks;
+    (void)snprintf(m->server, sizeof(m->server), "%s", r->version);
+    (void)snprintf(m->donor, sizeof(m->donor), "%s", r->donor);
+}
+
+void backup_commit(struct backup *b)
+{
+    struct manifest *m = &b->result->manifest;
+    struct buf record;
+
+    fill_manifest(b, m);
+    buf_init(&record, MANIFEST_BYTES);
+    manifest_format(m, &record);
+    if (!pipeline_write(&b->pipeline, buf_str(&record)))
+        log_debug(&b->job->log, "restic is behind"); /* nothing has to be held back: it is the last */
+    buf_done(&record);
+    log_info(&b->job->log, "manifest is written", F_INT("bytes", m->bytes), F_STR("sha256", m->sha256),
+             F_STR("position", m->position));
+    pipeline_commit(&b->pipeline);
+}
+
 /* restic was told that its input is good, then ended without a word: it may have made the snapshot all the same. */
 static void find_unseen_snapshot(struct backup *b)
 {
@@ -163,7 +203,9 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
                        .began_s = env_wall_ms(j->env) / 1000};
     int rc = sql_init(&b.sql, j, app, e);
 
-    *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE};
+    *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE,
+                                  .manifest.is_dump = !cluster};
+    b.hash = manifest_hash_new();
     if (rc == 0)
         rc = sql_wait(&b.sql, p->wait_s, e);
     if (rc == 0)
@@ -173,6 +215,7 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
     if (rc < 0)
         clean_up(&b, e);
     out->summary = b.pipeline.summary;
+    manifest_hash_free(b.hash);
     restic_done(&b.command);
     sql_done(&b.sql);
     return rc;

@@ -9,6 +9,7 @@
 #define STASHD_BACKUP_H
 
 #include "controllers/job/app.h"
+#include "controllers/job/manifest.h"
 #include "controllers/job/pipeline.h"
 #include "controllers/job/receive.h"
 #include "controllers/job/sql.h"
@@ -44,6 +45,7 @@ struct backup_result {
     struct restic_summary summary;
     char donor[128], version[64]; /* of the server */
     uint64_t chunks, files;       /* of the stream */
+    struct manifest manifest;     /* what the snapshot's file says of itself */
 };
 
 int backup_run(struct job *j, struct repo *repo, const struct app *app, const struct backup_params *p,
@@ -59,6 +61,7 @@ struct backup {
     struct backup_result *result;
     struct sql sql;
     struct pipeline pipeline;
+    struct manifest_hash *hash;    /* over what goes into the pipeline */
     struct restic_command command; /* restic backup */
     struct job_op op;
     void *mode;         /* struct of the mode: for callbacks */
@@ -70,6 +73,11 @@ struct backup {
 
 /* Fills b->command and starts restic; on_writable etc. of the pipeline are the mode's. */
 int backup_start_pipeline(struct backup *b, const char *method, uint64_t expected_bytes, struct error *e) NODISCARD;
+/* The only way for bytes into the pipeline, since they are hashed; as pipeline_write. */
+bool backup_write(struct backup *b, struct str bytes) NODISCARD;
+/* All bytes were written and are known to be good: the manifest follows them, then the end of restic's input. The mode
+ * has filled what it knows of result->manifest. */
+void backup_commit(struct backup *b);
 /* Notes the first failure. */
 void backup_note(struct backup *b, const struct error *e);
 /* Waits until *done; tells the progress meanwhile, from here and not from a callback, so that its receiver may wait. */

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "controllers/job/backup_cluster.h"
+#include "controllers/job/backup_manifest.h"
 #include "core/base/mem.h"
 
 enum { GARBD_KILL_MS = 10000 };
@@ -161,6 +162,7 @@ static bool on_data_begin(struct receive *r, struct error *e)
         return false;
     }
     note_donor(c);
+    backup_manifest_info(c->b, &r->info);
     if (backup_start_pipeline(c->b, c->method, c->expected_bytes, e) < 0)
         return false;
     c->piping = true;
@@ -171,7 +173,7 @@ static bool on_data(struct receive *r, struct str bytes)
 {
     struct cluster *c = r->data;
 
-    return pipeline_write(&c->b->pipeline, bytes);
+    return backup_write(c->b, bytes);
 }
 
 static void on_data_end(struct receive *r)
@@ -181,6 +183,7 @@ static void on_data_end(struct receive *r)
 
     c->b->result->chunks = xbstream_chunks(r->stream);
     c->b->result->files = xbstream_files(r->stream);
+    backup_manifest_stream(c->b, r->stream);
     if (xbstream_bytes(r->stream) != c->b->pipeline.bytes) {
         (void)error_set(&e, ERR_BUG, "%llu bytes came from the donor, %llu went into restic",
                         (unsigned long long)xbstream_bytes(r->stream), (unsigned long long)c->b->pipeline.bytes);
@@ -295,7 +298,7 @@ static void confirm(struct cluster *c)
     else if (rc < 0)
         fail(c, &e);
     if (!c->b->error.code)
-        pipeline_commit(&c->b->pipeline);
+        backup_commit(c->b);
     stop_garbd(c);
     c->complete = false;
     settle(c);

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "controllers/job/backup.h"
+#include "controllers/job/backup_manifest.h"
+#include "controllers/job/dump_scan.h"
 #include "controllers/job/sst.h"
 #include "controllers/job/words.h"
 #include "core/base/mem.h"
@@ -19,6 +21,7 @@ struct dump {
     struct proc proc;
     struct timer kill;
     struct job_tail err;
+    struct dump_scan scan;
     char last[LAST_MAX]; /* the last bytes of the dump */
     size_t n_last;
     bool running, pipeline_over, done, no_trailer;
@@ -99,7 +102,8 @@ static void on_stdout(struct proc *p, struct str bytes)
     if (d->b->error.code)
         return;
     keep_last(d, bytes);
-    if (!pipeline_write(&d->b->pipeline, bytes))
+    dump_scan_feed(&d->scan, bytes);
+    if (!backup_write(d->b, bytes))
         env_of(d)->ops->proc_pause(env_of(d), &d->proc, true);
 }
 
@@ -127,7 +131,10 @@ static void on_exit_cb(struct proc *p, int status, int sig)
                         d->argv.items[0]);
         fail(d, &e);
     } else if (!d->b->error.code) {
-        pipeline_commit(&d->b->pipeline);
+        d->b->result->manifest.tables = d->scan.tables;
+        d->b->result->manifest.rows = d->scan.rows;
+        backup_manifest_tool(d->b, d->argv.items[0]);
+        backup_commit(d->b);
     }
     settle(d);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "controllers/job/backup.h"
+#include "controllers/job/manifest.h"
 #include "controllers/job/output.h"
 #include "controllers/job/restore_parts.h"
 #include "core/base/mem.h"
@@ -81,6 +82,7 @@ static int take_snapshot(struct restore *r, const struct restic_snapshot *s, str
     r->snapshot = mem_strdup(s->id);
     r->server = mem_strdup(server ? server : "");
     r->bytes = s->bytes;
+    r->has_manifest = restic_tag(s, MANIFEST_TAG) != NULL;
     log_info(&r->job->log, "snapshot found", F_STR("snapshot", s->id), F_STR("host", s->host), F_STR("time", s->time),
              F_BOOL("physical", r->is_physical));
     return 0;

@@ -50,6 +50,7 @@ static int pump(struct restore *r, struct sql *s, const char *option_file, struc
                              .envp = job_environment(r->job),
                              .program = s->program,
                              .progress_every_ms = PROGRESS_MS,
+                             .manifest_required = r->has_manifest,
                              .expected_bytes = r->bytes > 0 ? (uint64_t)r->bytes : 0};
     struct words w = {0};
     int rc;

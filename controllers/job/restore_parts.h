@@ -26,6 +26,7 @@ struct restore {
     char *server;           /* version of the server it is of, by its tag; "": not known */
     int64_t bytes;          /* of the snapshot, then what was restored; < 0: not known */
     bool is_physical;
+    bool has_manifest;      /* by its tag */
 };
 
 int restore_api(struct restore *r, struct error *e) NODISCARD;

@@ -114,6 +114,7 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
                                 .check = x,
                                 .options = &options,
                                 .progress_every_ms = PROGRESS_MS,
+                                .manifest_required = p->r->has_manifest,
                                 .expected_bytes = p->r->bytes > 0 ? (uint64_t)p->r->bytes : 0};
     int rc = restore_pump_run(&pump, e);
 
@@ -276,7 +277,8 @@ static int write_position(struct physical *p, struct error *e)
 /* Identity and state of the node the backup is of: they must not come to life on another. */
 static int tidy(struct physical *p, struct error *e)
 {
-    static const char *const stale[] = {"gvwstate.dat", "auto.cnf", "galera.cache", "xtrabackup_galera_info_SST"};
+    static const char *const stale[] = {"gvwstate.dat", "auto.cnf", "galera.cache", "xtrabackup_galera_info_SST",
+                                        MANIFEST_FILE};
     uid_t uid;
     gid_t gid;
 

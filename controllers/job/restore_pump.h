@@ -1,11 +1,13 @@
 /*
  * restore_pump: a snapshot's file from restic into a program's standard input, checked as it passes. The program sees
- * the end of its input only when restic ended well and, for a stream of a physical backup, the stream is complete;
- * after any failure both are ended before that.
+ * the end of its input only when restic ended well, the bytes are those that the file's manifest tells of and, for a
+ * stream of a physical backup, the stream is complete; after any failure both are ended before that.
  */
 #ifndef STASHD_RESTORE_PUMP_H
 #define STASHD_RESTORE_PUMP_H
 
+#include "controllers/job/dump_scan.h"
+#include "controllers/job/manifest.h"
 #include "controllers/job/repo.h"
 #include "controllers/job/xbstream.h"
 
@@ -20,7 +22,13 @@ struct restore_pump {
     uint32_t progress_every_ms;
     uint64_t expected_bytes; /* of the snapshot, for the log; 0: not known */
 
-    uint64_t bytes; /* passed so far; readable */
+    bool manifest_required;  /* the snapshot's tag says that there is one */
+
+    /* Readable. */
+    uint64_t bytes;        /* passed so far */
+    bool manifest_found;   /* else the file is of an older version: nothing was compared */
+    struct manifest manifest;
+    struct dump_scan scan; /* of a dump */
 };
 
 int restore_pump_run(struct restore_pump *p, struct error *e) NODISCARD;

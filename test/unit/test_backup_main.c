@@ -10,6 +10,7 @@
 
 #include "controllers/job/backup_main.h"
 #include "controllers/job/job.h"
+#include "controllers/job/manifest.h"
 #include "controllers/job/session.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -243,7 +244,8 @@ static void the_first_target_makes_the_repository_and_backs_up(void **state)
     assert_string_equal(error_of(w), "");
     assert_string_equal(json_text(w->output, "targetStatus.ref.name"), "db");
     assert_string_equal(json_text(w->output, "targetStatus.stats.0.snapshots.0.path"), "dumpfile.sql");
-    assert_int_equal(json_int(w->output, "targetStatus.stats.0.snapshots.0.totalSizeBytes", 0), 56);
+    assert_int_equal(json_int(w->output, "targetStatus.stats.0.snapshots.0.totalSizeBytes", 0),
+                     56 + MANIFEST_BYTES);
     assert_int_equal(count_snapshots(w), 1);
     assert_condition(w, "True", "BackendRepositoryFound");
     assert_int_equal(run(w, NULL), 0); /* again: found now */

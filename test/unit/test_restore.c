@@ -149,6 +149,7 @@ static int pump(struct here *h, const char *host, const char *file, const char *
     if (rc < 0)
         return rc;
     p.snapshot = r.snapshot;
+    p.manifest_required = r.has_manifest;
     rc = restore_pump_run(&p, e);
     drop(&r);
     return rc;
@@ -199,6 +200,23 @@ static void a_program_never_sees_the_end_of_a_bad_input(void **state)
     assert_int_equal(strncmp(e.msg, "the snapshot's stream: ", 23), 0);
     assert_int_equal(access(h->out, F_OK), -1);
     xbstream_free(x);
+}
+
+static void what_differs_from_its_manifest_is_never_taken_for_whole(void **state)
+{
+    struct here *h = *state;
+    const char *script = "cat >/dev/null && touch \"$1\"";
+    struct error e;
+
+    assert_int_equal(pump(h, "told", "/dumpfile.sql", script, NULL, &e), 0);
+    assert_int_equal(access(h->out, F_OK), 0);
+    job_remove(h->out);
+    assert_int_equal(pump(h, "cut", "/dumpfile.sql", script, NULL, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "the snapshot's dump: it does not end with its manifest: bytes are missing or were "
+                               "changed");
+    assert_int_equal(pump(h, "miscounted", "/dumpfile.sql", script, NULL, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "the snapshot's dump: it has 2 rows, but its manifest says 3");
+    assert_int_equal(access(h->out, F_OK), -1);
 }
 
 static void on_time(struct timer *t)
@@ -262,25 +280,27 @@ static void a_failure_goes_into_the_file_and_without_one_into_the_exit_status(vo
     assert_int_equal(run_main(h, "--wait-timeout=1", output), 143);
 }
 
-/* A dump of 3 MB, more than pipes hold; a stream that is cut after a whole chunk; something else. */
+/* A dump of 3 MB, more than pipes hold; a stream that is cut after a whole chunk; something else; with manifests. */
 static int make_repository(void **state)
 {
-    AUTO_FREE char *line = NULL, *stream = mem_printf("%s/../../fuzz/corpus/xbstream/open_file", TEST_DATA);
+    AUTO_FREE char *line = NULL, *corpus = mem_printf("%s/../../fuzz/corpus", TEST_DATA);
 
     (void)state;
     if (!mkdtemp(folder))
         return -1;
     line = mem_printf(
-        "cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
+        "set -- %s; cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
         "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
         "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
-        "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <%s && echo x | restic backup "
-        "--stdin --stdin-filename something --host other && "
+        "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <$1/xbstream/open_file && "
+        "echo x | restic backup --stdin --stdin-filename something --host other && "
         "dump() { echo x | restic backup --stdin --stdin-filename dumpfile.sql --host $1 --tag "
         "stash.target=AppBinding/demo/$2,stash.server=$3; } && "
+        "told() { restic backup --stdin --stdin-filename dumpfile.sql --host $1 --tag stash.manifest=1 <$2; } && "
+        "told told $1/manifest/dump && told cut $1/manifest/dump_cut && told miscounted $1/manifest/dump_miscounted && "
         "dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x; } >log 2>&1 || "
         "{ cat log; false; }",
-        folder, folder, stream);
+        corpus, folder, folder);
     return system(line) == 0 ? 0 : -1;
 }
 
@@ -299,6 +319,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(all_bytes_reach_the_program_and_then_its_input_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_differs_from_its_manifest_is_never_taken_for_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_signal_ends_both, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_goes_into_the_file_and_without_one_into_the_exit_status, set_up,
                                         tear_down),
