@@ -5,6 +5,11 @@
 
 #include "core/base/mem.h"
 
+enum {
+    CANCELED_WAIT_S = 20, /* of a pod's grace of 60 s */
+    DUMP_TRIES = 5,
+};
+
 void backup_defaults(struct backup_params *p)
 {
     *p = (struct backup_params){
@@ -169,14 +174,14 @@ static void find_unseen_snapshot(struct backup *b)
 }
 
 /* A snapshot that restic made although the backup failed: it must not become somebody's "latest". */
-static void forget_bad_snapshot(struct backup *b, struct error *e)
+static void forget_bad_snapshot(struct backup *b, uint64_t wait_s, struct error *e)
 {
     const char *id = b->pipeline.summary.snapshot_id;
     struct error why;
 
     if (!id[0])
         return;
-    if (repo_forget_one(b->repo, id, &why) < 0)
+    if (repo_forget_one(b->repo, id, wait_s, b->params->holder_gone, b->params->ctx, &why) < 0)
         (void)error_wrap(e, e->code, "snapshot %s was made and could NOT be removed (%s), do not use it", id, why.msg);
     else
         (void)error_wrap(e, e->code, "snapshot %s was made and has been removed again", id);
@@ -191,8 +196,27 @@ static void clean_up(struct backup *b, struct error *e)
     if (b->pipeline.lock_stayed) /* first: it would be in the way of forgetting */
         repo_unlock_stale(b->repo);
     find_unseen_snapshot(b);
-    forget_bad_snapshot(b, e);
+    forget_bad_snapshot(b, canceled ? CANCELED_WAIT_S : b->params->lock_wait_s, e);
     b->job->canceled = canceled;
+}
+
+/* Somebody may lock the repository between our look and restic's start: a dump can begin again. */
+static int dump_unlocked(struct backup *b, struct error *e)
+{
+    const struct backup_params *p = b->params;
+    int rc = backup_dump(b, e);
+
+    for (int try = 1; rc == ERR_CONFLICT && try < DUMP_TRIES; try++) {
+        log_warn(&b->job->log, "the repository was locked meanwhile", F_ERR(e), F_INT("try", try));
+        if ((rc = repo_wait_unlocked(b->repo, false, p->lock_wait_s, p->holder_gone, p->ctx, e)) < 0)
+            return rc;
+        restic_done(&b->command);
+        b->command = (struct restic_command){0};
+        b->pipeline = (struct pipeline){0};
+        b->error = (struct error){0};
+        rc = backup_dump(b, e);
+    }
+    return rc;
 }
 
 int backup_run(struct job *j, struct repo *repo, const struct app *app, const struct backup_params *p,
@@ -211,7 +235,7 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
     if (rc == 0)
         rc = repo_wait_unlocked(repo, false, p->lock_wait_s, p->holder_gone, p->ctx, e);
     if (rc == 0)
-        rc = cluster ? backup_cluster(&b, e) : backup_dump(&b, e);
+        rc = cluster ? backup_cluster(&b, e) : dump_unlocked(&b, e);
     if (rc < 0)
         clean_up(&b, e);
     out->summary = b.pipeline.summary;

@@ -58,8 +58,9 @@ static int restic_failed(struct pipeline *p, int status, int sig, struct error *
         return error_set(e, ERR_INVALID, "restic was killed by signal %d%s%s%s", sig, *text ? ": " : "", text,
                          sig == SIGKILL ? "; is the container's memory limit too small?" : "");
     if (status)
-        return error_set(e, ERR_INVALID, "restic backup ended with status %d: %s", status,
-                         *text ? text : "without a word");
+        return error_set(e, restic_classify(p->repo->version, status, 0, err) == RESTIC_LOCKED ? ERR_CONFLICT
+                                                                                               : ERR_INVALID,
+                         "restic backup ended with status %d: %s", status, *text ? text : "without a word");
     if (!p->summary_seen || !p->summary.snapshot_id[0])
         return error_set(e, ERR_INVALID, "restic backup ended well but told of no snapshot");
     if (!p->committed)

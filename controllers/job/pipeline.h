@@ -26,8 +26,8 @@ struct pipeline {
     void (*on_progress)(struct pipeline *p, const struct pipeline_progress *now); /* may be NULL */
     /* It began to abort by itself (a stall): the source should stop. Not after pipeline_abort. */
     void (*on_abort)(struct pipeline *p);
-    /* Last callback, once. rc 0: the snapshot of `summary` was made. Else e, and no snapshot was made, unless
-     * summary.snapshot_id is set: then it is there and has to be forgotten. */
+    /* Last callback, once. rc 0: the snapshot of `summary` was made. Else e (ERR_CONFLICT: somebody else's lock was
+     * in the way), and no snapshot was made, unless summary.snapshot_id is set: then it has to be forgotten. */
     void (*on_end)(struct pipeline *p, int rc, const struct error *e);
     void *data;
 

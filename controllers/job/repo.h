@@ -41,12 +41,16 @@ int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
 /* Holder of a lock: is it known to have ended? */
 typedef bool repo_holder_gone(void *ctx, const char *host);
 /*
- * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). Stale ones
- * are removed by restic's own rule; all are removed only when each holder is known to have ended. ERR_TIMEOUT names a
- * holder.
+ * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). wait_s: for
+ * holders that work; for a lock that nobody renews any more half an hour longer, until restic itself calls it stale and
+ * removes it. With wait_s 0 one look. ERR_TIMEOUT names a holder.
  */
 int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
                        struct error *e) NODISCARD;
+/* Runs a command that others' locks may hinder; while they do, waits as repo_wait_unlocked does, and tries again. Any
+ * other failure is ERR_INVALID. */
+int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, repo_holder_gone *gone,
+                     void *ctx, struct buf *out, struct error *e) NODISCARD;
 
 /* Snapshots of a host and path (each NULL: any), oldest first. latest: only the newest of them. */
 int repo_snapshots(struct repo *r, const char *host, const char *path, bool latest, struct restic_snapshots *out,
@@ -57,9 +61,10 @@ int repo_find_tagged(struct repo *r, const char *host, const char *path, const c
                      int64_t since_s, char id[65], struct error *e) NODISCARD;
 /* Size of the newest snapshot's file; 0: unknown. For percentages only: failures are no errors. */
 uint64_t repo_last_size(struct repo *r, const char *host, const char *path);
-/* Removes one snapshot (its data goes with the next prune). */
-int repo_forget_one(struct repo *r, const char *id, struct error *e) NODISCARD;
-/* Removes stale locks, among them those of our own ended processes. */
+/* Removes one snapshot (its data goes with the next prune); waits for others as repo_run_waiting does. */
+int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
+                    struct error *e) NODISCARD;
+/* Removes the locks that restic calls stale: not renewed for 30 minutes, or of ended processes of this very host. */
 void repo_unlock_stale(struct repo *r);
 
 #endif

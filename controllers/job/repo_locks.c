@@ -1,22 +1,32 @@
 /*
- * repo_locks: other people's locks (restic.md 7). A lock is removed when restic's own rule calls it stale; all of them
- * only when every holder is known to have ended: a holder that we know nothing of may be alive in another cluster.
+ * repo_locks: other people's locks (restic.md 7). One is only ever removed by restic's own rule: it is older than 30
+ * minutes, or its process is known to be gone from this very host. Never all of them: between a look at the list and
+ * the removal another backup may have begun, and its lock would go too.
+ *
+ * restic renews a lock every 5 minutes. One that was not renewed for twice that time has no holder any more, nor has
+ * one whose pod has ended; neither can be told from a paused holder by us, so we wait until restic calls it stale. That
+ * is longer than we would wait for somebody who works, but it ends, and without a fault.
  */
 #include <stdio.h>
 
 #include "controllers/job/repo.h"
 #include "core/base/mem.h"
 
-enum { LOCK_POLL_MS = 5000, LOCKS_MAX = 256 };
+enum {
+    FIRST_POLL_MS = 500,
+    POLL_MAX_MS = 5000,
+    LOCKS_MAX = 256,
+    RENEWED_S = 660, /* a living holder's lock is never older */
+    STALE_S = 1800,  /* restic's own limit */
+    MARGIN_S = 120,  /* for clocks that differ, and for the removal itself */
+};
 
-static int unlock(struct repo *r, bool all, struct error *e)
+static int unlock(struct repo *r, struct error *e)
 {
     struct restic_command c;
     int rc;
 
     restic_begin(&c, &r->backend, "unlock");
-    if (all)
-        restic_add(&c, "--remove-all");
     rc = repo_run_ok(r, &c, NULL, e);
     restic_done(&c);
     return rc;
@@ -26,7 +36,7 @@ void repo_unlock_stale(struct repo *r)
 {
     struct error e;
 
-    if (unlock(r, false, &e) < 0)
+    if (unlock(r, &e) < 0)
         log_warn(&r->job->log, "stale locks could not be removed", F_ERR(&e));
 }
 
@@ -82,11 +92,28 @@ static bool show_lock(struct repo *r, const char *id, struct restic_lock *out)
     return ok;
 }
 
+/* What is in our way. */
 struct hinder {
-    size_t n;       /* locks in our way */
-    bool all_gone;  /* each lock's holder, also of those not in our way, is known to have ended */
-    char host[256]; /* one of them */
+    size_t n, n_alive; /* locks; those whose holder may work */
+    bool is_stale;     /* one of them is, by its age */
+    bool has_ended;    /* the named one's pod has */
+    char host[256];    /* a living one's, else a dead one's */
 };
+
+static void add_lock(struct repo *r, const struct restic_lock *lock, repo_holder_gone *gone, void *ctx,
+                     struct hinder *h)
+{
+    int64_t age_s = env_wall_ms(r->job->env) / 1000 - lock->time_s;
+    bool has_ended = gone && gone(ctx, lock->host), is_alive = age_s < RENEWED_S && !has_ended;
+
+    h->n++;
+    h->is_stale |= age_s > STALE_S;
+    if (h->n_alive && !is_alive)
+        return;
+    h->n_alive += is_alive;
+    h->has_ended = has_ended;
+    memcpy(h->host, lock->host, sizeof(h->host));
+}
 
 static int look_at_locks(struct repo *r, bool all, repo_holder_gone *gone, void *ctx, struct hinder *h,
                          struct error *e)
@@ -95,41 +122,66 @@ static int look_at_locks(struct repo *r, bool all, repo_holder_gone *gone, void 
     struct restic_lock lock;
     int rc = list_locks(r, l, e);
 
-    *h = (struct hinder){.all_gone = gone != NULL && l->n > 0 && l->n < LOCKS_MAX};
-    for (size_t i = 0; rc == 0 && i < l->n; i++) {
-        if (!show_lock(r, l->ids[i], &lock)) {
-            h->all_gone = false; /* it may be somebody's who works */
-            continue;
-        }
-        if (h->all_gone && !gone(ctx, lock.host))
-            h->all_gone = false;
-        if (!all && !lock.exclusive)
-            continue;
-        h->n++;
-        memcpy(h->host, lock.host, sizeof(h->host));
-    }
+    *h = (struct hinder){0};
+    for (size_t i = 0; rc == 0 && i < l->n; i++)
+        if (show_lock(r, l->ids[i], &lock) && (all || lock.exclusive))
+            add_lock(r, &lock, gone, ctx, h);
     mem_free(l);
     return rc;
 }
 
+static int give_up(const struct hinder *h, uint64_t wait_s, struct error *e)
+{
+    return error_set(e, ERR_TIMEOUT, "the repository was locked by %s for more than %llu s%s", h->host,
+                     (unsigned long long)wait_s,
+                     h->n_alive ? "" : ", although it does nothing any more: see \"restic list locks\"");
+}
+
+static uint64_t seconds(struct repo *r)
+{
+    return env_now_ns(r->job->env) / 1000000000u;
+}
+
 int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx, struct error *e)
 {
-    uint64_t end = env_now_ns(r->job->env) + wait_s * 1000000000u;
+    uint64_t end_s = seconds(r) + wait_s, last_s = end_s + (wait_s ? STALE_S + MARGIN_S : 0);
+    uint32_t pause = FIRST_POLL_MS;
+    char told[256] = "";
     struct hinder h;
     int rc;
 
     for (;;) {
         if ((rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || h.n == 0)
             return rc;
-        log_info(&r->job->log, "repository is locked", F_STR("holder", h.host), F_BOOL("ended", h.all_gone));
-        if ((rc = unlock(r, h.all_gone, e)) < 0)
+        if (strcmp(told, h.host) != 0)
+            log_info(&r->job->log, "repository is locked", F_STR("holder", h.host), F_INT("locks", h.n),
+                     F_BOOL("works", h.n_alive > 0), F_BOOL("ended", h.has_ended));
+        memcpy(told, h.host, sizeof(told));
+        if (h.is_stale && ((rc = unlock(r, e)) < 0 || (rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || !h.n))
             return rc;
-        if ((rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || h.n == 0)
+        if (seconds(r) >= (h.n_alive ? end_s : last_s))
+            return give_up(&h, wait_s, e);
+        /* Not all at the same time: those who wait would find the repository free together, and locked again. */
+        if ((rc = job_sleep(r->job, pause / 2 + (uint32_t)(env_random(r->job->env) % pause), e)) < 0)
             return rc;
-        if (env_now_ns(r->job->env) >= end)
-            return error_set(e, ERR_TIMEOUT, "the repository was locked by %s for more than %llu s", h.host,
-                             (unsigned long long)wait_s);
-        if ((rc = job_sleep(r->job, LOCK_POLL_MS, e)) < 0)
+        pause = pause * 2 < POLL_MAX_MS ? pause * 2 : POLL_MAX_MS;
+    }
+}
+
+int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, repo_holder_gone *gone,
+                     void *ctx, struct buf *out, struct error *e)
+{
+    uint64_t end_s = seconds(r) + wait_s;
+    enum restic_class class;
+    int rc;
+
+    for (;;) {
+        if ((rc = repo_run(r, c, &class, out, e)) < 0 || class == RESTIC_OK)
+            return rc;
+        if (class != RESTIC_LOCKED || seconds(r) >= end_s)
+            return ERR_INVALID;
+        if ((rc = repo_wait_unlocked(r, all, wait_s, gone, ctx, e)) < 0 ||
+            (rc = job_sleep(r->job, (uint32_t)(env_random(r->job->env) % FIRST_POLL_MS), e)) < 0)
             return rc;
     }
 }

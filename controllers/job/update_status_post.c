@@ -58,18 +58,6 @@ static int wait_unlocked(struct post *p, struct error *e)
     return repo_wait_unlocked(&p->repo, true, LOCK_WAIT_S, holder_gone, p, e);
 }
 
-/* A command that needs the repository for itself: when somebody was faster, once more. */
-static int run_alone(struct post *p, const struct restic_command *c, struct buf *out, struct error *e)
-{
-    enum restic_class class = RESTIC_LOCKED;
-    int rc = 0;
-
-    for (int try = 0; try < 2 && class == RESTIC_LOCKED && rc == 0; try++)
-        if ((rc = wait_unlocked(p, e)) == 0)
-            rc = repo_run(&p->repo, c, &class, out, e);
-    return rc < 0 ? rc : class == RESTIC_OK ? 0 : ERR_INVALID;
-}
-
 /* ---- retention ---- */
 
 static size_t read_tags(const json_t *policy, const char *tags[33])
@@ -106,7 +94,7 @@ static int forget_of(struct post *p, const struct restic_policy *policy, const j
     if (tag)
         restic_add(&c, tag);
     restic_add_policy(&c, policy);
-    rc = run_alone(p, &c, &out, e);
+    rc = repo_run_waiting(&p->repo, &c, true, LOCK_WAIT_S, holder_gone, p, &out, e);
     if (rc == 0)
         rc = restic_parse_forget(buf_str(&out), &kept, &removed, e);
     if (rc == 0 && !policy->dry_run)
@@ -200,7 +188,8 @@ static int apply_retention(struct post *p, struct error *e)
 
 /* ---- integrity and size ---- */
 
-static int check_once(struct post *p, bool lock, enum restic_check *ret, bool *ret_busy, struct error *e)
+static int check_once(struct post *p, bool lock, enum restic_check *ret, enum restic_class *ret_class,
+                      struct error *e)
 {
     struct restic_command c;
     struct job_command command;
@@ -219,7 +208,7 @@ static int check_once(struct post *p, bool lock, enum restic_check *ret, bool *r
     if (rc == 0) {
         *ret = r.sig ? RESTIC_CHECK_FAILED
                      : restic_parse_check(r.status, buf_str(&r.out), buf_str(&r.err.text));
-        *ret_busy = restic_classify(p->repo.version, r.status, r.sig, buf_str(&r.err.text)) == RESTIC_BUSY;
+        *ret_class = restic_classify(p->repo.version, r.status, r.sig, buf_str(&r.err.text));
         restic_error_text(buf_str(&r.err.text), text, sizeof(text));
         redact_message(&p->u->job->redact, text, sizeof(text));
         if (*ret != RESTIC_CHECK_GOOD)
@@ -232,33 +221,42 @@ static int check_once(struct post *p, bool lock, enum restic_check *ret, bool *r
 
 static int check(struct post *p, bool lock, enum restic_check *ret, struct error *e)
 {
-    bool busy = false;
+    enum restic_class class;
     int rc;
 
     for (int try = 1;; try++) {
-        rc = check_once(p, lock, ret, &busy, e);
-        if (rc < 0 || *ret != RESTIC_CHECK_FAILED || !busy || try == CHECK_TRIES)
+        rc = check_once(p, lock, ret, &class, e);
+        if (rc < 0 || *ret != RESTIC_CHECK_FAILED || (class != RESTIC_BUSY && class != RESTIC_LOCKED) ||
+            try == CHECK_TRIES)
             return rc;
-        if ((rc = job_sleep(p->u->job, CHECK_PAUSE_MS, e)) < 0)
+        rc = class == RESTIC_LOCKED ? wait_unlocked(p, e) : job_sleep(p->u->job, CHECK_PAUSE_MS, e);
+        if (rc < 0)
             return rc;
     }
 }
 
+/* Without a lock first: a repository may be readable only. Then with one, so that nobody's prune takes away what is
+ * being read. */
 static int ask_size(struct post *p, struct error *e)
 {
     struct restic_command c;
     struct buf out;
-    int rc;
+    int rc = -1;
 
     buf_init(&out, OUT_MAX);
-    restic_begin(&c, &p->repo.backend, "stats");
-    restic_add(&c, "--json");
-    restic_add(&c, "--mode=raw-data");
-    restic_add(&c, "--no-lock");
-    rc = repo_run_ok(&p->repo, &c, &out, e);
+    for (int try = 0; try < 2 && rc < 0; try++) {
+        restic_begin(&c, &p->repo.backend, "stats");
+        restic_add(&c, "--json");
+        restic_add(&c, "--mode=raw-data");
+        if (try == 0)
+            restic_add(&c, "--no-lock");
+        rc = repo_run_waiting(&p->repo, &c, false, LOCK_WAIT_S, holder_gone, p, &out, e);
+        restic_done(&c);
+        if (rc == ERR_CANCELED)
+            break;
+    }
     if (rc == 0)
         rc = restic_parse_stats(buf_str(&out), &p->u->repository.size_bytes, e);
-    restic_done(&c);
     buf_done(&out);
     return rc;
 }
@@ -269,11 +267,11 @@ static int verify_integrity(struct post *p, struct error *e)
     struct error damage;
     int rc = check(p, false, &result, e);
 
-    if (rc == 0 && result == RESTIC_CHECK_DAMAGED) {
-        /* Without a lock somebody's prune looks like damage: alone with the repository it counts. */
+    /* Without a lock somebody's prune looks like damage, or takes away what is being read: alone with the repository
+     * it counts. */
+    if (rc == 0 && result != RESTIC_CHECK_GOOD)
         if ((rc = wait_unlocked(p, e)) == 0)
             rc = check(p, true, &result, e);
-    }
     if (rc < 0 || result == RESTIC_CHECK_FAILED)
         return rc < 0 ? rc : ERR_INVALID;
     p->u->repository.integrity = result == RESTIC_CHECK_GOOD;

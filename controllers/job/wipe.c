@@ -123,7 +123,7 @@ static int forget(struct wipe *w, const struct restic_snapshots *list, struct er
     restic_add_retry_lock(&c, w->repo.version, w->repo.retry_lock_s);
     for (size_t i = 0; i < list->n && i < IDS_MAX; i++)
         restic_add(&c, list->items[i].id);
-    rc = repo_run_ok(&w->repo, &c, NULL, e);
+    rc = repo_run_waiting(&w->repo, &c, true, LOCK_WAIT_S, NULL, NULL, NULL, e);
     restic_done(&c);
     return rc;
 }
@@ -155,7 +155,7 @@ static int prune(struct wipe *w, struct error *e)
 
     restic_begin(&c, &w->repo.backend, "prune");
     restic_add_retry_lock(&c, w->repo.version, w->repo.retry_lock_s);
-    rc = repo_run_ok(&w->repo, &c, NULL, e);
+    rc = repo_run_waiting(&w->repo, &c, true, LOCK_WAIT_S, NULL, NULL, NULL, e);
     restic_done(&c);
     return rc;
 }
