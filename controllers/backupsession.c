@@ -123,7 +123,7 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
     const struct backupsession_view *v = view;
 
     backupsession_set_entry(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
-              arena_printf(world_arena(w), "BackupSession %s has the same target", v->waits_for));
+              arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     backupsession_write_status(v, p, BACKUPSESSION_PENDING);
     wake_waiting(v, p, v->now_s + LOOK_AGAIN_S);
 }
@@ -503,6 +503,7 @@ static const struct watched watches[] = {
     {KIND_POD, wake_owner, NULL},
     {KIND_BACKUPCONFIGURATION, wake_sessions_of, phase_or_pause_changed},
     {KIND_BACKUPSESSION, backupsession_wake_rivals, phase_changed},
+    {KIND_RESTORESESSION, backupsession_wake_by_restore, phase_changed},
 };
 
 const struct controller backupsession_controller = {

@@ -37,7 +37,7 @@ struct backupsession_view {
     /* Before the start. */
     bool is_early;          /* nobody has judged the invoker yet: they were created together */
     const char *skip;       /* why it does not start at all; NULL */
-    const char *waits_for;  /* name of the session that holds the target; NULL */
+    const char *waits_for;  /* "BackupSession ns/name": who holds the target; NULL */
     const json_t *job;      /* to be made */
     const json_t *interim;  /* its claim; NULL */
     const char *job_name, *impossible; /* why the Job can't be made; NULL */
@@ -92,10 +92,19 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view);
 
 /* Another session of the same invoker that has started or is older; NULL: none. */
 const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self);
-/* A session of another invoker that has this target or is before us in line; NULL: none. */
+/* A session of another invoker, or a RestoreSession, that has this target or is before us in line; NULL: none. */
 const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref);
 /* Map of a watch: sessions of other invokers with the same target. */
 void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
+/* Map of a watch: sessions with a RestoreSession's target. */
+void backupsession_wake_by_restore(const struct cache *c, const struct kobj *restore, wake_fn *wake, void *ctx);
+/* A BackupSession that has this target or is before a RestoreSession in line; NULL: none. */
+const struct kobj *backupsession_before(const struct cache *c, const struct kobj *restore,
+                                        const struct target_ref *ref);
+/* A session of either kind. */
+bool backupsession_has_job(const struct cache *c, const struct kobj *session);
+/* Does a BackupConfiguration, or a RestoreSession, name this target? */
+bool backupsession_has_target(const struct kobj *invoker, const struct target_ref *ref);
 /* All sessions of a session's invoker, for history and retries. In the arena. */
 struct retain_item *backupsession_family(struct world *w, const struct kobj *self, size_t *ret_n);
 

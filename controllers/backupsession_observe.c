@@ -176,7 +176,7 @@ static void look_before_start(struct world *w, struct backupsession_view *v)
     }
     rival = backupsession_rival(w, v->self, &v->ref);
     if (rival) {
-        v->waits_for = arena_printf(world_arena(w), "%s/%s", rival->ns, rival->name);
+        v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
         return;
     }
     make_job(w, v);

@@ -1,10 +1,12 @@
 /*
  * backupsession_others: the other sessions that a session has to look at: its siblings of one invoker, and its rivals
- * of other invokers with the same target. By indexes of the cache, never by labels: users make sessions without them.
+ * of other invokers with the same target, restores among them (restoresession_others.c). By indexes of the cache, never
+ * by labels: users make sessions without them.
  */
 #include "controllers/backupsession.h"
 
 #include "controllers/condition.h"
+#include "controllers/restoresession.h"
 #include "core/base/json.h"
 
 static bool is_final(const struct kobj *s)
@@ -29,7 +31,24 @@ static bool is_before(const struct kobj *a, const struct kobj *b)
     return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
 }
 
+static bool note_job(void *ctx, const struct kobj *job)
+{
+    (void)job;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* Its status may not say yet that it runs, or never will: the operator may be killed between the two writes. */
+bool backupsession_has_job(const struct cache *c, const struct kobj *session)
+{
+    bool has = false;
+
+    cache_each_owned(c, kind_get(KIND_JOB), session->uid, note_job, &has);
+    return has;
+}
+
 struct search {
+    const struct cache *cache;
     const struct kobj *self, *found;
     const char *kind; /* of the invoker */
 };
@@ -39,11 +58,11 @@ static bool take_blocking(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
 
-    if ((o->ns == s->self->ns || strcmp(o->ns, s->self->ns) == 0) && strcmp(o->name, s->self->name) == 0)
+    if (o->kind == s->self->kind && strcmp(o->ns, s->self->ns) == 0 && strcmp(o->name, s->self->name) == 0)
         return true;
     if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o))
         return true;
-    if (is_running(o) || is_before(o, s->self)) {
+    if (is_running(o) || is_before(o, s->self) || backupsession_has_job(s->cache, o)) {
         s->found = o;
         return false;
     }
@@ -62,7 +81,7 @@ static void each_of(const struct cache *c, const char *ns, const char *invoker, 
 
 const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self)
 {
-    struct search s = {.self = self, .kind = kobj_text(self, "spec.invoker.kind")};
+    struct search s = {.cache = c, .self = self, .kind = kobj_text(self, "spec.invoker.kind")};
 
     each_of(c, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s);
     return s.found;
@@ -70,7 +89,7 @@ const struct kobj *backupsession_sibling(const struct cache *c, const struct kob
 
 /* ---- rivals ---- */
 
-static bool has_target(const struct kobj *invoker, const struct target_ref *ref)
+bool backupsession_has_target(const struct kobj *invoker, const struct target_ref *ref)
 {
     const char *ns = kobj_text(invoker, "spec.target.ref.namespace");
     struct str theirs = str_of(kobj_text(invoker, "spec.target.ref.apiVersion")), ours = str_of(ref->api_version);
@@ -101,7 +120,7 @@ static bool each_rival_session(void *ctx, const struct kobj *invoker)
 {
     const struct rivals *r = ctx;
 
-    if (has_target(invoker, r->ref) && may_hold(invoker, r->ref) &&
+    if (backupsession_has_target(invoker, r->ref) && may_hold(invoker, r->ref) &&
         (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
         each_of(r->cache, invoker->ns, invoker->name, r->fn, r->ctx);
     return true;
@@ -116,8 +135,17 @@ static void each_rival(const struct rivals *r)
 
 const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref)
 {
-    struct search s = {.self = self, .kind = "BackupConfiguration"};
+    struct search s = {.cache = world_cache(w), .self = self, .kind = "BackupConfiguration"};
     struct rivals r = {world_cache(w), ref, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s};
+
+    each_rival(&r);
+    return s.found ? s.found : restoresession_rival(world_cache(w), self, ref);
+}
+
+const struct kobj *backupsession_before(const struct cache *c, const struct kobj *restore, const struct target_ref *ref)
+{
+    struct search s = {.cache = c, .self = restore, .kind = "BackupConfiguration"};
+    struct rivals r = {c, ref, "", "", take_blocking, &s};
 
     each_rival(&r);
     return s.found;
@@ -152,6 +180,19 @@ void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed
                               kobj_text(invoker, "spec.target.ref.namespace")};
     if (!*ref.ns)
         ref.ns = invoker->ns;
+    each_rival(&r);
+}
+
+void backupsession_wake_by_restore(const struct cache *c, const struct kobj *restore, wake_fn *wake, void *ctx)
+{
+    struct waking k = {wake, ctx};
+    struct target_ref ref = {kobj_text(restore, "spec.target.ref.apiVersion"),
+                             kobj_text(restore, "spec.target.ref.kind"), kobj_text(restore, "spec.target.ref.name"),
+                             kobj_text(restore, "spec.target.ref.namespace")};
+    struct rivals r = {c, &ref, "", "", wake_waiting, &k};
+
+    if (!*ref.ns)
+        ref.ns = restore->ns;
     each_rival(&r);
 }
 

@@ -6,9 +6,9 @@
 #include "controllers/identity.h"
 #include "core/base/json.h"
 
-#define EXECUTOR "RestoreExecutorEnsured"
+#define EXECUTOR RESTORESESSION_EXECUTOR
 
-enum { POLICY_TRIES = 3, CLAIM_RETRY_S = 30 };
+enum { POLICY_TRIES = 3, CLAIM_RETRY_S = 30, LOOK_AGAIN_S = 60, LINE_S = 2 };
 
 /* ---- the older operator's finalizer ---- */
 
@@ -193,6 +193,60 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
     plan_wake_at(p, v->refusal->retry_s);
     if (v->refusal->why == REFUSAL_QUOTA)
         plan_event(p, "Warning", "Quota Exceeded", "%s", v->refusal->message);
+}
+
+/* ---- the lock of the target ---- */
+
+static bool is_target_taken(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->waits_for != NULL;
+}
+
+static void wait_for_target(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
+                  arena_printf(world_arena(w), "%s has the same target", v->waits_for));
+    wait_on(v, p, RESTORESESSION_PENDING);
+    plan_wake_at(p, v->now_s + LOOK_AGAIN_S);
+}
+
+static bool is_out_of_line(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->is_out_of_line;
+}
+
+/* It is seen by the others before it starts: one that has just started may not be seen by us yet. */
+static void join_line(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForOtherSession", "nobody else has the target");
+    wait_on(v, p, RESTORESESSION_PENDING);
+    plan_wake_at(p, v->now_s + LINE_S);
+}
+
+static bool is_new_in_line(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->line_s && v->now_s < v->line_s + LINE_S;
+}
+
+static void stay_in_line(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    plan_wake_at(p, v->line_s + LINE_S);
 }
 
 /* First all claims, then the Jobs: a full quota is met before any data moves. */
@@ -445,7 +499,10 @@ enum { /* short, for the table */
     {in, is_impossible, give_up_job, FAILED, "FailedToEnsureRestoreExecutor"},                                         \
     {in, has_foreign_claim, give_up_claim, FAILED, "ClaimExists"},                                                     \
     {in, is_refused_for_good, give_up_refused, FAILED, "JobRefused"},                                                  \
+    {in, is_target_taken, wait_for_target, PENDING, "WaitingForOtherSession"},                                         \
     {in, is_refused_for_now, wait_refused, PENDING, "JobRefusedForNow"},                                               \
+    {in, is_out_of_line, join_line, PENDING, "JoinedLine"},                                                            \
+    {in, is_new_in_line, stay_in_line, PENDING, "NewInLine"},                                                          \
     {in, NULL, start, RUNNING, "SuccessfullyEnsuredRestoreExecutor"}
 
 /* clang-format off */
@@ -525,6 +582,11 @@ static void wake_all_waiting(const struct cache *c, const struct kobj *changed, 
     cache_each(c, kind_get(KIND_RESTORESESSION), wake_waiting, &k);
 }
 
+static bool phase_changed(const struct kobj *old, const struct kobj *now)
+{
+    return strcmp(kobj_text(old, "status.phase"), kobj_text(now, "status.phase")) != 0;
+}
+
 static const struct watched watches[] = {
     {KIND_JOB, wake_owner, NULL},
     {KIND_POD, wake_owner, NULL},
@@ -533,6 +595,8 @@ static const struct watched watches[] = {
     {KIND_FUNCTION, wake_all_waiting, NULL},
     {KIND_APPBINDING, wake_all_waiting, NULL},
     {KIND_NAMESPACE, wake_all_waiting, NULL},
+    {KIND_BACKUPSESSION, restoresession_wake_rivals, phase_changed},
+    {KIND_RESTORESESSION, restoresession_wake_rivals, phase_changed},
 };
 
 const struct controller restoresession_controller = {

@@ -57,9 +57,15 @@ struct restoresession_view {
     const char *refused;        /* the refused object, "PersistentVolumeClaim \"x\"" */
     const char *conflict;       /* a claim that is somebody else's; NULL */
 
+    const char *waits_for;      /* "BackupSession ns/name": who holds the target; NULL */
+    bool is_out_of_line;        /* it has waited for something else so far */
+    int64_t line_s;             /* since when it is in line, as far as its status tells; 0: it is new */
+
     size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that may end */
     bool is_late;
 };
+
+#define RESTORESESSION_EXECUTOR "RestoreExecutorEnsured"
 
 extern const char *const restoresession_phases[];
 
@@ -80,6 +86,13 @@ void restoresession_finish(const struct restoresession_view *v, struct world *w,
 /* ---- what a pass looks at ---- */
 
 int restoresession_observe(struct world *w, const struct kobj *self, void *view);
+
+/* ---- the lock of the target (restoresession_others.c) ---- */
+
+/* Another RestoreSession that has this target or is before `self`, a session of either kind, in line; NULL: none. */
+const struct kobj *restoresession_rival(const struct cache *c, const struct kobj *self, const struct target_ref *ref);
+/* Map of a watch: those that wait for the target of a BackupSession or of another RestoreSession. */
+void restoresession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
 
 /* All that is wrong with the object itself. */
 void restoresession_check(const json_t *object, struct problems *out);

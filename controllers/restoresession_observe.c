@@ -1,5 +1,6 @@
 /* restoresession_observe: what a pass over a RestoreSession looks at. It reads, it decides nothing. */
 #include "controllers/access.h"
+#include "controllers/backupsession.h"
 #include "controllers/restoresession.h"
 
 #include "controllers/condition.h"
@@ -199,6 +200,23 @@ static void find_conflict(struct world *w, struct restoresession_view *v)
 
 /* ---- before the start ---- */
 
+static void look_at_line(struct world *w, struct restoresession_view *v)
+{
+    const json_t *conditions = json_at(v->doc, "status.conditions");
+    bool is_new = !*json_text(v->doc, "status.phase");
+    const struct kobj *rival;
+
+    if (backupsession_has_job(world_cache(w), v->self))
+        return; /* it has the target already: a crash came before the status */
+    rival = backupsession_before(world_cache(w), v->self, &v->ref);
+    if (!rival)
+        rival = restoresession_rival(world_cache(w), v->self, &v->ref);
+    if (rival)
+        v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
+    v->is_out_of_line = !is_new && !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown");
+    v->line_s = is_new ? 0 : condition_since(conditions, RESTORESESSION_EXECUTOR);
+}
+
 static void set_deadline(struct restoresession_view *v)
 {
     int64_t ns;
@@ -234,6 +252,7 @@ static void look_before_start(struct world *w, struct restoresession_view *v)
             v->impossible = make_job(w, v, &v->hosts[i], task);
     find_conflict(w, v);
     find_refusal(w, v);
+    look_at_line(w, v);
 }
 
 /* ---- after it ---- */

@@ -28,5 +28,6 @@ void controllers_index(struct cache *c)
     for (size_t i = 0; i < sizeof(invokers) / sizeof(invokers[0]); i++)
         cache_index(c, kind_get(invokers[i]), "spec.repository.name", false);
     cache_index(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", false);
+    cache_index(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name", false);
     cache_index(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", true);
 }

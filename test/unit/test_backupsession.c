@@ -425,6 +425,21 @@ static void a_stranger_of_another_namespace_holds_nothing(void **state)
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+static void a_restore_of_the_database_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: "
+                      "demo}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding,"
+                      "name: db}}}, status: {phase: Running}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    assert_string_equal(step(w, "s"), "WaitingForOtherSession");
+    assert_string_equal(message(w, "s", TARGET, "BackupExecutorEnsured"), "RestoreSession demo/r has the same target");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{status: {phase: Succeeded}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
 struct woken {
     char text[256];
 };
@@ -943,6 +958,7 @@ int main(void)
         T(of_two_of_one_second_one_goes_on),
         T(another_invokers_session_holds_the_target),
         T(a_stranger_of_another_namespace_holds_nothing),
+        T(a_restore_of_the_database_is_waited_for),
         T(the_end_of_a_session_wakes_its_rivals),
         T(a_missing_task_fails_at_once_and_says_so),
         T(a_refused_binding_is_told),

@@ -229,6 +229,91 @@ static void a_task_that_does_not_exist_is_invalid_until_it_does(void **state)
     assert_string_equal(test_world_decide(w, C, "demo", "r"), ""); /* said once */
     test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: Task, metadata: {name: x}, spec: {steps: "
                       "[{name: update-status, params: [{name: outputDir, value: /o}]}]}}");
+    assert_string_equal(step(w), "JoinedLine");
+    assert_string_equal(step(w), "NewInLine");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+/* ---- the lock of the target ---- */
+
+#define CONFIGURATION                                                                                                  \
+    "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: daily, namespace: demo},"   \
+    "spec: {target: {" APP "}}}\n---\n"
+#define BACKUP(created, phase)                                                                                         \
+    "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: b, namespace: demo,"              \
+    "creationTimestamp: \"" created "\"}, spec: {invoker: {kind: BackupConfiguration, name: daily}},"                  \
+    "status: {phase: " phase "}}"
+
+static void a_restore_waits_for_a_backup_of_its_database_and_says_so(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T03:00:00Z", "Running"));
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    assert_string_equal(phase(w), "Pending");
+    is(w, "RestoreExecutorEnsured", "Unknown/WaitingForOtherSession");
+    says(w, "RestoreExecutorEnsured", "BackupSession demo/b has the same target");
+    assert_string_equal(test_world_decide(w, C, "demo", "r"), "wake 1m0s\n"); /* said once */
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "b", "{status: {phase: Failed}}");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+static void a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T01:59:00Z", "Pending"));
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    test_world_add(w, BACKUP("2026-03-01T02:00:30Z", "Pending"));
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+static void two_restores_of_a_database_run_one_after_the_other(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: a, namespace: "
+                      "demo}, spec: " SINGLE "}");
+    (void)test_world_step(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "SuccessfullyEnsuredRestoreExecutor");
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    says(w, "RestoreExecutorEnsured", "RestoreSession demo/a has the same target");
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    test_world_del(w, KIND_RESTORESESSION, "demo", "a"); /* however it ends */
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+/* The operator was killed between making the Job and writing the status. */
+static void a_restore_with_a_job_holds_its_target_whatever_its_status_says(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{status: null}");
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: a, namespace: "
+                      "demo, creationTimestamp: \"2026-03-01T01:00:00Z\"}, spec: " SINGLE "}");
+    (void)test_world_step(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "WaitingForOtherSession");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor"); /* it does not wait for "a" in turn */
+}
+
+static void one_that_waits_for_its_repository_is_in_nobodys_way(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: a, namespace: "
+                      "demo, creationTimestamp: \"2026-03-01T01:00:00Z\"}, spec: {task: {name: xtradb-restore},"
+                      "repository: {name: later}, target: {" APP "}}}");
+    (void)test_world_step(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "RepositoryMissing");
+    add(w, SINGLE);
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
@@ -508,6 +593,11 @@ int main(void)
         T(a_missing_target_is_waited_for_until_the_deadline),
         T(a_missing_repository_is_waited_for),
         T(a_task_that_does_not_exist_is_invalid_until_it_does),
+        T(a_restore_waits_for_a_backup_of_its_database_and_says_so),
+        T(a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not),
+        T(two_restores_of_a_database_run_one_after_the_other),
+        T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
+        T(one_that_waits_for_its_repository_is_in_nobodys_way),
         T(all_that_is_wrong_is_said_at_once),
         T(replicas_do_not_share_a_claim),
         T(a_refused_namespace_restores_nothing),

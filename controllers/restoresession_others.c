@@ -1,0 +1,92 @@
+/*
+ * restoresession_others: the lock of a target (controllers.md 6.4): two restores, or a restore and a backup, of one
+ * database never run at once. Nothing is written down for it: it is held by whoever is Running or has a Job, so a
+ * session that ends, or goes, gives it back however its process died. Among those that wait the oldest goes first.
+ *
+ * A restore is in line while it is new, or Pending with RestoreExecutorEnsured Unknown. One that waits for its
+ * Repository or its Secret is in nobody's way; it joins the line when it has all it needs.
+ */
+#include "controllers/backupsession.h"
+#include "controllers/condition.h"
+#include "controllers/restoresession.h"
+
+static bool has_phase(const struct kobj *o, const char *phase)
+{
+    return strcmp(kobj_text(o, "status.phase"), phase) == 0;
+}
+
+static bool is_in_line(const struct kobj *o)
+{
+    return has_phase(o, "") || (has_phase(o, "Pending") && condition_record_is(kobj_get(o, "status.conditions"),
+                                                                              RESTORESESSION_EXECUTOR, "Unknown"));
+}
+
+static bool is_before(const struct kobj *a, const struct kobj *b)
+{
+    int order = strcmp(a->name, b->name);
+
+    if (a->created_s != b->created_s)
+        return a->created_s < b->created_s;
+    return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
+}
+
+struct search {
+    const struct cache *cache;
+    const struct kobj *self, *found;
+    const struct target_ref *ref;
+};
+
+/* One of another namespace holds nothing: else anybody could hold up the backups of a database that he may not read. */
+static bool take_holder(void *ctx, const struct kobj *o)
+{
+    struct search *s = ctx;
+
+    if (o->uid && s->self->uid && strcmp(o->uid, s->self->uid) == 0)
+        return true;
+    if (strcmp(o->ns, s->ref->ns) != 0 || !backupsession_has_target(o, s->ref))
+        return true;
+    if (has_phase(o, "Succeeded") || has_phase(o, "Failed") || has_phase(o, "Unknown"))
+        return true;
+    if (!has_phase(o, "Running") && !(is_in_line(o) && is_before(o, s->self)) && !backupsession_has_job(s->cache, o))
+        return true;
+    s->found = o;
+    return false;
+}
+
+const struct kobj *restoresession_rival(const struct cache *c, const struct kobj *self, const struct target_ref *ref)
+{
+    struct search s = {.cache = c, .self = self, .ref = ref};
+
+    if (*ref->name)
+        cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name", ref->name, take_holder, &s);
+    return s.found;
+}
+
+/* ---- who is woken ---- */
+
+struct waking {
+    wake_fn *wake;
+    void *ctx;
+};
+
+static bool wake_waiting(void *ctx, const struct kobj *o)
+{
+    const struct waking *k = ctx;
+
+    if (is_in_line(o))
+        k->wake(k->ctx, o->ns, o->name);
+    return true;
+}
+
+void restoresession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    const struct kobj *invoker = changed;
+    struct waking k = {wake, ctx};
+
+    if (changed->kind->id == KIND_BACKUPSESSION)
+        invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), changed->ns,
+                             kobj_text(changed, "spec.invoker.name"));
+    if (invoker && *kobj_text(invoker, "spec.target.ref.name"))
+        cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name",
+                      kobj_text(invoker, "spec.target.ref.name"), wake_waiting, &k);
+}
