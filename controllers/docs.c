@@ -111,7 +111,7 @@ static bool make_place(struct docs *d, const struct kind *k, const char *ns, con
 {
     struct doc *doc = find(d, k, ns, name);
 
-    if (doc && is_young(doc, now_ns) && is_newer(doc->rv, rv))
+    if (doc && (strcmp(doc->rv, rv) == 0 || (is_young(doc, now_ns) && is_newer(doc->rv, rv))))
         return false;
     if (doc)
         forget(d, doc);

@@ -51,6 +51,8 @@ void engine_free(struct engine *e);
 
 /* The cache's cache_fn: ctx is the engine. */
 void engine_changed(void *engine, const struct kind *k, const struct kobj *old, const struct kobj *now);
+/* A watch brought this object whole: passes over it need not read it. Call it before the cache hears of it. */
+void engine_offer(struct engine *e, const struct kobj *o, struct str text);
 void engine_set_leader(struct engine *e, bool is_leader);
 /* All caches complete: the first passes may start (once). */
 void engine_set_synced(struct engine *e);

@@ -333,22 +333,15 @@ static bool start_effect(struct pass *p)
     return true;
 }
 
-void engine_effects_release(struct pass *p)
+void engine_effects_resume(struct pass *p)
 {
-    struct list *l;
-
-    p->effect = NULL; /* or they would follow again */
-    while ((l = list_pop(&p->followers))) {
-        struct pass *next = LIST_ENTRY(l, struct pass, behind);
-
-        if (!start_effect(next))
-            engine_effects_run(next);
-    }
+    if (!start_effect(p))
+        engine_effects_run(p);
 }
 
 void engine_effects_run(struct pass *p)
 {
-    engine_effects_release(p);
+    engine_pass_release(p);
     for (;;) {
         struct list *l = list_pop(&p->plan.effects);
 

@@ -14,8 +14,9 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/base/str.h"
 
-enum { RERUNS_MAX = 16, BACKOFF_MAX_S = 300 };
+enum { RERUNS_MAX = 32, BACKOFF_MAX_S = 300 };
 
 static const char *const result_names[N_PASS_RESULTS] = {"ok", "refused", "conflict", "error", "canceled"};
 
@@ -106,7 +107,7 @@ void engine_pass_end(struct pass *p)
     }
     if (p->result != PASS_OK)
         forget_documents(p);
-    engine_effects_release(p);
+    engine_pass_release(p);
     log_end(p);
     if (e->o.on_pass)
         e->o.on_pass(e->o.ctx, p->controller, p->rule ? p->rule->reason : "", result_names[p->result],
@@ -201,6 +202,7 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
         engine_pass_fail(p, rc, e, arena_printf(&p->arena, "get %s %s", c->doc->kind->name, c->doc->name));
     if (p->fetching)
         return;
+    engine_pass_release(p);
     if (p->result == PASS_OK)
         decide(p);
     else
@@ -220,21 +222,93 @@ static void fetch(struct pass *p, struct world_doc *d)
     engine_send(p->engine, c);
 }
 
-static void fetch_all(struct pass *p)
+/* ---- what another pass is about to know ---- */
+
+static bool fetches(const struct pass *p, const struct world_doc *d)
 {
-    if (p->reruns++ == RERUNS_MAX) {
-        engine_pass_fail(p, ERR_BUG, NULL, "asks for documents without end");
-        engine_pass_end(p);
-        return;
+    LIST_EACH (it, &p->fetches) {
+        const struct world_doc *own = LIST_ENTRY(it, struct engine_call, link)->doc;
+
+        if (!own->body && own->kind == d->kind && str_same(own->ns, d->ns) && str_same(own->name, d->name))
+            return true;
     }
+    return false;
+}
+
+/* A write whose event was faster than its answer: the answer has the document. */
+static bool writes(const struct pass *p, const struct world_doc *d)
+{
+    const struct effect *f = p->effect;
+
+    return f && list_empty(&p->behind) && (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH) &&
+           f->kind == d->kind && str_same(f->ns, d->ns) && str_same(f->name, d->name);
+}
+
+/* NULL: nobody; or nothing would be kept of the answer. */
+static struct pass *asked_by_another(const struct pass *p, const struct world_doc *d)
+{
+    if (d->body || !record_of(p, d->kind, d->ns, d->name))
+        return NULL;
+    LIST_EACH (it, &p->engine->passes) {
+        struct pass *other = LIST_ENTRY(it, struct pass, link);
+
+        if (other != p && (fetches(other, d) || writes(other, d)))
+            return other;
+    }
+    return NULL;
+}
+
+void engine_pass_release(struct pass *p)
+{
+    struct list followers, *l;
+
+    p->effect = NULL;
+    list_init(&followers);
+    list_move_all(&followers, &p->followers);
+    while ((l = list_pop(&followers))) {
+        struct pass *next = LIST_ENTRY(l, struct pass, behind);
+
+        if (next->effect)
+            engine_effects_resume(next);
+        else
+            engine_pass_resume(next);
+    }
+}
+
+/* ---- documents ---- */
+
+void engine_pass_resume(struct pass *p)
+{
+    struct pass *other = NULL;
+
     LIST_EACH (it, &p->world.docs) {
         struct world_doc *d = LIST_ENTRY(it, struct world_doc, link);
+        struct pass *who;
 
-        if (!d->known && !take_kept(p, d))
+        if (d->known || take_kept(p, d))
+            continue;
+        who = asked_by_another(p, d);
+        if (!who)
             fetch(p, d);
+        else
+            other = who;
     }
-    if (!p->fetching)
+    if (p->fetching) /* they bring it forward too; what is missing then is looked for again */
+        return;
+    if (other)
+        list_add_tail(&other->followers, &p->behind);
+    else
         decide(p);
+}
+
+static void fetch_all(struct pass *p)
+{
+    if (p->reruns++ < RERUNS_MAX) {
+        engine_pass_resume(p);
+        return;
+    }
+    engine_pass_fail(p, ERR_BUG, NULL, "asks for documents without end");
+    engine_pass_end(p);
 }
 
 static void decide(struct pass *p)

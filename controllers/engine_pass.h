@@ -53,7 +53,7 @@ struct pass {
     struct list fetches;   /* of struct engine_call, running */
     struct effect *effect; /* the one that runs */
     struct engine_call call;
-    struct list behind;  /* in another pass's followers: it applies the same object */
+    struct list behind;  /* in another pass's followers: it asks for, or applies, the same object */
     struct list followers;
     bool checking; /* the running call looks who owns a name that is taken */
     bool is_ahead; /* decided on a document that the cache has no record of yet */
@@ -87,9 +87,13 @@ void engine_pass_end(struct pass *p); /* frees it */
 void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object,
                       bool made);
 
-/* engine_effect.c: the next effect, and so on to the end of the pass. */
+/* Looks again for what the pass waits for. */
+void engine_pass_resume(struct pass *p);
+/* The request that this pass had under way has its answer: those that wait for it go on. */
+void engine_pass_release(struct pass *p);
+
+/* engine_effect.c: the next effect, and so on to the end of the pass; the one at hand. */
 void engine_effects_run(struct pass *p);
-/* Those that wait for this pass's apply go on. */
-void engine_effects_release(struct pass *p);
+void engine_effects_resume(struct pass *p);
 
 #endif

@@ -182,6 +182,22 @@ static void watch_stopped(struct kube_watch *w)
         op->on_stopped(op->ctx);
 }
 
+/* Each event of these means a pass over the whole of them, unless they have ended (sessions) or run well (pods). */
+static bool is_read_whole(enum kind_id kind)
+{
+    return kind == KIND_BACKUPSESSION || kind == KIND_RESTORESESSION || kind == KIND_POD;
+}
+
+static void text_came(struct kube_watch *w, const struct kobj *o, struct str text)
+{
+    struct operator *op = w->data;
+    const char *phase = kobj_text(o, "status.phase");
+
+    if (!*phase || strcmp(phase, "Pending") == 0 ||
+        strcmp(phase, w->kind->id == KIND_POD ? "Failed" : "Running") == 0)
+        engine_offer(op->engine, o, text);
+}
+
 static void start_watch(struct operator *op, size_t i)
 {
     const struct kind *k = kind_get(watched_kinds[i].kind);
@@ -195,6 +211,7 @@ static void start_watch(struct operator *op, size_t i)
     w->on_synced = watch_synced;
     w->on_trouble = watch_troubled;
     w->on_stopped = watch_stopped;
+    w->on_text = is_read_whole(k->id) ? text_came : NULL;
     w->data = op;
     op->n_open++;
     kube_watch_start(w);

@@ -9,6 +9,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/mem.h"
+#include "k8s/scan_raw.h"
 #include "k8s/scan_shape.h"
 #include "k8s/scan_text.h"
 
@@ -56,6 +57,8 @@ struct scan {
     bool skip_escape;
     bool list_done, object_seen;
 
+    struct scan_raw raw;
+    bool leaves_out;       /* the value that comes is not for raw */
     struct scan_text text; /* the string being read */
     struct buf key, texts, conditions;
     char token[512];
@@ -83,6 +86,7 @@ struct scan *scan_new(const struct kind *k, enum scan_mode mode, scan_fn *on_obj
     buf_init(&s->key, LIMIT_PARAM);
     buf_init(&s->texts, LIMIT_WATCH_LINE);
     buf_init(&s->conditions, LIMIT_STRING);
+    scan_raw_init(&s->raw);
     return s;
 }
 
@@ -94,10 +98,22 @@ void scan_free(struct scan *s)
     buf_done(&s->key);
     buf_done(&s->texts);
     buf_done(&s->conditions);
+    scan_raw_done(&s->raw);
     mem_free(s->slots);
     mem_free(s->values);
     mem_free(s->continue_token);
     mem_free(s);
+}
+
+void scan_keep_raw(struct scan *s)
+{
+    assert(s->mode == SCAN_WATCH);
+    s->raw.wanted = true;
+}
+
+struct str scan_raw(const struct scan *s)
+{
+    return scan_raw_text(&s->raw);
 }
 
 static const struct scan_node *node_of(const struct scan *s, int node)
@@ -361,6 +377,11 @@ static int value_begin(struct scan *s, const char **p, struct error *e)
 
     if ((n->action == ACT_ENVELOPE || n->action == ACT_OBJECT) && c != '{')
         return fail(s, e, "an object was to come");
+    if (n->action == ACT_OBJECT && s->raw.wanted)
+        scan_raw_begin(&s->raw, *p, s->depth + 1);
+    else if (s->leaves_out)
+        scan_raw_leave_out(&s->raw, *p);
+    s->leaves_out = false;
     s->skip_depth = 0;
     s->skip_escape = false;
     if (c == '{' && n->child >= 0) {
@@ -397,6 +418,8 @@ static int at_top(struct scan *s, const char **p, const char *end, struct error 
 static void key_end(struct scan *s, struct str key)
 {
     s->node = scan_shape_find(&s->shape, s->frames[s->depth - 1].node, key);
+    s->leaves_out = s->raw.state == SCAN_RAW_ON && s->depth == s->raw.depth + 1 && str_is(key, "managedFields") &&
+                    str_is(node_of(s, s->frames[s->depth - 1].node)->key, "metadata");
     s->state = AT_COLON;
 }
 
@@ -557,8 +580,13 @@ int scan_feed(struct scan *s, struct str chunk, struct error *e)
 
     if (s->failed)
         return error_set(e, s->failed, "the stream was broken before");
-    while (p < end && rc == 0)
+    scan_raw_chunk_begin(&s->raw, p);
+    while (p < end && rc == 0) {
         rc = steps[s->state](s, &p, end, e);
+        if (s->raw.state != SCAN_RAW_OFF)
+            scan_raw_follow(&s->raw, p, s->depth, s->state == AT_NEXT);
+    }
+    scan_raw_chunk_end(&s->raw, p);
     return rc;
 }
 

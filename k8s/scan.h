@@ -32,6 +32,12 @@ typedef void scan_fn(void *ctx, enum scan_event type, const struct kobj *o /* bo
 struct scan *scan_new(const struct kind *k, enum scan_mode mode, scan_fn *on_object, void *ctx);
 void scan_free(struct scan *s);
 
+/* From now on (before the first chunk) the text of each object is put together too; SCAN_WATCH only. */
+void scan_keep_raw(struct scan *s);
+/* During SCAN_ADDED and SCAN_MODIFIED: the object's text, its managedFields null. Borrowed; STR_NONE: not kept, or too
+ * big. */
+struct str scan_raw(const struct scan *s);
+
 /* 0, or ERR_INVALID (no JSON, or not this shape). After an error the scan takes nothing more. */
 int scan_feed(struct scan *s, struct str chunk, struct error *e) NODISCARD;
 /* 0 when the input may end here: after a whole line or a whole list. */

@@ -73,6 +73,8 @@ static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
     switch (type) {
     case SCAN_ADDED:
     case SCAN_MODIFIED:
+        if (w->on_text && scan_raw(w->scan).p)
+            w->on_text(w, o, scan_raw(w->scan));
         cache_put(w->cache, o);
         break;
     case SCAN_DELETED:
@@ -243,6 +245,8 @@ static void begin(struct kube_watch *w)
         cache_relist_begin(w->cache, w->kind);
     scan_free(w->scan);
     w->scan = scan_new(w->kind, w->whole_list ? SCAN_LIST : SCAN_WATCH, on_object, w);
+    if (w->on_text && !w->whole_list)
+        scan_keep_raw(w->scan);
     w->step = KUBE_WATCH_AUTH;
     if (w->kube->auth)
         kube_auth_get(w->kube->auth, authorize_done, w);

@@ -39,6 +39,9 @@ struct kube_watch {
     void (*on_synced)(struct kube_watch *w); /* each time a list has completed; may be NULL */
     void (*on_trouble)(struct kube_watch *w, int rc, const struct error *e); /* may be NULL */
     void (*on_stopped)(struct kube_watch *w);
+    /* The whole object of an event, its managedFields null, before the cache has its record; borrowed. NULL: not put
+     * together. Not called for a whole list. */
+    void (*on_text)(struct kube_watch *w, const struct kobj *o, struct str text);
     void *data;
 
     /* Readable. */

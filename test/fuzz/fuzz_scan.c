@@ -30,6 +30,26 @@ static void print_object(struct buf *out, const struct kobj *o)
     buf_puts(out, "\n");
 }
 
+/* In one form, whatever blanks and order it came with. */
+static void print_tree(struct buf *out, json_t *tree_take)
+{
+    char *text = json_dumps(tree_take, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
+
+    buf_printf(out, "text %s\n", text ? text : "none");
+    free(text);
+    json_decref(tree_take);
+}
+
+static void print_raw(struct buf *out, struct str raw)
+{
+    json_t *tree = json_loadb(raw.p, raw.n, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+
+    if (tree)
+        print_tree(out, tree);
+    else
+        buf_printf(out, "text that is no JSON %.*s\n", (int)raw.n, raw.p);
+}
+
 static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
 {
     struct trace *t = ctx;
@@ -39,6 +59,8 @@ static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
         buf_printf(&t->text, " %d %s\n", scan_status_code(t->scan), scan_status_message(t->scan));
     else
         print_object(&t->text, o);
+    if (type != SCAN_ERROR && type != SCAN_BOOKMARK && scan_raw(t->scan).p)
+        print_raw(&t->text, scan_raw(t->scan));
     if (type == SCAN_BOOKMARK && scan_initial_end(t->scan))
         buf_puts(&t->text, "initial end\n");
 }
@@ -51,6 +73,8 @@ static int scan_all(const struct kind *k, enum scan_mode mode, struct str text, 
 
     buf_init(&t.text, 16 << 20);
     t.scan = scan_new(k, mode, on_object, &t);
+    if (mode == SCAN_WATCH)
+        scan_keep_raw(t.scan);
     while (text.n && rc == 0) {
         size_t n = text.n;
 
@@ -109,6 +133,13 @@ static int expect_line(const struct kind *k, const json_t *line, struct buf *out
     }
     print_object(out, o);
     kobj_unref(o);
+    if (i != SCAN_BOOKMARK) {
+        json_t *meta = json_object_get(object, "metadata");
+
+        if (json_object_get(meta, "managedFields"))
+            json_object_set_new(meta, "managedFields", json_null());
+        print_tree(out, json_incref((json_t *)(uintptr_t)object));
+    }
     if (i == SCAN_BOOKMARK && str_is(str_of(json_meta(object, "annotations", "k8s.io/initial-events-end")), "true"))
         buf_puts(out, "initial end\n");
     return 0;

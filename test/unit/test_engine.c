@@ -603,6 +603,66 @@ static void after_a_conflict_the_document_is_read_anew(void **state)
     answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
 }
 
+static void read_task(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *task = world_doc(w, kind_get(KIND_TASK), NULL, "t");
+
+    (void)self;
+    (void)p;
+    if (!world_waiting(w))
+        b->counted += (double)json_int(task, "spec.words", 0);
+}
+
+static void what_several_want_is_read_once(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = read_task;
+    put(b, "{apiVersion: stash.appscode.com/v1beta1, kind: Task, metadata: {name: t, uid: t, resourceVersion: '1'}}");
+    put_repository(b, "a", 2);
+    put_repository(b, "b", 3);
+    put_repository(b, "c", 4);
+    expect(b, "GET /apis/stash.appscode.com/v1beta1/tasks/t ");
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    answer(b, 500, "{}"); /* fails one of them only: the next asks */
+    expect(b, "GET /apis/stash.appscode.com/v1beta1/tasks/t ");
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    answer(b, 200, "{\"metadata\":{\"name\":\"t\",\"resourceVersion\":\"1\"},\"spec\":{\"words\":1}}");
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_true(b->counted == 2);
+    assert_string_equal(b->results, "Acted=error Acted=ok Acted=ok ");
+}
+
+static void write_to_a_read_b(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *a;
+
+    if (strcmp(self->name, "a") == 0) {
+        plan_patch(p, self->kind, self->ns, "a", NULL, NULL, json_pack("{s:{s:i}}", "spec", "words", 7));
+        return;
+    }
+    a = world_doc(w, self->kind, self->ns, "a");
+    if (!world_waiting(w))
+        b->counted += (double)json_int(a, "spec.words", 0);
+}
+
+static void a_write_whose_event_came_first_is_waited_for(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = write_to_a_read_b;
+    put_repository(b, "a", 1);
+    expect(b, "PATCH " REPOSITORIES "/a ");
+    put_repository(b, "a", 2); /* the write's event */
+    put_repository(b, "b", 3);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1); /* b asks for nothing */
+    answer(b, 200, "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"2\"},\"spec\":{\"words\":7}}");
+    assert_true(b->counted == 7);
+}
+
 static void look_for_the_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     const json_t *job_doc = world_doc(w, kind_get(KIND_JOB), self->ns, "one");
@@ -908,6 +968,8 @@ int main(void)
         T(a_document_is_asked_for_again_only_when_it_has_changed),
         T(the_answer_of_a_write_is_the_next_pass_s_document),
         T(after_a_conflict_the_document_is_read_anew),
+        T(what_several_want_is_read_once),
+        T(a_write_whose_event_came_first_is_waited_for),
         T(what_was_made_is_known_before_its_event),
         T(what_is_gone_is_not_known_any_more),
         T(what_several_apply_is_sent_once),

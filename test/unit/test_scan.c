@@ -15,6 +15,7 @@ static struct {
     int code;
     bool initial_end;
     char message[100];
+    char raw[256]; /* "": none */
 } heard;
 
 static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
@@ -25,6 +26,8 @@ static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
     kobj_unref(heard.o);
     heard.o = o ? kobj_ref(o) : NULL;
     heard.code = scan_status_code(heard.scan);
+    (void)snprintf(heard.raw, sizeof(heard.raw), "%.*s", (int)scan_raw(heard.scan).n,
+                   scan_raw(heard.scan).p ? scan_raw(heard.scan).p : "");
     heard.initial_end = scan_initial_end(heard.scan);
     (void)snprintf(heard.message, sizeof(heard.message), "%s", scan_status_message(heard.scan));
 }
@@ -78,6 +81,32 @@ static void events_come_as_their_lines_end(void **state)
     assert_int_equal(scan_end(s, NULL), 0);
     finish(s);
     assert_int_equal(mem_live(), live);
+}
+
+static void the_text_comes_too_but_for_managed_fields(void **state)
+{
+    static const char line[] =
+        "{\"type\":\"ADDED\", \"object\": {\"metadata\":{\"managedFields\" : [{\"f\":\"}]\"}] ,\"name\":\"a\"},"
+        "\"spec\":{\"managedFields\":1,\"other\":[\"x\",{}]}} }\n";
+    static const char want[] = "{\"metadata\":{\"managedFields\" : null ,\"name\":\"a\"},"
+                               "\"spec\":{\"managedFields\":1,\"other\":[\"x\",{}]}}";
+    struct scan *s = begin(KIND_BACKUPSESSION, SCAN_WATCH);
+
+    (void)state;
+    scan_keep_raw(s);
+    assert_int_equal(feed(s, line), 0);
+    assert_string_equal(heard.raw, want);
+    for (const char *c = line; *c; c++) /* in chunks of one byte */
+        assert_int_equal(scan_feed(s, (struct str){c, 1}, NULL), 0);
+    assert_int_equal(heard.n, 2);
+    assert_string_equal(heard.raw, want);
+    assert_int_equal(feed(s, "{\"type\":\"ADDED\",\"object\":{}}"), 0);
+    assert_string_equal(heard.raw, "{}"); /* nothing of the one before */
+    finish(s);
+    s = begin(KIND_BACKUPSESSION, SCAN_WATCH);
+    assert_int_equal(feed(s, line), 0);
+    assert_string_equal(heard.raw, ""); /* not asked for */
+    finish(s);
 }
 
 static void a_bookmark_tells_its_version_and_the_end_of_the_list(void **state)
@@ -204,6 +233,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_as_their_lines_end),
+        cmocka_unit_test(the_text_comes_too_but_for_managed_fields),
         cmocka_unit_test(a_bookmark_tells_its_version_and_the_end_of_the_list),
         cmocka_unit_test(an_error_event_tells_code_and_message),
         cmocka_unit_test(a_list_may_tell_its_version_last),
