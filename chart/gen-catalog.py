@@ -57,6 +57,7 @@ RESTORE = [
     "--wait-timeout=${waitTimeout:=300}",
     NAMESPACE, *APPBINDING,
     "--snapshot=${RESTORE_SNAPSHOTS:=}",
+    "--existing-data=${existingData:=refuse}",
     OUTPUT_DIR,
 ]
 # The two names of the storage Secret have no default here: without a Secret the Job must not start.

@@ -1,6 +1,6 @@
 /*
- * backup_manifest: see backup_manifest.h. The positions in a stream are newer than its data (datapath.md 4.1): they are told
- * for people who look for a binlog, a restore goes by what --prepare says.
+ * backup_manifest: see backup_manifest.h. The positions in a stream are newer than its data (datapath.md 4.1): they
+ * are told for people who look for a binlog, a restore goes by what --prepare says.
  */
 #include "controllers/job/backup_manifest.h"
 

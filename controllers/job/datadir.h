@@ -1,13 +1,16 @@
 /*
- * datadir: a data directory that is empty, restored, or visibly neither. A restore works in a folder ".stash-restore"
- * of the same volume; only what is whole is moved into place:
+ * datadir: a data directory that is empty, whole as it was, restored, or visibly none of these. A restore works in a
+ * folder ".stash-restore" of the same volume; only what is whole is moved into place:
  *
  *   - the last thing to appear is the system tablespace. Until then a folder stands in its place, so that no server can
  *     start on, or initialise, what is there;
- *   - the swap of folder and file is one system call where the file system has it.
+ *   - the swap of folder and file is one system call where the file system has it;
+ *   - data that were there before move, in the same way, into ".stash-kept/data" and stay there until a person removes
+ *     them. A restore that cannot be finished brings them back.
  *
- * A state file says how far an attempt came. A later attempt cleans up after one that was interrupted, and finishes one
- * that only lacked its tidying.
+ * A state file says how far an attempt came. The same attempt, killed anywhere, goes on from there: it begins anew
+ * until its stage is ready, and from then on only finishes the move. Another attempt takes back what a move left half
+ * done.
  */
 #ifndef STASHD_DATADIR_H
 #define STASHD_DATADIR_H
@@ -17,29 +20,53 @@
 
 #include "core/base/error.h"
 
+#define DATADIR_MARK "stash_restored.json" /* of a restored directory: which attempt and which snapshot */
+
+enum datadir_progress {
+    DATADIR_EMPTY,    /* the stage is empty: fill it */
+    DATADIR_READY,    /* an earlier try of this attempt made the stage ready: commit it */
+    DATADIR_COMPLETE, /* an earlier try of this attempt had all in place */
+};
+
+struct datadir_options {
+    const char *path;     /* "/var/lib/mysql" */
+    const char *attempt;  /* a name that is the same for repetitions of one restore */
+    const char *snapshot; /* that is restored */
+    bool keep;            /* data that are there may be kept aside; else they are an error */
+};
+
 struct datadir {
     char *path;  /* "/var/lib/mysql" */
     char *own;   /* "<path>/.stash-restore" */
     char *stage; /* "<path>/.stash-restore/data": extract and prepare here */
-    char *attempt;
+    char *kept;  /* "<path>/.stash-kept/data" */
+    char *attempt, *snapshot;
+    bool has_kept; /* after the commit: data of before are in kept */
     /* private */
     int lock_fd;
-    bool begun, moving;
-    char guard[64];
+    bool begun;
+    char phase[16], guard[64];
 };
 
 /*
- * attempt: a name that is the same for repetitions of one restore. Makes an empty stage. *ret_complete: an earlier
- * attempt of this restore had all in place: nothing is left to do. ERR_INVALID: no such folder, not empty, or half
- * moved by another restore; ERR_CONFLICT: another restore is at work here. datadir_done in either case.
+ * Makes an empty stage, unless *ret says that there is more. ERR_INVALID: no such folder, or not empty (without keep),
+ * or an earlier restore's data are kept already; ERR_CONFLICT: another restore is at work here, or a server is.
+ * datadir_done in either case.
  */
-int datadir_open(struct datadir *d, const char *path, const char *attempt, bool *ret_complete,
+int datadir_open(struct datadir *d, const struct datadir_options *o, enum datadir_progress *ret,
                  struct error *e) NODISCARD;
-/* Moves all of the stage into place; guard: its system tablespace. All of it is on disk when this returns 0. */
-int datadir_commit(struct datadir *d, const char *guard, struct error *e) NODISCARD;
-/* The restore failed: takes everything away but the state file, which says why. */
+/* The snapshot that an earlier try of this attempt took; NULL: there was none. Freed with mem_free. */
+char *datadir_snapshot(const char *path, const char *attempt);
+/* The stage is a whole data directory; guard: its system tablespace. It is on disk, and this is known, when it returns
+ * 0. */
+int datadir_ready(struct datadir *d, const char *guard, struct error *e) NODISCARD;
+/* Moves the stage into place, once it is ready. All of it is on disk when this returns 0. */
+int datadir_commit(struct datadir *d, struct error *e) NODISCARD;
+/* The restore failed: takes everything of it away but the state file, which says why, and brings back what was kept. */
 void datadir_abandon(struct datadir *d, const char *why);
 void datadir_done(struct datadir *d);
+
+/* ---- volumes ---- */
 
 /* Is it the root of a mount? */
 bool datadir_is_mount(const char *path);

@@ -1,7 +1,7 @@
 /*
- * dump_scan: how many tables and rows a dump holds, counted while it passes: CREATE TABLE statements, and the groups of
- * values of INSERT and REPLACE statements. Routines (between lines "DELIMITER") do not count. Pure; any cut of the input
- * gives the same result.
+ * dump_scan: how many tables and rows a dump holds, counted while it passes: CREATE TABLE statements, and the groups
+ * of values of INSERT and REPLACE statements. Routines (between lines "DELIMITER") do not count. Pure; any cut of the
+ * input gives the same result.
  */
 #ifndef STASHD_DUMP_SCAN_H
 #define STASHD_DUMP_SCAN_H

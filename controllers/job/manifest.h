@@ -1,14 +1,14 @@
 /*
  * manifest: what a backup's file is, in the file itself: the last MANIFEST_BYTES of it. Pure.
  *
- * Why in the file and not beside it: restic makes one snapshot of one standard input, and what the manifest says is known
- * only at its end. A second snapshot could be missing, be kept by retention without the first, or come between two
- * others; a tag that is set afterwards needs an exclusive lock and gives the snapshot a new id. The end of the file is
- * there exactly when the file is: no kill can part them.
+ * Why in the file and not beside it: restic makes one snapshot of one standard input, and what the manifest says is
+ * known only at its end. A second snapshot could be missing, be kept by retention without the first, or come between
+ * two others; a tag that is set afterwards needs an exclusive lock and gives the snapshot a new id. The end of the file
+ * is there exactly when the file is: no kill can part them.
  *
- * A stream's manifest is a file of the xbstream (MANIFEST_FILE): mbstream and xbstream extract it as any other. A dump's is
- * a comment, followed by the line that ends a whole dump; clients pass over both. That a file must have one says the
- * snapshot's tag MANIFEST_TAG, which restic stores at once: files without are of an older version.
+ * A stream's manifest is a file of the xbstream (MANIFEST_FILE): mbstream and xbstream extract it as any other. A
+ * dump's is a comment, followed by the line that ends a whole dump; clients pass over both. That a file must have one
+ * says the snapshot's tag MANIFEST_TAG, which restic stores at once: files without are of an older version.
  */
 #ifndef STASHD_MANIFEST_H
 #define STASHD_MANIFEST_H
@@ -58,9 +58,9 @@ struct manifest_reader *manifest_reader_new(bool is_dump, manifest_body *on_body
 void manifest_reader_free(struct manifest_reader *r);
 int manifest_feed(struct manifest_reader *r, struct str bytes, struct error *e) NODISCARD;
 /*
- * The file has ended. 0: *ret_found and *out are filled, or there is none and none is required: then the last bytes went
- * to on_body too. ERR_INVALID: it is required and not there, is damaged, or what it says of the bytes before it is not
- * so.
+ * The file has ended. 0: *ret_found and *out are filled, or there is none and none is required: then the last bytes
+ * went to on_body too. ERR_INVALID: it is required and not there, is damaged, or what it says of the bytes before it is
+ * not so.
  */
 int manifest_end(struct manifest_reader *r, bool required, bool *ret_found, struct manifest *out,
                  struct error *e) NODISCARD;

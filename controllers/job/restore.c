@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "controllers/job/backup.h"
+#include "controllers/job/datadir.h"
 #include "controllers/job/manifest.h"
 #include "controllers/job/output.h"
 #include "controllers/job/restore_parts.h"
@@ -29,6 +30,7 @@ static const struct config_item items[] = {
     {"target-app-replicas", CFG_INT, F(replicas), "0", 0, 0, "ignored: the snapshot decides"},
     {"wait-timeout", CFG_UINT, F(wait_s), "300", 0, 86400, "seconds to wait for the database"},
     {"data-dir", CFG_STRING, F(data_dir), "/var/lib/mysql", 0, 0, "data directory of a physical restore"},
+    {"existing-data", CFG_STRING, F(existing_data), "refuse", 0, 0, "data that are there: refuse, or keep them aside"},
     {"data-uid", CFG_INT, F(data_uid), "-1", -1, 4294967294, "owner of its files; -1: that of the folder, else 1001"},
     {"data-gid", CFG_INT, F(data_gid), "-1", -1, 4294967294, "group of its files; -1: likewise"},
     {"use-memory", CFG_STRING, F(use_memory), NULL, 0, 0, "for --prepare; empty: half of the container's limit"},
@@ -43,7 +45,7 @@ static const struct config_spec spec = {
     .program = "stash-job restore-percona-xtradb",
     .usage = "--provider=PROVIDER --appbinding=NAME [flags]",
     .about =
-        "Restores a snapshot: a dump through the database's client, a physical backup into an empty data directory.",
+        "Restores a snapshot: a dump through the database's client, a physical backup into a data directory.",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
 };
@@ -119,6 +121,15 @@ static const struct restic_snapshot *newest(struct restore *r, const struct rest
     return NULL;
 }
 
+/* A repetition takes the snapshot of its first try, though a newer one may have come. */
+static const struct restic_snapshot *find_pinned(const struct restore *r, const struct restic_snapshots *list)
+{
+    for (size_t i = 0; r->pinned && i < list->n; i++)
+        if (str_same(list->items[i].id, r->pinned))
+            return &list->items[i];
+    return NULL;
+}
+
 static int choose(struct restore *r, const struct restic_snapshots *list, const char *host, const char *id,
                   struct error *e)
 {
@@ -137,7 +148,7 @@ static int choose(struct restore *r, const struct restic_snapshots *list, const 
         return error_set(e, ERR_NOTFOUND, "the repository has no snapshot %s", id);
     if (!id && !list->n)
         return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
-    if (!id && !(found = newest(r, list, e)))
+    if (!id && !(found = find_pinned(r, list)) && !(found = newest(r, list, e)))
         return ERR_INVALID;
     return take_snapshot(r, found, e);
 }
@@ -163,6 +174,16 @@ int restore_find_snapshot(struct restore *r, struct error *e)
 }
 
 /* ---- all of it ---- */
+
+/* The Job's name, which is the pod's without its random end. */
+static char *attempt_name(const struct restore *r)
+{
+    const char *pod = repo_flags_env(r->envp, "POD_NAME"), *dash = pod ? strrchr(pod, '-') : NULL;
+
+    if (!pod || !dash)
+        return mem_printf("%s/%s", r->flags->ns, pod && *pod ? pod : r->flags->hostname);
+    return mem_printf("%s/%.*s", r->flags->ns, (int)(dash - pod), pod);
+}
 
 static int restore(struct restore *r, struct error *e)
 {
@@ -225,12 +246,16 @@ static int run(struct restore *r)
     struct error e = {0};
     int rc = repo_flags_dirs(&r->flags->repo, r->job, r->envp, &e);
 
+    r->attempt = attempt_name(r);
+    r->pinned = datadir_snapshot(r->flags->data_dir, r->attempt);
     if (rc == 0)
         rc = restore(r, &e);
     rc = report(r, rc, &e, (int64_t)(env_now_ns(r->job->env) - began));
     repo_done(&r->repo);
     secrets_done(&r->key);
     apiserver_free(r->api);
+    mem_free(r->attempt);
+    mem_free(r->pinned);
     mem_free(r->snapshot);
     mem_free(r->server);
     return rc;

@@ -8,7 +8,7 @@
 struct restore_flags {
     struct repo_flags repo;
     const char *app, *app_ns, *ns, *hostname, *source_hostname, *args, *snapshot, *output_dir, *master, *kubeconfig;
-    const char *data_dir, *use_memory, *license;
+    const char *data_dir, *existing_data, *use_memory, *license;
     uint64_t wait_s;
     int64_t replicas, data_uid, data_gid;
     bool help;
@@ -22,6 +22,8 @@ struct restore {
     struct apiserver *api; /* NULL until somebody asks: restore_api */
     struct repo repo;
     struct secrets key;
+    char *attempt;          /* the same for repetitions of one restore */
+    char *pinned;           /* the snapshot that an earlier try chose as the latest; NULL: none */
     char *snapshot;         /* its whole id */
     char *server;           /* version of the server it is of, by its tag; "": not known */
     int64_t bytes;          /* of the snapshot, then what was restored; < 0: not known */

@@ -2,7 +2,8 @@
  * restore_physical: a stream of mariadb-backup or xtrabackup into a data directory that a server can start on, as a
  * member of its Galera cluster without a state transfer. Everything happens in the stage (datadir.h): extract and check
  * the stream, decompress, compare versions, prepare, write Galera's position, set owners; then all of it moves into
- * place.
+ * place. Killed before it is prepared, all is done again (a --prepare that was interrupted is nothing to build on);
+ * killed after, only the move goes on.
  */
 #include "controllers/job/restore_parts.h"
 
@@ -288,7 +289,7 @@ static int tidy(struct physical *p, struct error *e)
     return datadir_chown(&p->dir, uid, gid, e);
 }
 
-static int commit(struct physical *p, struct error *e)
+static int ready(struct physical *p, struct error *e)
 {
     struct buf text;
     char file[64];
@@ -296,8 +297,7 @@ static int commit(struct physical *p, struct error *e)
 
     (void)restore_info_system_file(buf_str(&text), file); /* its default without the file */
     buf_done(&text);
-    rc = rc < 0 && rc != ERR_NOTFOUND ? rc : datadir_commit(&p->dir, file, e);
-    return rc;
+    return rc < 0 && rc != ERR_NOTFOUND ? rc : datadir_ready(&p->dir, file, e);
 }
 
 static int fill(struct physical *p, struct error *e)
@@ -313,20 +313,10 @@ static int fill(struct physical *p, struct error *e)
     if ((rc = prepare(p, e)) < 0 || (rc = check_prepared(p, e)) < 0 || (rc = write_position(p, e)) < 0 ||
         (rc = tidy(p, e)) < 0)
         return rc;
-    return commit(p, e);
+    return ready(p, e);
 }
 
 /* ---- before and after ---- */
-
-/* The same for repetitions of one restore: the Job's name, which is the pod's without its random end. */
-static char *attempt_name(const struct restore *r)
-{
-    const char *pod = repo_flags_env(r->envp, "POD_NAME"), *dash = pod ? strrchr(pod, '-') : NULL;
-
-    if (!pod || !dash)
-        return mem_printf("%s/%s", r->flags->ns, pod && *pod ? pod : r->flags->hostname);
-    return mem_printf("%s/%.*s", r->flags->ns, (int)(dash - pod), pod);
-}
 
 static int check_space(struct physical *p, struct error *e)
 {
@@ -344,6 +334,8 @@ static int check_first(struct physical *p, struct error *e)
     const struct restore_flags *f = p->r->flags;
     int rc;
 
+    if (!str_same(f->existing_data, "refuse") && !str_same(f->existing_data, "keep"))
+        return error_set(e, ERR_INVALID, "--existing-data=%s: expected refuse or keep", f->existing_data);
     if (!f->data_dir_given && !datadir_is_mount(f->data_dir))
         return error_set(e, ERR_INVALID, "the snapshot holds a physical backup, but no volume is mounted at %s: the "
                          "RestoreSession needs volumeClaimTemplates and a volumeMount there", f->data_dir);
@@ -353,24 +345,45 @@ static int check_first(struct physical *p, struct error *e)
     return *p->r->server ? restore_info_check(p->r->server, p->is_mariadb, p->tool_version, e) : 0;
 }
 
+static int fill_and_commit(struct physical *p, enum datadir_progress progress, struct error *e)
+{
+    bool is_ready = progress == DATADIR_READY;
+    int rc = 0;
+
+    if (is_ready)
+        log_info(&p->r->job->log, "an earlier try prepared the backup: only the move is left",
+                 F_STR("snapshot", p->dir.snapshot));
+    else if ((rc = check_space(p, e)) == 0 && (rc = fill(p, e)) == 0)
+        is_ready = true;
+    if (rc == 0)
+        rc = job_check(p->r->job, e);
+    if (rc == 0)
+        rc = datadir_commit(&p->dir, e);
+    if (rc < 0 && !(is_ready && p->r->job->canceled)) /* then as after a kill: the next try goes on from here */
+        datadir_abandon(&p->dir, e->msg);
+    return rc;
+}
+
 int restore_physical(struct restore *r, struct error *e)
 {
     struct physical p = {.r = r, .dir.lock_fd = -1};
-    AUTO_FREE char *attempt = attempt_name(r);
-    bool complete = false;
+    struct datadir_options options = {.path = r->flags->data_dir,
+                                      .attempt = r->attempt,
+                                      .snapshot = r->snapshot,
+                                      .keep = str_same(r->flags->existing_data, "keep")};
+    enum datadir_progress progress = DATADIR_EMPTY;
     int rc = check_first(&p, e);
 
     if (rc < 0)
         return rc;
-    rc = datadir_open(&p.dir, r->flags->data_dir, attempt, &complete, e);
-    if (rc == 0 && complete)
-        log_info(&r->job->log, "an earlier attempt had all in place");
-    if (rc == 0 && !complete) {
-        if ((rc = check_space(&p, e)) == 0)
-            rc = fill(&p, e);
-        if (rc < 0)
-            datadir_abandon(&p.dir, e->msg);
-    }
+    rc = datadir_open(&p.dir, &options, &progress, e);
+    if (rc == 0 && progress == DATADIR_COMPLETE)
+        log_info(&r->job->log, "an earlier try had all in place");
+    else if (rc == 0)
+        rc = fill_and_commit(&p, progress, e);
+    if (rc == 0 && p.dir.has_kept)
+        log_warn(&r->job->log, "the data of before are kept: remove them when the server has started on the new ones",
+                 F_STR("folder", p.dir.kept));
     datadir_done(&p.dir);
     return rc;
 }

@@ -2,6 +2,7 @@
  * no server starts on it; also when the restore is killed. */
 #include "test.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
-enum { N_FILES = 8 };
+enum { N_FILES = 8, N_OLD = 3 };
 
 struct here {
     char dir[64];
@@ -77,87 +78,205 @@ static void put(const struct here *h, const char *name, const char *text)
         assert_int_equal(env_uv_write_file(path, str_of(text), 0644, false, &e), 0);
 }
 
-static int begin(struct here *h, const char *attempt, bool *complete, struct error *e)
+static int begin(struct here *h, const char *attempt, bool keep, enum datadir_progress *progress, struct error *e)
 {
+    struct datadir_options o = {.path = h->dir, .attempt = attempt, .snapshot = "5eed", .keep = keep};
+
     datadir_done(&h->d);
-    return datadir_open(&h->d, h->dir, attempt, complete, e);
+    return datadir_open(&h->d, &o, progress, e);
 }
 
 static void fill(const struct here *h)
 {
     char name[64];
 
-    put(h, ".stash-restore/data/ibdata1", "system");
+    put(h, ".stash-restore/data/ibdata1", "new");
     put(h, ".stash-restore/data/mysql", NULL);
-    put(h, ".stash-restore/data/mysql/user.frm", "x");
+    put(h, ".stash-restore/data/mysql/user.frm", "new");
     for (int i = 0; i < N_FILES; i++) {
         (void)snprintf(name, sizeof(name), ".stash-restore/data/t%d.ibd", i);
-        put(h, name, "x");
+        put(h, name, "new");
     }
 }
 
-static unsigned count_files(const struct here *h)
+static int finish(struct here *h, struct error *e)
+{
+    int rc = datadir_ready(&h->d, "ibdata1", e);
+
+    return rc == 0 ? datadir_commit(&h->d, e) : rc;
+}
+
+/* What was there: some names are those of new files too. */
+static void put_old(const struct here *h)
+{
+    char name[64];
+
+    put(h, "ibdata1", "old");
+    put(h, "mysql", NULL);
+    put(h, "mysql/user.frm", "old");
+    for (int i = 0; i < N_OLD; i++) {
+        (void)snprintf(name, sizeof(name), i ? "o%d.ibd" : "t%d.ibd", i);
+        put(h, name, "old");
+    }
+}
+
+static bool holds(const struct here *h, const char *folder, const char *name, const char *text)
+{
+    AUTO_FREE char *path = mem_printf("%s/%s%s", h->dir, folder, name);
+    struct buf b;
+    struct error e;
+    bool same;
+
+    buf_init(&b, 64);
+    same = env_uv_read_file(path, &b, &e) == 0 && str_is(buf_str(&b), text);
+    buf_done(&b);
+    return same;
+}
+
+static unsigned count_old(const struct here *h, const char *folder)
+{
+    char name[16];
+    unsigned n = 0;
+
+    for (int i = 0; i < N_OLD; i++) {
+        (void)snprintf(name, sizeof(name), i ? "o%d.ibd" : "t%d.ibd", i);
+        n += holds(h, folder, name, "old");
+    }
+    return n + holds(h, folder, "mysql/user.frm", "old");
+}
+
+static unsigned count_new(const struct here *h)
 {
     char name[16];
     unsigned n = 0;
 
     for (int i = 0; i < N_FILES; i++) {
         (void)snprintf(name, sizeof(name), "t%d.ibd", i);
-        n += exists(h, name);
+        n += holds(h, "", name, "new");
     }
-    return n;
+    return n + holds(h, "", "mysql/user.frm", "new");
+}
+
+static bool all_old(const struct here *h, const char *folder)
+{
+    return count_old(h, folder) == N_OLD + 1 && holds(h, folder, "ibdata1", "old");
+}
+
+static bool all_new(const struct here *h)
+{
+    return count_new(h) == N_FILES + 1 && holds(h, "", "ibdata1", "new");
+}
+
+static void empty_again(struct here *h)
+{
+    datadir_done(&h->d);
+    job_remove(h->dir);
+    assert_int_equal(mkdir(h->dir, 0755), 0);
 }
 
 static void what_is_whole_moves_into_place_and_nothing_else_stays(void **state)
 {
     struct here *h = *state;
+    enum datadir_progress progress;
     struct error e;
-    bool complete;
 
     put(h, "lost+found", NULL);
-    assert_int_equal(begin(h, "a", &complete, &e), 0);
-    assert_false(complete);
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_EMPTY);
     fill(h);
-    assert_int_equal(datadir_commit(&h->d, "ibdata1", &e), 0);
-    assert_int_equal(count_files(h), N_FILES);
-    assert_true(is_file(h, "ibdata1"));
-    assert_true(exists(h, "mysql/user.frm"));
+    assert_int_equal(finish(h, &e), 0);
+    assert_true(all_new(h));
     assert_true(exists(h, "lost+found"));
     assert_false(exists(h, ".stash-restore"));
+    assert_false(exists(h, ".stash-kept"));
+    assert_false(h->d.has_kept);
     datadir_abandon(&h->d, "too late"); /* has nothing to take away any more */
-    assert_true(is_file(h, "ibdata1"));
+    assert_true(all_new(h));
 }
 
 static void a_directory_with_files_is_refused_and_not_touched(void **state)
 {
     struct here *h = *state;
+    enum datadir_progress progress;
     struct error e;
-    bool complete;
 
     put(h, "ibdata1", "precious");
-    assert_int_equal(begin(h, "a", &complete, &e), ERR_INVALID);
+    assert_int_equal(begin(h, "a", false, &progress, &e), ERR_INVALID);
     assert_non_null(strstr(e.msg, "not empty (it holds ibdata1)"));
     datadir_abandon(&h->d, e.msg);
     assert_true(is_file(h, "ibdata1"));
     assert_false(exists(h, ".stash-restore"));
 }
 
+static void with_the_users_word_it_is_kept_aside(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    put_old(h);
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    fill(h);
+    assert_true(all_old(h, ""));
+    assert_int_equal(finish(h, &e), 0);
+    assert_true(h->d.has_kept);
+    assert_true(all_new(h));
+    assert_true(all_old(h, ".stash-kept/data/"));
+    assert_false(exists(h, "o1.ibd"));
+    /* One generation: nobody's data go without a person. */
+    assert_int_equal(begin(h, "b", true, &progress, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "keeps the data of before an earlier restore"));
+    assert_true(all_new(h));
+}
+
+static void data_that_a_server_holds_are_not_kept_aside(void **state)
+{
+    struct here *h = *state;
+    AUTO_FREE char *path = mem_printf("%s/ibdata1", h->dir);
+    enum datadir_progress progress;
+    struct error e;
+    int ready[2], status;
+    pid_t server;
+    char byte;
+
+    put_old(h);
+    assert_int_equal(pipe(ready), 0);
+    server = fork(); /* a lock of our own would not count */
+    if (server == 0) {
+        struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+        int fd = open(path, O_RDWR | O_CLOEXEC);
+
+        if (fcntl(fd, F_SETLK, &lock) < 0 || write(ready[1], "x", 1) != 1)
+            _exit(1);
+        for (;;)
+            (void)pause();
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    assert_int_equal(begin(h, "a", true, &progress, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.msg, "a database server is running on"));
+    (void)kill(server, SIGKILL);
+    assert_int_equal(waitpid(server, &status, 0), server);
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    (void)close(ready[0]);
+    (void)close(ready[1]);
+}
+
 static void a_failed_restore_leaves_its_reason_and_can_be_repeated(void **state)
 {
     struct here *h = *state;
+    enum datadir_progress progress;
     struct error e;
-    bool complete;
 
-    assert_int_equal(begin(h, "a", &complete, &e), 0);
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
     fill(h);
-    assert_int_equal(datadir_commit(&h->d, "nothing", &e), ERR_INVALID); /* no such system tablespace */
+    assert_int_equal(datadir_ready(&h->d, "nothing", &e), ERR_INVALID); /* no such system tablespace */
     datadir_abandon(&h->d, "no tablespace");
-    assert_int_equal(count_files(h), 0);
+    assert_int_equal(count_new(h), 0);
     assert_true(is_file(h, ".stash-restore/state"));
     assert_false(exists(h, ".stash-restore/data"));
-    assert_int_equal(begin(h, "another", &complete, &e), 0); /* any restore may come after it */
+    assert_int_equal(begin(h, "another", false, &progress, &e), 0); /* any restore may come after it */
     put(h, "ibdata1", "a server was here");
-    assert_int_equal(begin(h, "a", &complete, &e), ERR_INVALID); /* unless something is there now */
+    assert_int_equal(begin(h, "a", false, &progress, &e), ERR_INVALID); /* unless something is there now */
     datadir_abandon(&h->d, "x");
     assert_true(is_file(h, "ibdata1"));
 }
@@ -165,57 +284,79 @@ static void a_failed_restore_leaves_its_reason_and_can_be_repeated(void **state)
 static void two_restores_at_once_are_refused(void **state)
 {
     struct here *h = *state;
+    struct datadir_options o = {.path = h->dir, .attempt = "a"};
+    enum datadir_progress progress;
     struct datadir second;
     struct error e;
-    bool complete;
 
-    assert_int_equal(begin(h, "a", &complete, &e), 0);
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
     fill(h);
-    assert_int_equal(datadir_open(&second, h->dir, "a", &complete, &e), ERR_CONFLICT);
+    assert_int_equal(datadir_open(&second, &o, &progress, &e), ERR_CONFLICT);
     datadir_abandon(&second, "x");
     datadir_done(&second);
     assert_true(exists(h, ".stash-restore/data/ibdata1"));
 }
 
-static void the_half_of_another_restore_is_left_to_a_person(void **state)
+static void a_stage_that_is_ready_is_not_fetched_again(void **state)
 {
     struct here *h = *state;
+    enum datadir_progress progress;
+    AUTO_FREE char *pinned = NULL, *of_other = NULL;
     struct error e;
-    bool complete;
 
-    put(h, ".stash-restore/data", NULL);
-    put(h, ".stash-restore/data/rest", "");
-    put(h, ".stash-restore/state", "{\"attempt\": \"other\", \"phase\": \"moving\", \"guard\": \"ibdata1\"}");
-    put(h, "ibdata1", NULL);
-    put(h, "t1.ibd", "x");
-    assert_int_equal(begin(h, "a", &complete, &e), ERR_INVALID);
-    assert_non_null(strstr(e.msg, "other"));
-    datadir_abandon(&h->d, e.msg);
-    assert_true(exists(h, "t1.ibd"));
-    assert_true(exists(h, ".stash-restore/data/rest"));
-    assert_int_equal(begin(h, "other", &complete, &e), 0); /* its own repetition begins anew */
-    assert_false(complete);
-    assert_false(exists(h, "t1.ibd"));
-    assert_false(exists(h, ".stash-restore/data/rest"));
-}
-
-static void a_restore_that_only_lacked_its_tidying_is_complete(void **state)
-{
-    struct here *h = *state;
-    struct error e;
-    bool complete;
-
-    put(h, ".stash-restore/data/ibdata1", NULL); /* the folder, after the swap */
-    put(h, ".stash-restore/state", "{\"attempt\": \"a\", \"phase\": \"moving\", \"guard\": \"ibdata1\"}");
-    put(h, "ibdata1", "system");
-    assert_int_equal(begin(h, "a", &complete, &e), 0);
-    assert_true(complete);
-    assert_true(is_file(h, "ibdata1"));
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    fill(h);
+    assert_int_equal(datadir_ready(&h->d, "ibdata1", &e), 0);
+    pinned = datadir_snapshot(h->dir, "a");
+    of_other = datadir_snapshot(h->dir, "b");
+    assert_string_equal(pinned, "5eed");
+    assert_null(of_other);
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_READY);
+    assert_int_equal(datadir_commit(&h->d, &e), 0);
+    assert_true(all_new(h));
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0); /* its Job runs once more */
+    assert_int_equal(progress, DATADIR_COMPLETE);
     assert_false(exists(h, ".stash-restore"));
+    assert_int_equal(begin(h, "b", false, &progress, &e), ERR_INVALID);
 }
 
-/* Runs the commit in a child that is killed at its n-th system call. False: it had ended before. */
-static bool commit_killed_at(struct here *h, unsigned n)
+static void a_stage_of_another_attempt_is_not_taken(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    fill(h);
+    assert_int_equal(datadir_ready(&h->d, "ibdata1", &e), 0);
+    assert_int_equal(begin(h, "b", false, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_EMPTY);
+    assert_false(exists(h, ".stash-restore/data/ibdata1"));
+}
+
+static void a_move_that_fails_brings_back_what_was_there(void **state)
+{
+    struct here *h = *state;
+    AUTO_FREE char *trap = mem_printf("%s/.stash-restore/data/ibdata1", h->dir);
+    enum datadir_progress progress;
+    struct error e;
+
+    put_old(h);
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    fill(h);
+    assert_int_equal(datadir_ready(&h->d, "ibdata1", &e), 0);
+    assert_int_equal(unlink(trap), 0);
+    assert_int_equal(datadir_commit(&h->d, &e), ERR_INVALID);
+    assert_true(all_old(h, ".stash-kept/data/"));
+    datadir_abandon(&h->d, e.msg);
+    assert_true(all_old(h, ""));
+    assert_int_equal(count_new(h), 0);
+    assert_false(exists(h, ".stash-kept"));
+}
+
+/* Runs a step in a child that is killed at its n-th system call. False: it had ended before. */
+static bool killed_at(struct here *h, int (*step)(struct here *, struct error *), unsigned n)
 {
     struct error e;
     pid_t child = fork();
@@ -225,7 +366,7 @@ static bool commit_killed_at(struct here *h, unsigned n)
     if (child == 0) {
         (void)ptrace(PTRACE_TRACEME, 0, NULL, NULL);
         (void)raise(SIGSTOP);
-        _exit(datadir_commit(&h->d, "ibdata1", &e) == 0 ? 0 : 1);
+        _exit(step(h, &e) == 0 ? 0 : 1);
     }
     assert_int_equal(waitpid(child, &status, 0), child);
     for (unsigned i = 0; i < n && WIFSTOPPED(status); i++) {
@@ -241,38 +382,133 @@ static bool commit_killed_at(struct here *h, unsigned n)
     return true;
 }
 
+/* The same attempt again, to its end. */
+static void go_on(struct here *h, bool keep)
+{
+    enum datadir_progress progress;
+    struct error e = {0};
+
+    assert_int_equal(begin(h, "a", keep, &progress, &e), 0);
+    if (progress == DATADIR_EMPTY)
+        fill(h);
+    if (progress == DATADIR_EMPTY)
+        assert_int_equal(finish(h, &e), 0);
+    else if (progress == DATADIR_READY)
+        assert_int_equal(datadir_commit(&h->d, &e), 0);
+    assert_true(all_new(h));
+    assert_false(exists(h, ".stash-restore"));
+}
+
 static void killed_at_any_system_call_it_is_whole_or_no_server_starts(void **state)
 {
     struct here *h = *state;
     unsigned n_halves = 0, n_whole = 0, n = 1;
-    bool killed = true;
 
-    for (; killed; n++) {
+    for (bool killed = true; killed; n++) {
+        enum datadir_progress progress;
         struct error e;
-        bool complete;
 
-        assert_int_equal(begin(h, "a", &complete, &e), 0);
+        assert_int_equal(begin(h, "a", false, &progress, &e), 0);
         fill(h);
-        killed = commit_killed_at(h, n);
-        n_halves += count_files(h) && count_files(h) < N_FILES;
+        killed = killed_at(h, finish, n);
+        n_halves += count_new(h) && count_new(h) < N_FILES;
         n_whole += killed && is_file(h, "ibdata1");
         if (is_file(h, "ibdata1")) /* a server could start: all must be there */
-            assert_int_equal(count_files(h), N_FILES);
-        else if (count_files(h)) /* a server must not start: its place is taken */
+            assert_true(all_new(h));
+        else if (count_new(h)) /* a server must not start: its place is taken */
             assert_true(exists(h, "ibdata1"));
-        if (exists(h, ".stash-restore/state")) { /* then the same restore may come again, and ends the matter */
-            bool whole = is_file(h, "ibdata1");
-
-            assert_int_equal(begin(h, "a", &complete, &e), 0);
-            assert_int_equal(complete, whole);
-            assert_int_equal(count_files(h), whole ? N_FILES : 0);
-        }
-        datadir_done(&h->d);
-        job_remove(h->dir);
-        assert_int_equal(mkdir(h->dir, 0755), 0);
+        go_on(h, false);
+        empty_again(h);
     }
     assert_true(n_halves > N_FILES); /* it was killed where it matters */
     assert_true(n_whole > 0);
+    assert_true(n > 50);
+}
+
+static void killed_at_any_system_call_nothing_of_before_is_lost(void **state)
+{
+    struct here *h = *state;
+    unsigned n_taken_back = 0, n = 1;
+
+    for (bool killed = true; killed; n++) {
+        enum datadir_progress progress;
+        struct error e;
+
+        put_old(h);
+        assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+        fill(h);
+        killed = killed_at(h, finish, n);
+        assert_int_equal(count_old(h, "") + count_old(h, ".stash-kept/data/"), N_OLD + 1);
+        if (is_file(h, "ibdata1")) /* a server could start: on the one or on the other */
+            assert_true(all_old(h, "") ? !holds(h, "", "t1.ibd", "new") : all_new(h));
+        else
+            assert_true(exists(h, "ibdata1"));
+        if (n % 2) {
+            go_on(h, true);
+            assert_true(all_old(h, ".stash-kept/data/"));
+        } else if (!is_file(h, "ibdata1") || all_old(h, "")) { /* another restore, which may keep nothing */
+            n_taken_back += !is_file(h, "ibdata1");
+            assert_int_equal(begin(h, "b", false, &progress, &e), ERR_INVALID);
+            assert_non_null(strstr(e.msg, "not empty"));
+            assert_true(all_old(h, ""));
+            assert_false(holds(h, "", "t1.ibd", "new"));
+            assert_false(exists(h, ".stash-kept"));
+        }
+        empty_again(h);
+    }
+    assert_true(n_taken_back > N_FILES);
+    assert_true(n > 50);
+}
+
+static int open_as_another(struct here *h, struct error *e)
+{
+    enum datadir_progress progress;
+
+    return begin(h, "b", false, &progress, e) == ERR_INVALID ? 0 : -1;
+}
+
+/* As an attempt leaves it that is killed when half of the new files are in place. */
+static void put_half(const struct here *h)
+{
+    char name[64];
+
+    put(h, ".stash-restore", NULL);
+    put(h, ".stash-restore/state", "{\"attempt\": \"a\", \"phase\": \"moving\", \"guard\": \"ibdata1\"}");
+    put(h, "ibdata1", NULL);
+    put(h, ".stash-kept/data/mysql", NULL);
+    put(h, ".stash-kept/data/mysql/user.frm", "old");
+    put(h, ".stash-kept/data/ibdata1", "old");
+    for (int i = 0; i < N_OLD; i++) {
+        (void)snprintf(name, sizeof(name), i ? ".stash-kept/data/o%d.ibd" : ".stash-kept/data/t%d.ibd", i);
+        put(h, name, "old");
+    }
+    for (int i = 0; i < N_FILES; i++) {
+        (void)snprintf(name, sizeof(name), "%st%d.ibd", i % 2 ? ".stash-restore/data/" : "", i);
+        put(h, ".stash-restore/data", NULL);
+        put(h, name, "new");
+    }
+    put(h, ".stash-restore/data/ibdata1", "new");
+}
+
+static void killed_at_any_system_call_the_way_back_is_gone_to_its_end(void **state)
+{
+    struct here *h = *state;
+    unsigned n = 1;
+
+    for (bool killed = true; killed; n++) {
+        enum datadir_progress progress;
+        struct error e;
+
+        put_half(h);
+        killed = killed_at(h, open_as_another, n);
+        if (is_file(h, "ibdata1"))
+            assert_true(all_old(h, ""));
+        assert_int_equal(count_old(h, "") + count_old(h, ".stash-kept/data/"), N_OLD + 1);
+        assert_int_equal(begin(h, "c", false, &progress, &e), ERR_INVALID);
+        assert_true(all_old(h, ""));
+        assert_false(exists(h, ".stash-kept"));
+        empty_again(h);
+    }
     assert_true(n > 50);
 }
 
@@ -289,11 +525,16 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_is_whole_moves_into_place_and_nothing_else_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_directory_with_files_is_refused_and_not_touched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(with_the_users_word_it_is_kept_aside, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(data_that_a_server_holds_are_not_kept_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_restore_leaves_its_reason_and_can_be_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_restores_at_once_are_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_half_of_another_restore_is_left_to_a_person, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_restore_that_only_lacked_its_tidying_is_complete, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stage_that_is_ready_is_not_fetched_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_stage_of_another_attempt_is_not_taken, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_move_that_fails_brings_back_what_was_there, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_at_any_system_call_it_is_whole_or_no_server_starts, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(killed_at_any_system_call_nothing_of_before_is_lost, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(killed_at_any_system_call_the_way_back_is_gone_to_its_end, set_up, tear_down),
         cmocka_unit_test(a_mount_is_told_from_a_folder),
     };
 
