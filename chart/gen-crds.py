@@ -367,7 +367,15 @@ def backup_stats():
         "uploaded": string("Size of what was new, for people."),
         "uploadedBytes": int64("Size of what was new, in bytes."),
         "uploadedPackedBytes": int64("Bytes that were really sent, packed.")}))
+    donor = obj("What a state transfer cost the cluster.", {
+        "flowControlMilliseconds": int64("Time of it in which flow control held the cluster back."),
+        "flowControlPercent": int64("The same as a share."),
+        "name": string("Node that gave its data."),
+        "receiveQueueMax": int64("Write sets that waited on another node, at most."),
+        "seconds": int64("From its selection until it was Synced again."),
+        "streamBytes": int64("Bytes that it sent.")})
     return array("Results, one entry a host.", obj("Result of a host.", {
+        "donor": donor,
         "duration": string("Time it took."), "error": string("What went wrong."),
         "hostname": string("Name of the host."),
         "phase": enum("Result.", "Succeeded", "Failed"), "snapshots": snapshots}))

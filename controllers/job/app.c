@@ -89,6 +89,8 @@ int app_init_plain(struct app *a, const json_t *o, struct error *e)
     a->sst_method = mem_strdup(json_text(o, "spec.parameters.sstMethod"));
     a->server_name = mem_strdup(json_text(o, "spec.clientConfig.serverName"));
     a->insecure_skip_verify = json_flag(o, "spec.clientConfig.insecureSkipTLSVerify", false);
+    if (guard_settings_read(&a->guard, json_at(o, "spec.parameters.donor"), e) < 0)
+        return e->code;
     return take_place(a, o, e);
 }
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "controllers/job/guard_settings.h"
 #include "controllers/job/secrets.h"
 #include "core/base/buf.h"
 
@@ -18,6 +19,7 @@ struct app {
     char *sst_method; /* "" when not given */
     char *server_name;
     bool insecure_skip_verify;
+    struct guard_settings guard;
     struct secrets secrets;                /* after the transforms: username, password, … */
     struct secret ca_pem, cert_pem, key_pem; /* empty when not given */
 };

@@ -40,11 +40,22 @@ struct backup_params {
 /* The limits of worker.md 3.6 and datapath.md 9. */
 void backup_defaults(struct backup_params *p);
 
+/* What a state transfer cost the cluster. */
+struct backup_transfer {
+    double donor_s; /* from the donor's selection until it was Synced again; 0: not known */
+    double flow_control_percent; /* of that time, on the node that felt it most */
+    uint64_t queue_max;          /* write sets that waited on another node, at most */
+    int64_t tables_unreplicated; /* in engines that Galera does not replicate */
+    char tables[512];            /* the first of them */
+    char unsynced[256];          /* nodes that were not Synced again soon; "": all were */
+};
+
 struct backup_result {
     const char *path; /* file name in the snapshot */
     struct restic_summary summary;
     char donor[128], version[64]; /* of the server */
-    uint64_t chunks, files;       /* of the stream */
+    uint64_t chunks, files, bytes; /* of the stream */
+    struct backup_transfer transfer; /* of a cluster */
     struct manifest manifest;     /* what the snapshot's file says of itself */
 };
 

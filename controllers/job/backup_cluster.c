@@ -23,7 +23,8 @@ static struct env *env_of(struct cluster *c)
 /* The sequence goes on when the stream is complete, and at its end when nothing runs any more. */
 static void settle(struct cluster *c)
 {
-    c->turn_over = (c->complete && !c->b->error.code) || (!c->garbd_runs && !c->receiving && !c->piping);
+    c->turn_over = (c->complete && !c->b->error.code) ||
+                   (!c->garbd_runs && !c->receiving && !c->piping && !c->guarding);
     if (c->turn_over)
         backup_wake(c->b);
 }
@@ -45,6 +46,8 @@ static void fail(struct cluster *c, const struct error *e)
         receive_stop(&c->receive);
     if (c->piping)
         pipeline_abort(&c->b->pipeline, &c->b->error);
+    if (c->guarding)
+        guard_stop(&c->guard);
     stop_garbd(c);
     settle(c);
 }
@@ -60,6 +63,36 @@ static void cancel(struct job_op *op)
 
 /* ---- garbd ---- */
 
+static void take_donor(struct cluster *c, const struct sst_log *log)
+{
+    struct error e;
+
+    timer_clear(env_of(c), &c->request);
+    (void)snprintf(c->selected, sizeof(c->selected), "%s", log->donor);
+    c->selected_ns = env_now_ns(env_of(c));
+    log_info(&c->b->job->log, "donor selected", F_STR("donor", c->selected), F_STR("state", log->state));
+    if (!str_same(log->state, "SYNCED")) {
+        (void)error_set(&e, ERR_INVALID, "the group selected %s as donor, which is %s, not SYNCED", c->selected,
+                        log->state[0] ? log->state : "in no known state");
+        fail(c, &e);
+        return;
+    }
+    if (c->b->app->guard.max_s)
+        timer_set_in(env_of(c), &c->donor_limit, c->b->app->guard.max_s * 1000);
+    guard_arm(&c->guard, c->selected);
+    receive_expect(&c->receive);
+}
+
+static void on_donor_limit(struct timer *t)
+{
+    struct cluster *c = t->data;
+    struct error e;
+
+    (void)error_set(&e, ERR_TIMEOUT, "the transfer took donor %s longer than %llu s (parameters.donor.maxSeconds)",
+                    c->selected, (unsigned long long)c->b->app->guard.max_s);
+    fail(c, &e);
+}
+
 static void on_garbd_line(struct proc *p, struct str line)
 {
     struct cluster *c = p->data;
@@ -72,10 +105,8 @@ static void on_garbd_line(struct proc *p, struct str line)
     case SST_LOG_SELECTED:
         if (log.joiner[0] && !str_same(log.joiner, c->garbd_name))
             break; /* somebody else's */
-        timer_clear(env_of(c), &c->request);
-        (void)snprintf(c->selected, sizeof(c->selected), "%s", log.donor);
-        log_info(&c->b->job->log, "donor selected", F_STR("donor", c->selected));
-        receive_expect(&c->receive);
+        if (!c->selected[0])
+            take_donor(c, &log);
         break;
     case SST_LOG_REFUSED:
     case SST_LOG_NO_GROUP: /* also printed when it leaves a group in order: its end decides */
@@ -183,6 +214,7 @@ static void on_data_end(struct receive *r)
 
     c->b->result->chunks = xbstream_chunks(r->stream);
     c->b->result->files = xbstream_files(r->stream);
+    c->b->result->bytes = xbstream_bytes(r->stream);
     backup_manifest_stream(c->b, r->stream);
     if (xbstream_bytes(r->stream) != c->b->pipeline.bytes) {
         (void)error_set(&e, ERR_BUG, "%llu bytes came from the donor, %llu went into restic",
@@ -198,7 +230,15 @@ static void on_data_end(struct receive *r)
 
 static void on_receive_failed(struct receive *r, const struct error *e)
 {
-    fail(r->data, e);
+    struct cluster *c = r->data;
+    struct error told = *e;
+
+    if (e->code == ERR_TIMEOUT && !r->has_info)
+        (void)error_wrap(&told, ERR_TIMEOUT,
+                         "%s was asked for its data by method %s at %s:%u, its error log tells more (has it a script "
+                         "wsrep_sst_%s, can it reach us?)",
+                         c->selected, c->method, c->address, c->b->params->sst_port, c->method);
+    fail(c, &told);
 }
 
 static void on_receive_closed(struct receive *r)
@@ -231,6 +271,63 @@ static void on_end(struct pipeline *p, int rc, const struct error *e)
     if (rc < 0)
         fail(c, e);
     settle(c);
+}
+
+/* ---- the guard ---- */
+
+static void on_trouble(struct guard *g, const struct error *e)
+{
+    struct error told = *e;
+
+    (void)error_wrap(&told, e->code, "stopped for the cluster's sake");
+    fail(g->data, &told);
+}
+
+static void on_guard_stopped(struct guard *g)
+{
+    struct cluster *c = g->data;
+
+    c->guarding = false;
+    settle(c);
+}
+
+static void start_guard(struct cluster *c)
+{
+    c->guard = (struct guard){.sql = &c->b->sql,
+                              .galera = &c->galera,
+                              .limits = &c->b->app->guard,
+                              .on_trouble = on_trouble,
+                              .on_stopped = on_guard_stopped,
+                              .data = c};
+    c->guarding = true;
+    guard_start(&c->guard);
+}
+
+/* The donor is Synced again: what it cost. */
+static void note_cost(struct cluster *c)
+{
+    struct backup_transfer *t = &c->b->result->transfer;
+
+    t->donor_s = (double)(env_now_ns(env_of(c)) - c->selected_ns) / 1e9;
+    t->flow_control_percent = guard_flow_control_percent(&c->guard);
+    t->queue_max = guard_queue_max(&c->guard);
+    log_info(&c->b->job->log, "donor is Synced again", F_STR("donor", c->selected),
+             F_INT("donor_ms", (int64_t)(t->donor_s * 1000)),
+             F_INT("flow_control_permille", (int64_t)(t->flow_control_percent * 10)),
+             F_INT("receive_queue_max", t->queue_max));
+}
+
+/* The backup is good and kept; a cluster that it leaves behind hurt is told of all the same. */
+static void prove_all_synced(struct cluster *c)
+{
+    struct error e;
+
+    if (galera_wait_all(&c->galera, &c->b->sql, c->b->params->synced_s, &e) == 0) {
+        log_info(&c->b->job->log, "all nodes are Synced");
+        return;
+    }
+    (void)snprintf(c->b->result->transfer.unsynced, sizeof(c->b->result->transfer.unsynced), "%.255s", e.msg);
+    log_warn(&c->b->job->log, "not all nodes are Synced", F_ERR(&e));
 }
 
 /* ---- the sequence ---- */
@@ -297,6 +394,9 @@ static void confirm(struct cluster *c)
         log_warn(&c->b->job->log, "donor's state can't be asked", F_STR("donor", c->selected), F_ERR(&e));
     else if (rc < 0)
         fail(c, &e);
+    timer_clear(env_of(c), &c->donor_limit);
+    note_cost(c);
+    guard_stop(&c->guard);
     if (!c->b->error.code)
         backup_commit(c->b);
     stop_garbd(c);
@@ -310,6 +410,7 @@ static int run(struct cluster *c, struct error *e)
 
     b->op.cancel = cancel;
     job_op_add(b->job, &b->op);
+    start_guard(c);
     if (start_garbd(c, e) < 0)
         fail(c, e);
     if (b->job->canceled)
@@ -322,6 +423,9 @@ static int run(struct cluster *c, struct error *e)
     }
     job_op_del(&b->op);
     timer_clear(env_of(c), &c->request);
+    timer_clear(env_of(c), &c->donor_limit);
+    if (!b->error.code)
+        prove_all_synced(c);
     if (b->error.code) {
         *e = b->error;
         return e->code;
@@ -338,6 +442,7 @@ int backup_cluster(struct backup *b, struct error *e)
     b->mode = c;
     timer_init(&c->request, on_request_limit, c);
     timer_init(&c->kill, on_garbd_kill, c);
+    timer_init(&c->donor_limit, on_donor_limit, c);
     job_tail_init(&c->garbd_err);
     b->pipeline.on_writable = on_writable;
     b->pipeline.on_abort = on_abort;

@@ -6,6 +6,7 @@
 
 #include "controllers/job/backup.h"
 #include "controllers/job/galera.h"
+#include "controllers/job/guard.h"
 #include "controllers/job/words.h"
 
 enum { SECRET_BYTES = 16 };
@@ -14,8 +15,10 @@ struct cluster {
     struct backup *b;
     struct galera galera;
     struct receive receive;
+    struct guard guard;
     struct proc garbd;
-    struct timer request, kill;
+    struct timer request, kill, donor_limit;
+    uint64_t selected_ns; /* when the donor was selected */
     struct job_tail garbd_err;
     struct words garbd_argv;
     struct tls_context *tls;
@@ -26,7 +29,7 @@ struct cluster {
     char trouble[256];  /* what garbd said went wrong */
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
-    bool garbd_runs, receiving, piping;
+    bool garbd_runs, receiving, piping, guarding;
     bool complete;  /* the stream has ended and is a whole backup */
     bool turn_over; /* complete, or all has ended: the sequence goes on */
 };

@@ -12,6 +12,8 @@
 #include "controllers/job/pem.h"
 #include "core/base/mem.h"
 
+enum { VERSION_TIMEOUT_MS = 10000 };
+
 /* Our address as the donor sees it: that of the route to it. */
 static int find_own_address(struct cluster *c, const char *towards, struct error *e)
 {
@@ -75,14 +77,37 @@ struct galera_node *backup_cluster_donor(struct cluster *c)
 
 static void warn_unreplicated(struct cluster *c)
 {
+    struct backup_transfer *t = &c->b->result->transfer;
     struct error e;
-    int64_t n = 0;
+    struct buf names;
 
-    if (galera_count_unreplicated(&c->b->sql, &n, &e) < 0)
+    buf_init(&names, sizeof(t->tables));
+    if (galera_find_unreplicated(&c->galera, &c->b->sql, &t->tables_unreplicated, &names, &e) < 0)
         log_info(&c->b->job->log, "engines of tables could not be looked at", F_ERR(&e));
-    else if (n > 0)
+    else if (t->tables_unreplicated > 0)
         log_warn(&c->b->job->log, "tables not in InnoDB are not replicated: rows may be missing in this backup",
-                 F_INT("tables", n), F_STR("donor", backup_cluster_donor(c)->name));
+                 F_INT("tables", t->tables_unreplicated), F_VIEW("names", buf_str(&names)),
+                 F_STR("donor", backup_cluster_donor(c)->name));
+    (void)snprintf(t->tables, sizeof(t->tables), "%.*s", (int)names.len, names.len ? names.data : "");
+    buf_done(&names);
+}
+
+/* garbd joins the group as a member, so the group's series binds it. */
+static int check_garbd(struct cluster *c, struct error *e)
+{
+    static const char *const argv[] = {"garbd", "--version", NULL};
+    struct job_command command = {.argv = argv,
+                                  .envp = job_environment(c->b->job),
+                                  .out_max = 4096,
+                                  .timeout_ms = VERSION_TIMEOUT_MS,
+                                  .quiet = true};
+    struct job_result r;
+    int rc = job_run(c->b->job, &command, &r, e);
+
+    if (rc == 0)
+        rc = galera_check_garbd(r.out.len ? buf_str(&r.out) : buf_str(&r.err.text), c->galera.nodes[0].provider, e);
+    job_result_done(&r);
+    return rc;
 }
 
 static void add_group_options(struct cluster *c, struct words *w)
@@ -163,7 +188,8 @@ int backup_cluster_prepare(struct cluster *c, struct error *e)
         return error_set(e, ERR_NOTFOUND, "this image has no garbd");
     if (b->params->sst_port && b->params->sst_port == b->params->group_port)
         return error_set(e, ERR_INVALID, "garbd's group port must not be the port of the transfer");
-    if ((rc = galera_look(&c->galera, &b->sql, b->params->wait_s, e)) < 0)
+    if ((rc = galera_look(&c->galera, &b->sql, &b->app->guard, b->params->wait_s, e)) < 0 ||
+        (rc = check_garbd(c, e)) < 0)
         return rc;
     memcpy(b->result->version, c->galera.nodes[0].version, sizeof(b->result->version));
     c->method = sst_method_of(b->app->sst_method, c->galera.flavour);

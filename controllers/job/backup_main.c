@@ -174,6 +174,23 @@ static int do_all(struct run *r, struct error *e)
     return rc == 0 ? back_up(r, e) : rc;
 }
 
+/* What does not make the backup fail, but should be known. */
+static void add_conditions(struct run *r, json_t *output)
+{
+    const struct backup_transfer *t = &r->result.transfer;
+    int64_t now_s = env_wall_ms(r->job->env) / 1000;
+
+    if (t->tables_unreplicated > 0) {
+        AUTO_FREE char *text = mem_printf("Galera does not replicate %lld tables of other engines than InnoDB: rows "
+                                          "may be missing in this backup: %s",
+                                          (long long)t->tables_unreplicated, t->tables);
+
+        output_condition(output, now_s, "NonReplicatedTables", "True", "OtherStorageEngines", text);
+    }
+    if (t->unsynced[0])
+        output_condition(output, now_s, "ClusterSynced", "False", "NodesNotSynced", t->unsynced);
+}
+
 /* output.json; 0 when it was written. */
 static int write_output(struct run *r, int rc, uint64_t began_ns, struct error *why)
 {
@@ -182,17 +199,26 @@ static int write_output(struct run *r, int rc, uint64_t began_ns, struct error *
                              .kind = "AppBinding",
                              .name = f->appbinding,
                              .ns = f->appbinding_ns && *f->appbinding_ns ? f->appbinding_ns : f->ns};
+    const struct backup_transfer *t = &r->result.transfer;
+    struct output_donor donor = {.name = r->result.donor,
+                                 .seconds = t->donor_s,
+                                 .flow_control_percent = t->flow_control_percent,
+                                 .queue_max = (int64_t)t->queue_max,
+                                 .stream_bytes = (int64_t)r->result.bytes};
     struct output_result result = {.hostname = f->hostname,
                                    .error = rc < 0 ? why->msg : NULL,
                                    .duration_ns = (int64_t)(env_now_ns(r->job->env) - began_ns),
                                    .path = r->result.path,
-                                   .snapshot = &r->result.summary};
+                                   .snapshot = &r->result.summary,
+                                   .donor = r->result.transfer.donor_s > 0 ? &donor : NULL};
     AUTO_FREE char *path = mem_printf("%s/output.json", f->output_dir);
     json_t *o = output_make(&ref, &result);
-    AUTO_FREE char *text = output_text(o);
+    AUTO_FREE char *text = NULL;
     struct error e;
     int written = job_make_dir(f->output_dir, 0777, &e);
 
+    add_conditions(r, o);
+    text = output_text(o);
     if (written == 0) {
         (void)chmod(f->output_dir, 0777); /* whatever the umask is: the next step may run as somebody else */
         written = env_uv_write_file(path, str_of(text), 0666, false, &e);

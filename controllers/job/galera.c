@@ -7,13 +7,21 @@
 #include <stdio.h>
 
 #include "controllers/job/sst.h"
+#include "core/base/mem.h"
 
-enum { RETRY_MS = 5000, SYNC_POLL_MS = 1000, ANSWER_MAX = 256 * 1024 };
+enum {
+    RETRY_MS = 5000,
+    SYNC_POLL_MS = 1000,
+    WRITES_MS = 1000, /* between two looks at who is written to */
+    ANSWER_MAX = 256 * 1024,
+    TABLES_NAMED = 10,
+};
 
 #define NODE_QUERY                                                                                                     \
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready','wsrep_connected','wsrep_local_state_comment',"          \
-    "'wsrep_cluster_status','wsrep_incoming_addresses','wsrep_local_commits');"                                        \
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options')"
+    "'wsrep_cluster_status','wsrep_incoming_addresses','wsrep_local_commits','wsrep_cluster_size',"                    \
+    "'wsrep_provider_version');"                                                                                       \
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options','wsrep_mode')"
 
 static void copy(char *out, size_t size, struct str s)
 {
@@ -25,14 +33,35 @@ static bool means_yes(struct str s)
     return str_is(s, "ON") || str_is(s, "YES") || str_is(s, "1");
 }
 
-/* "…; socket.ssl = YES; …": the group speaks TLS, so garbd must. */
-static bool has_group_tls(struct str options)
+/* "…; gmcast.segment = 0; socket.ssl = YES; …": where a group speaks TLS, garbd must. */
+static void read_options(struct str options, struct galera_node *out)
 {
     struct str one, key;
 
-    while (str_cut(&options, ';', &one))
-        if (str_cut(&one, '=', &key) && str_is(str_trim(key), "socket.ssl"))
-            return means_yes(str_trim(one));
+    while (str_cut(&options, ';', &one)) {
+        if (!str_cut(&one, '=', &key))
+            continue;
+        if (str_is(str_trim(key), "socket.ssl"))
+            out->group_tls = means_yes(str_trim(one));
+        else if (str_is(str_trim(key), "gmcast.segment") && str_to_u64(str_trim(one), &out->segment) < 0)
+            out->segment = 0;
+    }
+}
+
+static uint64_t number(struct str s)
+{
+    uint64_t n = 0;
+
+    return str_to_u64(s, &n) < 0 ? 0 : n;
+}
+
+static bool names(struct str list, const char *word)
+{
+    struct str one;
+
+    while (str_cut(&list, ',', &one))
+        if (str_is(str_trim(one), word))
+            return true;
     return false;
 }
 
@@ -58,9 +87,17 @@ void galera_parse_node(struct str rows, struct galera_node *out)
         else if (str_is(key, "version"))
             copy(out->version, sizeof(out->version), line);
         else if (str_is(key, "wsrep_provider_options"))
-            out->group_tls = has_group_tls(line);
-        else if (str_is(key, "wsrep_local_commits") && str_to_u64(line, &out->local_commits) < 0)
-            out->local_commits = 0;
+            read_options(line, out);
+        else if (str_is(key, "wsrep_local_commits"))
+            out->local_commits = number(line);
+        else if (str_is(key, "wsrep_cluster_size"))
+            out->cluster_size = number(line);
+        else if (str_is(key, "wsrep_provider_version"))
+            copy(out->provider, sizeof(out->provider), line);
+        else if (str_is(key, "wsrep_mode")) {
+            out->replicates_aria = names(line, "REPLICATE_ARIA");
+            out->replicates_myisam = names(line, "REPLICATE_MYISAM");
+        }
     }
 }
 
@@ -79,16 +116,72 @@ int galera_check_node(const struct galera_node *n, struct error *e)
     return 0;
 }
 
-int galera_choose(const struct galera_node *nodes, size_t n)
+/* Is a the better donor? What clients write to counts first, then the way to us. */
+static bool is_better(const struct galera_node *a, const struct galera_node *b, int64_t segment)
+{
+    bool near_a = segment < 0 || a->segment == (uint64_t)segment;
+    bool near_b = segment < 0 || b->segment == (uint64_t)segment;
+
+    if (a->writes != b->writes)
+        return a->writes < b->writes;
+    if (near_a != near_b)
+        return near_a;
+    return a->local_commits < b->local_commits;
+}
+
+int galera_choose(const struct galera_node *nodes, size_t n, const char *name, int64_t segment)
 {
     struct error e;
     int best = -1;
 
     for (size_t i = 0; i < n; i++)
-        if (nodes[i].name[0] && galera_check_node(&nodes[i], &e) == 0 &&
-            (best < 0 || nodes[i].local_commits < nodes[best].local_commits))
+        if (nodes[i].name[0] && (!*name || str_same(nodes[i].name, name)) && galera_check_node(&nodes[i], &e) == 0 &&
+            (best < 0 || is_better(&nodes[i], &nodes[best], segment)))
             best = (int)i;
     return best;
+}
+
+size_t galera_synced_others(const struct galera *g)
+{
+    struct error e;
+    size_t n = 0;
+
+    if (g->n == 1)
+        return g->nodes[0].cluster_size ? g->nodes[0].cluster_size - 1 : 0;
+    for (size_t i = 1; i < g->n; i++)
+        n += (int)i != g->donor && galera_check_node(&g->nodes[i], &e) == 0;
+    return g->donor < 0 && n ? n - 1 : n; /* one of them will be the donor */
+}
+
+/* "26.4.23(r…)" and garbd's "INFO: 4.23.r": 4, 23. The wsrep API's number before it is left out. */
+static bool read_version(struct str s, uint64_t *major, uint64_t *minor)
+{
+    struct str part;
+
+    while (s.n && (*s.p < '0' || *s.p > '9')) {
+        s.p++;
+        s.n--;
+    }
+    if (!str_cut(&s, '.', &part) || str_to_u64(part, major) < 0)
+        return false;
+    if (*major >= 25 && (!str_cut(&s, '.', &part) || str_to_u64(part, major) < 0))
+        return false;
+    for (*minor = 0; s.n && *s.p >= '0' && *s.p <= '9' && *minor < 1000; s.p++, s.n--)
+        *minor = *minor * 10 + (uint64_t)(*s.p - '0');
+    return true;
+}
+
+int galera_check_garbd(struct str garbd, const char *provider, struct error *e)
+{
+    uint64_t ours, our_minor, theirs, their_minor;
+
+    if (!read_version(garbd, &ours, &our_minor) || !read_version(str_of(provider), &theirs, &their_minor) ||
+        ours >= theirs)
+        return 0;
+    return error_set(e, ERR_INVALID,
+                     "this image's garbd is of Galera %llu.%llu, the cluster's provider is %s: a garbd of an older "
+                     "series can't join; use the image of the database's series",
+                     (unsigned long long)ours, (unsigned long long)our_minor, provider);
 }
 
 bool galera_next_address(struct str *rest, char host[256], uint16_t *port)
@@ -134,32 +227,13 @@ static int ask_node(struct galera_node *n, struct sql *s, struct error *e)
     return rc;
 }
 
-static int wait_for_first(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e)
-{
-    uint64_t end = env_now_ns(s->job->env) + wait_s * 1000000000u;
-    int rc;
-
-    for (;;) {
-        rc = ask_node(&g->nodes[0], s, e);
-        if (rc == 0)
-            rc = galera_check_node(&g->nodes[0], e);
-        if (rc == 0 || rc == ERR_CANCELED)
-            return rc;
-        if (env_now_ns(s->job->env) >= end)
-            return error_wrap(e, ERR_TIMEOUT, "the cluster was not fit for a backup within %llu s",
-                              (unsigned long long)wait_s);
-        log_info(&s->job->log, "cluster is not fit yet", F_ERR(e));
-        if ((rc = job_sleep(s->job, RETRY_MS, e)) < 0)
-            return rc;
-    }
-}
-
 /* The members that the first node names, itself included: as [1], [2], …, so that each has its own address. */
 static void ask_members(struct galera *g, struct sql *s)
 {
     struct str rest = str_of(g->nodes[0].incoming);
     struct error e;
 
+    g->n = 1;
     while (g->n < GALERA_NODES_MAX) {
         struct galera_node *n = &g->nodes[g->n];
 
@@ -173,22 +247,82 @@ static void ask_members(struct galera *g, struct sql *s)
     }
 }
 
-int galera_look(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e)
+/* A second look, a second later: who is written to now. */
+static int note_writes(struct galera *g, struct sql *s, struct error *e)
 {
+    int rc = job_sleep(s->job, WRITES_MS, e);
+
+    for (size_t i = 1; rc == 0 && i < g->n; i++) {
+        struct galera_node *n = &g->nodes[i];
+        uint64_t before = n->local_commits;
+
+        if (ask_node(n, s, e) < 0)
+            n->state[0] = 0; /* gone: no candidate */
+        else if (n->local_commits > before)
+            n->writes = n->local_commits - before;
+        rc = job_check(s->job, e);
+    }
+    return rc;
+}
+
+static void choose(struct galera *g, const struct guard_settings *settings)
+{
+    /* With members at hand the first node is among them under its own address. */
+    size_t first = g->n > 1;
+
+    g->donor = galera_choose(g->nodes + first, g->n - first, settings->name, settings->segment);
+    if (g->donor >= 0)
+        g->donor += (int)first;
+}
+
+/* Is the cluster fit for a backup now? */
+static int look_once(struct galera *g, struct sql *s, const struct guard_settings *settings, struct error *e)
+{
+    size_t others;
+    int rc = ask_node(&g->nodes[0], s, e);
+
+    if (rc == 0)
+        rc = galera_check_node(&g->nodes[0], e);
+    if (rc < 0)
+        return rc;
+    ask_members(g, s);
+    if ((rc = note_writes(g, s, e)) < 0)
+        return rc;
+    choose(g, settings);
+    if (settings->name[0] && g->donor < 0)
+        return error_set(e, ERR_INVALID,
+                         "the AppBinding's parameters.donor.name is %s, but no synced node of the cluster has that "
+                         "name",
+                         settings->name);
+    others = galera_synced_others(g);
+    if (others < settings->min_synced)
+        return error_set(e, ERR_INVALID,
+                         "besides the donor %zu nodes are Synced, %u must be: bring the others back, or lower the "
+                         "AppBinding's parameters.donor.minSynced",
+                         others, settings->min_synced);
+    return 0;
+}
+
+int galera_look(struct galera *g, struct sql *s, const struct guard_settings *settings, uint64_t wait_s,
+                struct error *e)
+{
+    uint64_t end = env_now_ns(s->job->env) + wait_s * 1000000000u;
     int rc;
 
     *g = (struct galera){.n = 1, .donor = -1};
-    if ((rc = wait_for_first(g, s, wait_s, e)) < 0)
-        return rc;
-    g->flavour = sst_flavour_of(g->nodes[0].version);
-    ask_members(g, s);
-    if ((rc = job_check(s->job, e)) < 0)
-        return rc;
-    /* With members at hand the first node is among them under its own address. */
-    g->donor = g->n > 1 ? galera_choose(g->nodes + 1, g->n - 1) : galera_choose(g->nodes, 1);
-    if (g->donor >= 0 && g->n > 1)
-        g->donor++;
-    return 0;
+    for (;;) {
+        rc = look_once(g, s, settings, e);
+        if (rc == 0)
+            g->flavour = sst_flavour_of(g->nodes[0].version);
+        if (rc == 0 || rc == ERR_CANCELED)
+            return rc;
+        if (env_now_ns(s->job->env) >= end)
+            return error_wrap(e, ERR_TIMEOUT, "the cluster was not fit for a backup within %llu s",
+                              (unsigned long long)wait_s);
+        log_info(&s->job->log, "cluster is not fit yet", F_ERR(e));
+        if ((rc = job_sleep(s->job, RETRY_MS, e)) < 0)
+            return rc;
+    }
 }
 
 int galera_wait_synced(struct galera_node *n, struct sql *s, uint64_t wait_s, struct error *e)
@@ -221,18 +355,74 @@ int galera_wait_synced(struct galera_node *n, struct sql *s, uint64_t wait_s, st
     }
 }
 
-int galera_count_unreplicated(struct sql *s, int64_t *ret, struct error *e)
+/* The names of those that are not Synced now, as "n2 (Joined), n3 (no answer)". */
+static size_t list_unsynced(struct galera *g, struct sql *s, struct buf *names)
 {
+    struct error e;
+    size_t unsynced = 0;
+
+    for (size_t i = g->n > 1; i < g->n; i++) {
+        bool answers = ask_node(&g->nodes[i], s, &e) == 0;
+
+        if (answers && galera_check_node(&g->nodes[i], &e) == 0)
+            continue;
+        buf_printf(names, "%s%s (%s)", unsynced++ ? ", " : "", g->nodes[i].name,
+                   answers ? g->nodes[i].state : "no answer");
+    }
+    return unsynced;
+}
+
+int galera_wait_all(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e)
+{
+    uint64_t end = env_now_ns(s->job->env) + wait_s * 1000000000u;
+    struct buf names;
+    int rc;
+
+    buf_init(&names, 4096);
+    for (;;) {
+        buf_clear(&names);
+        rc = list_unsynced(g, s, &names) ? ERR_TIMEOUT : 0;
+        if (rc == 0 || (rc = job_check(s->job, e)) < 0)
+            break;
+        if (env_now_ns(s->job->env) >= end) {
+            rc = error_set(e, ERR_TIMEOUT, "not Synced %llu s after the backup: %s", (unsigned long long)wait_s,
+                           buf_str(&names).p);
+            break;
+        }
+        if ((rc = job_sleep(s->job, SYNC_POLL_MS, e)) < 0)
+            break;
+    }
+    buf_done(&names);
+    return rc;
+}
+
+#define UNREPLICATED                                                                                                   \
+    "FROM information_schema.TABLES WHERE TABLE_TYPE='BASE TABLE' AND ENGINE NOT IN ('InnoDB'%s%s) "                   \
+    "AND TABLE_SCHEMA NOT IN ('mysql','sys','performance_schema','information_schema')"
+
+int galera_find_unreplicated(struct galera *g, struct sql *s, int64_t *ret, struct buf *names, struct error *e)
+{
+    const char *aria = g->nodes[0].replicates_aria ? ",'Aria'" : "",
+               *myisam = g->nodes[0].replicates_myisam ? ",'MyISAM'" : "";
+    AUTO_FREE char *query =
+        mem_printf("SELECT COUNT(*) " UNREPLICATED ";"
+                   "SELECT CONCAT(TABLE_SCHEMA,'.',TABLE_NAME,' (',ENGINE,')') " UNREPLICATED
+                   " ORDER BY TABLE_SCHEMA,TABLE_NAME LIMIT %d",
+                   aria, myisam, aria, myisam, TABLES_NAMED);
+    struct str rest, line;
     struct buf out;
     int rc;
 
-    buf_init(&out, 4096);
-    rc = sql_query(s, NULL, 0,
-                   "SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_TYPE='BASE TABLE' AND ENGINE<>'InnoDB' "
-                   "AND TABLE_SCHEMA NOT IN ('mysql','sys','performance_schema','information_schema')",
-                   &out, e);
-    if (rc == 0 && str_to_i64(str_trim(buf_str(&out)), ret) < 0)
+    buf_init(&out, 64 * 1024);
+    rc = sql_query(s, NULL, 0, query, &out, e);
+    rest = buf_str(&out);
+    if (rc == 0 && (!str_cut(&rest, '\n', &line) || str_to_i64(str_trim(line), ret) < 0))
         rc = error_set(e, ERR_INVALID, "the count of tables is no number");
+    while (rc == 0 && str_cut(&rest, '\n', &line))
+        if (line.n)
+            buf_printf(names, "%s%.*s", names->len ? ", " : "", (int)line.n, line.p);
+    if (rc == 0 && *ret > TABLES_NAMED)
+        buf_puts(names, ", …");
     buf_done(&out);
     return rc;
 }

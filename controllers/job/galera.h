@@ -4,6 +4,7 @@
 #ifndef STASHD_GALERA_H
 #define STASHD_GALERA_H
 
+#include "controllers/job/guard_settings.h"
 #include "controllers/job/sql.h"
 #include "controllers/job/xbstream.h"
 
@@ -17,8 +18,13 @@ struct galera_node {
     char status[64];   /* "Primary" */
     char version[64];
     char incoming[1024]; /* wsrep_incoming_addresses */
+    char provider[64]; /* wsrep_provider_version: "26.4.23(r…)" */
     bool ready, connected, group_tls;
+    bool replicates_aria, replicates_myisam; /* by wsrep_mode */
     uint64_t local_commits; /* how much clients wrote here */
+    uint64_t writes;        /* of these in the last second before the choice */
+    uint64_t segment;       /* gmcast.segment: Galera's word for a zone */
+    uint64_t cluster_size;
 };
 
 struct galera {
@@ -32,18 +38,30 @@ struct galera {
 void galera_parse_node(struct str rows, struct galera_node *out);
 /* Pure: is it able to give its data? ERR_INVALID says why not. */
 int galera_check_node(const struct galera_node *n, struct error *e) NODISCARD;
-/* Pure: the fittest donor: synced, and of these the one on which clients write least; -1: none. */
-int galera_choose(const struct galera_node *nodes, size_t n);
+/* Pure: the fittest donor: synced; of these the one on which clients write least; of these one of our segment (-1: of
+ * any). With a wanted name only that node. -1: none. */
+int galera_choose(const struct galera_node *nodes, size_t n, const char *name, int64_t segment);
+/* Pure: how many nodes but the donor are Synced. Where the members can't be asked one by one: how many the group has.
+ */
+size_t galera_synced_others(const struct galera *g);
+/* Pure: may a garbd that prints this version talk to a provider of that version? ERR_INVALID: it is of an older series.
+ * A text without a version says nothing. */
+int galera_check_garbd(struct str garbd, const char *provider, struct error *e) NODISCARD;
 /* Pure: takes "a:3306,[::1]:3307" apart; false at the end. */
 bool galera_next_address(struct str *rest, char host[256], uint16_t *port);
 
-/* Asks the node behind the AppBinding until it is a synced part of a primary component, at most wait_s, then the other
- * members that it names. */
-int galera_look(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
+/* Asks the node behind the AppBinding and the members that it names until there is a donor and enough others are
+ * Synced, at most wait_s. */
+int galera_look(struct galera *g, struct sql *s, const struct guard_settings *settings, uint64_t wait_s,
+                struct error *e) NODISCARD;
 /* Waits until that node is Synced again. ERR_TIMEOUT with its last state; ERR_NET: it no longer answers.
  * ERR_NOTFOUND: its address is a Service, and only other nodes answered there. */
 int galera_wait_synced(struct galera_node *n, struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
-/* How many user tables are in engines that Galera does not replicate: their rows may be missing on a donor. */
-int galera_count_unreplicated(struct sql *s, int64_t *ret, struct error *e) NODISCARD;
+/* Waits until all members are Synced. ERR_TIMEOUT names those that are not. */
+int galera_wait_all(struct galera *g, struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
+/* User tables in engines that Galera does not replicate, whose rows may be missing on a donor: how many, and the first
+ * names, as "shop.log (Aria), …"; "" when there is none. */
+int galera_find_unreplicated(struct galera *g, struct sql *s, int64_t *ret, struct buf *names,
+                             struct error *e) NODISCARD;
 
 #endif

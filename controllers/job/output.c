@@ -2,6 +2,9 @@
  * and as raw numbers beside them. */
 #include "controllers/job/output.h"
 
+#include <math.h>
+
+#include "controllers/condition.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -66,6 +69,19 @@ static json_t *make_snapshot(const char *path, const struct restic_summary *s)
     return o;
 }
 
+static json_t *make_donor(const struct output_donor *d)
+{
+    json_t *o = json_object();
+
+    set_text(o, "name", d->name);
+    json_object_set_new(o, "seconds", json_integer(llround(d->seconds)));
+    json_object_set_new(o, "flowControlMilliseconds", json_integer(llround(d->seconds * d->flow_control_percent * 10)));
+    json_object_set_new(o, "flowControlPercent", json_integer(llround(d->flow_control_percent)));
+    json_object_set_new(o, "receiveQueueMax", json_integer(d->queue_max));
+    json_object_set_new(o, "streamBytes", json_integer(d->stream_bytes));
+    return o;
+}
+
 static json_t *make_host(const struct output_result *r)
 {
     json_t *host = json_object(), *snapshots;
@@ -87,6 +103,8 @@ static json_t *make_host(const struct output_result *r)
         json_array_append_new(snapshots, make_snapshot(r->path, r->snapshot));
         json_object_set_new(host, "snapshots", snapshots);
     }
+    if (r->donor)
+        json_object_set_new(host, "donor", make_donor(r->donor));
     return host;
 }
 
@@ -103,6 +121,16 @@ json_t *output_make(const struct output_ref *ref, const struct output_result *r)
     json_object_set_new(status, "stats", stats);
     json_object_set_new(root, "targetStatus", status);
     return root;
+}
+
+void output_condition(json_t *output, int64_t now_s, const char *type, const char *status, const char *reason,
+                      const char *message)
+{
+    json_t *target = json_object_get(output, "targetStatus"), *list = json_object_get(target, "conditions");
+
+    if (!list)
+        json_object_set_new(target, "conditions", list = json_array());
+    condition_set(list, now_s, type, status, reason, "%s", message);
 }
 
 char *output_text(const json_t *output)

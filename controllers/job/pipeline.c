@@ -134,7 +134,8 @@ int pipeline_start(struct pipeline *p, struct error *e)
     struct proc_spec spec = {.argv = restic_argv(p->command),
                              .envp = p->repo->envp,
                              .cwd = p->repo->job->scratch_dir,
-                             .has_stdin = true};
+                             .has_stdin = true,
+                             .tethered = true};
     int rc;
 
     timer_init(&p->kill, on_kill, p);

@@ -54,6 +54,16 @@ static bool in_brackets(const char *p, const char *end, char out[128])
     return true;
 }
 
+/* The second brackets after p: "(n2)(SYNCED)". */
+static void read_state(const char *p, const char *end, char out[32])
+{
+    const char *first = memchr(p, ')', (size_t)(end - p));
+    char state[128];
+
+    if (first && in_brackets(first, end, state))
+        (void)snprintf(out, 32, "%.31s", state);
+}
+
 /* "Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor." */
 static bool parse_selected(struct str line, struct sst_log *out)
 {
@@ -61,6 +71,7 @@ static bool parse_selected(struct str line, struct sst_log *out)
 
     if (!p || !find(line, "as donor") || !in_brackets(p, end, out->donor))
         return false;
+    read_state(p, end, out->state);
     if (member && member < p)
         (void)in_brackets(member, p, out->joiner);
     return true;

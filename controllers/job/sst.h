@@ -36,6 +36,7 @@ struct sst_log {
     enum sst_log_type type;
     char joiner[128]; /* who asked: each member logs the requests of all; "": not told */
     char donor[128];
+    char state[32]; /* of that donor: "SYNCED" */
     char text[256];
 };
 void sst_parse_log(struct str line, struct sst_log *out);

@@ -162,6 +162,19 @@ static void send_events(struct update *u)
     }
 }
 
+/* Conditions that a backup reports are warnings: a good one says nothing. */
+static void warn_of_conditions(struct update *u)
+{
+    json_t *condition;
+    size_t i;
+
+    if (is_restore(u))
+        return;
+    json_array_foreach (json_at(u->reported, "conditions"), i, condition)
+        apiserver_event(u->api, u->session, "Status Updater", "Warning", json_text(condition, "reason"),
+                        json_text(condition, "message"));
+}
+
 static const json_t *actions_of(const struct update *u)
 {
     const json_t *entry = status_patch_find_entry(json_at(u->session, "status.targets"), &u->target, u->flags->ns);
@@ -183,6 +196,7 @@ static int publish(struct update *u, struct error *e)
                  F_STR("name", json_text(u->session, "metadata.name")),
                  F_STR("result", output_succeeded(u->output) ? "Succeeded" : "Failed"));
         send_events(u);
+        warn_of_conditions(u);
         update_status_push_hosts(u);
     }
     return rc;

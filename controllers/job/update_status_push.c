@@ -127,6 +127,25 @@ static double duration_of(const json_t *host)
 #define RESTORE(tail, help) {"stash_appscode_com_restoresession_host_" tail, "stash_restore_host_" tail, help}
 #define REPOSITORY(tail, help) {"stash_appscode_com_repository_" tail, "stash_repository_" tail, help}
 
+/* Of a cluster that gave its data by a state transfer. */
+static void put_donor(struct lines *l, const json_t *donor)
+{
+    const struct {
+        struct lines_metric metric;
+        double value;
+    } rows[] = {
+        {BACKUP("donor_seconds", "How long the donor served the backup."), (double)json_int(donor, "seconds", 0)},
+        {BACKUP("donor_flow_control_seconds", "Time of it in which flow control held the cluster back."),
+         (double)json_int(donor, "flowControlMilliseconds", 0) / 1000},
+        {BACKUP("donor_receive_queue_max", "Write sets that waited on another node, at most."),
+         (double)json_int(donor, "receiveQueueMax", 0)},
+        {BACKUP("donor_stream_bytes", "Bytes that the donor sent."), (double)json_int(donor, "streamBytes", 0)},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        lines_gauge(l, &rows[i].metric, rows[i].value);
+}
+
 static void put_backup(struct lines *l, const json_t *host)
 {
     const json_t *s = json_object_get(host, "snapshots");
@@ -149,6 +168,8 @@ static void put_backup(struct lines *l, const json_t *host)
 
     for (size_t i = 0; i < (good ? sizeof(rows) / sizeof(rows[0]) : 1); i++)
         lines_gauge(l, &rows[i].metric, rows[i].value);
+    if (good && json_object_get(host, "donor"))
+        put_donor(l, json_object_get(host, "donor"));
 }
 
 static void put_restore(struct lines *l, const json_t *host)

@@ -31,6 +31,7 @@ struct proc_spec {
     const char *cwd;         /* NULL: ours */
     bool has_stdin;          /* a pipe to write to; else /dev/null */
     bool raw_stdout;         /* deliver bytes as they come; else on_line per line */
+    bool tethered;           /* killed by the kernel when we die; in programs that call tether_init */
 };
 
 /* A handle: a child process with pipes. Zeroed before proc_start; may be freed in on_exit or later. */

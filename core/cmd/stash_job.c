@@ -15,6 +15,7 @@
 #include "controllers/job/wipe.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/loop/tether.h"
 
 struct command {
     const char *name;
@@ -69,6 +70,7 @@ int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
+    tether_init(argc, argv);
     job_harden();
     mem_install((unsigned)getpid());
     if (str_same(name, "--help") || str_same(name, "-h") || str_same(name, "help")) {

@@ -23,6 +23,7 @@
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/loop/tether.h"
 
 enum {
     GRACE_MS = 2000,
@@ -371,23 +372,29 @@ static struct impl *impl_new(struct env *e, const struct proc_spec *spec)
 
 static int spawn(struct impl *i, const struct proc_spec *spec, const char *file, int fds[3])
 {
+    char pid[16];
+    bool tethered = spec->tethered && tether_ready();
+    const char **words = tethered ? tether_argv(file, spec->argv, pid) : NULL;
     uv_stdio_container_t stdio[3];
     uv_process_options_t o = {
         .exit_cb = on_exit_cb,
-        .file = file,
-        .args = (char **)(uintptr_t)spec->argv, /* libuv only reads them */
+        .file = tethered ? "/proc/self/exe" : file,
+        .args = (char **)(uintptr_t)(tethered ? words : spec->argv), /* libuv only reads them */
         .env = (char **)(uintptr_t)spec->envp,
         .cwd = spec->cwd,
         .flags = UV_PROCESS_DETACHED,
         .stdio_count = 3,
         .stdio = stdio,
     };
+    int rc;
 
     for (int n = 0; n < 3; n++) {
         stdio[n].flags = fds[n] < 0 ? UV_IGNORE : UV_INHERIT_FD; /* UV_IGNORE: /dev/null */
         stdio[n].data.fd = fds[n];
     }
-    return uv_spawn(env_uv_loop(i->env), &i->process, &o);
+    rc = uv_spawn(env_uv_loop(i->env), &i->process, &o);
+    mem_free(words);
+    return rc;
 }
 
 static int start(struct impl *i, const struct proc_spec *spec, const char *file)

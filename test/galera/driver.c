@@ -12,6 +12,7 @@
 #include "controllers/job/output.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/loop/tether.h"
 
 static void number(const char *name, uint32_t *out)
 {
@@ -74,7 +75,15 @@ static int run(struct job *j, struct repo *repo, struct app *app, struct secrets
 static void print_output(const struct backup_result *result, int rc, struct job *j, struct error *e)
 {
     struct output_ref ref = {.kind = "AppBinding"};
-    struct output_result r = {.hostname = "host-0", .path = result->path, .snapshot = &result->summary};
+    struct output_donor donor = {.name = result->donor,
+                                 .seconds = result->transfer.donor_s,
+                                 .flow_control_percent = result->transfer.flow_control_percent,
+                                 .queue_max = (int64_t)result->transfer.queue_max,
+                                 .stream_bytes = (int64_t)result->bytes};
+    struct output_result r = {.hostname = "host-0",
+                              .path = result->path,
+                              .snapshot = &result->summary,
+                              .donor = result->transfer.donor_s > 0 ? &donor : NULL};
     json_t *o;
     char *text;
 
@@ -99,6 +108,7 @@ int main(int argc, char **argv)
     json_t *appbinding;
     int rc;
 
+    tether_init(argc, argv);
     if (argc != 4)
         return 2;
     mem_install(1);

@@ -63,6 +63,25 @@ static void a_backup_is_written_as_in_the_specification(void **state)
     json_decref(o);
 }
 
+static void what_the_cluster_bore_is_told_with_the_host(void **state)
+{
+    struct output_donor donor = {
+        .name = "n2", .seconds = 14.26, .flow_control_percent = 0.349, .queue_max = 3, .stream_bytes = 266569142};
+    struct output_result r = {.hostname = "host-0", .donor = &donor};
+    json_t *o = output_make(&ref, &r);
+    AUTO_FREE char *text = NULL;
+
+    (void)state;
+    output_condition(o, 0, "NonReplicatedTables", "True", "OtherStorageEngines", "100 %s of them");
+    text = output_text(json_at(o, "targetStatus.stats.0.donor"));
+    assert_string_equal(text, "{\n  \"name\": \"n2\",\n  \"seconds\": 14,\n  \"flowControlMilliseconds\": 50,\n"
+                              "  \"flowControlPercent\": 0,\n  \"receiveQueueMax\": 3,\n"
+                              "  \"streamBytes\": 266569142\n}");
+    assert_string_equal(json_text(json_at(o, "targetStatus.conditions.0"), "message"), "100 %s of them");
+    assert_true(output_succeeded(o));
+    json_decref(o);
+}
+
 static void a_failure_has_its_error_and_nothing_else(void **state)
 {
     struct output_result r = {.hostname = "host-0", .duration_ns = 5, .error = "restic: it failed \xff here"};
@@ -174,6 +193,7 @@ int main(void)
 #define T(f) cmocka_unit_test_teardown(f, tear_down)
     static const struct CMUnitTest tests[] = {
         T(a_backup_is_written_as_in_the_specification),
+        T(what_the_cluster_bore_is_told_with_the_host),
         T(a_failure_has_its_error_and_nothing_else),
         T(a_long_error_is_cut),
         T(a_file_that_is_no_output_is_refused),

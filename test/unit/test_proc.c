@@ -4,12 +4,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "core/base/limits.h"
 #include "core/base/list.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/loop/tether.h"
 
 struct child {
     struct proc proc;
@@ -336,10 +339,59 @@ static void output_before_the_exit_comes_before_on_exit_though_reading_was_pause
     assert_string_equal(w->c.out.data, "late|");
 }
 
+/* A process of its own that starts a reader of its pipe, tells its pid, and is killed. */
+static void be_killed(int tell, bool tethered)
+{
+    static const char *const argv[] = {"cat", NULL};
+    struct env *env = env_uv_new();
+    struct proc reader = {0};
+    pid_t pid = 0;
+
+    if (env->ops->proc_start(
+            env, &reader, &(struct proc_spec){.argv = argv, .envp = no_env, .has_stdin = true, .tethered = tethered},
+            NULL) == 0)
+        pid = env->ops->proc_pid(env, &reader);
+    if (write(tell, &pid, sizeof(pid)) == (ssize_t)sizeof(pid))
+        (void)kill(getpid(), SIGKILL);
+    _exit(1);
+}
+
+static int status_of_orphan(bool tethered)
+{
+    int fds[2], status = -1;
+    pid_t middle, reader = 0;
+
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* the orphan becomes ours */
+    assert_int_equal(pipe(fds), 0);
+    middle = fork();
+    if (middle == 0)
+        be_killed(fds[1], tethered);
+    (void)close(fds[1]);
+    assert_int_equal(read(fds[0], &reader, sizeof(reader)), sizeof(reader));
+    (void)close(fds[0]);
+    assert_int_equal(waitpid(middle, NULL, 0), middle);
+    assert_true(reader > 0);
+    assert_int_equal(waitpid(reader, &status, 0), reader);
+    return status;
+}
+
+static void a_tethered_child_is_killed_when_we_are(void **state)
+{
+    int status = status_of_orphan(true);
+
+    (void)state;
+    /* Killed, or, when we died before it could ask for that, ended without having been the program. Never: the end of
+     * its input, and an end in order. */
+    assert_true(WIFSIGNALED(status) ? WTERMSIG(status) == SIGKILL : WEXITSTATUS(status) == 127);
+    status = status_of_orphan(false);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, world_new, world_end)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    tether_init(argc, argv);
     const struct CMUnitTest tests[] = {
         T(lines_and_the_exit_status_arrive),
         T(a_child_has_exactly_the_environment_it_was_given),
@@ -352,6 +404,7 @@ int main(void)
         T(writes_to_a_child_that_closed_its_stdin_vanish),
         T(kill_reaches_what_the_child_started),
         T(a_grandchild_that_holds_the_pipes_does_not_hold_us),
+        T(a_tethered_child_is_killed_when_we_are),
         T(output_before_the_exit_comes_before_on_exit_though_reading_was_paused),
     };
 

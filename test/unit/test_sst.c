@@ -67,6 +67,10 @@ static void the_log_of_garbd_is_understood(void **state)
     assert_int_equal(l.type, SST_LOG_SELECTED);
     assert_string_equal(l.donor, "n2");
     assert_string_equal(l.joiner, "garb");
+    assert_string_equal(l.state, "SYNCED");
+    sst_parse_log(
+        STR("Member 3.0 (garb) requested state transfer from '*any*'. Selected 1.0 (n2)(JOINED) as donor."), &l);
+    assert_string_equal(l.state, "JOINED");
     sst_parse_log(STR("Selected 1.0 (n2)(SYNCED) as donor."), &l);
     assert_string_equal(l.joiner, "");
     sst_parse_log(STR("WARN: it is impossible to select State Transfer donor: Resource temporarily unavailable"), &l);
@@ -137,10 +141,10 @@ static void the_donor_is_the_synced_node_with_the_fewest_writes(void **state)
                                    node("c", "Synced", 7)};
 
     (void)state;
-    assert_int_equal(galera_choose(nodes, 4), 2);
-    assert_int_equal(galera_choose(nodes + 1, 1), -1);
+    assert_int_equal(galera_choose(nodes, 4, "", -1), 2);
+    assert_int_equal(galera_choose(nodes + 1, 1, "", -1), -1);
     nodes[0].name[0] = 0; /* without a name it can't be asked for */
-    assert_int_equal(galera_choose(nodes, 1), -1);
+    assert_int_equal(galera_choose(nodes, 1, "", -1), -1);
 }
 
 /* ---- the AppBinding ---- */
