@@ -1,4 +1,7 @@
-/* fuzz_admission: any bytes as an AdmissionReview: no crash, and an answer is JSON with the request's uid. */
+/*
+ * fuzz_admission: any bytes as an AdmissionReview: no crash, and an answer is JSON with the request's uid.
+ * Reads: controllers/admission.c k8s/admission.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,4 +1,7 @@
-/* fuzz_cron: any text is refused with a message or gives due times that rise and fit their own expression again. */
+/*
+ * fuzz_cron: any text is refused with a message or gives due times that rise and fit their own expression again.
+ * Reads: core/base/cron.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,8 @@
-/* fuzz_grastate: what is accepted as a position is written so that it reads back the same; no text of a backup breaks
- * its readers. */
+/*
+ * fuzz_grastate: what is accepted as a position is written so that it reads back the same; no text of a backup breaks
+ * its readers.
+ * Reads: controllers/job/grastate.c controllers/job/restore_info.c
+ */
 #include <assert.h>
 #include <stdint.h>
 

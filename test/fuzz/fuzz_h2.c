@@ -2,6 +2,7 @@
  * fuzz_h2: bytes from a hostile other side to an HTTP/2 session. The first byte chooses the role, the second how the
  * rest is cut. Property: the events are the same whether the bytes come at once or in pieces; and freeing the session
  * ends every stream that an event named.
+ * Reads: core/net/h2_session.c
  */
 #include <assert.h>
 #include <stdint.h>

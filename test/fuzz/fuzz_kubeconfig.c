@@ -1,4 +1,7 @@
-/* fuzz_kubeconfig: any text gives a whole configuration, twice the same, or a message and nothing. */
+/*
+ * fuzz_kubeconfig: any text gives a whole configuration, twice the same, or a message and nothing.
+ * Reads: k8s/kubeconfig.c
+ */
 #include <assert.h>
 
 #include "core/base/mem.h"

@@ -1,6 +1,7 @@
 /*
  * fuzz_patch: a line with an object, a line with a patch. No type of patch changes what it is applied to; a merge patch
  * done twice is as good as done once.
+ * Reads: k8s/model/patch.c
  */
 #include <assert.h>
 #include <stddef.h>

@@ -1,4 +1,7 @@
-/* fuzz_proto: any bytes are refused with a message or give an object that survives being printed as JSON. */
+/*
+ * fuzz_proto: any bytes are refused with a message or give an object that survives being printed as JSON.
+ * Reads: k8s/model/proto.c k8s/model/protofields.c
+ */
 #include <assert.h>
 #include <jansson.h>
 #include <stddef.h>

@@ -1,6 +1,7 @@
 /*
  * fuzz_request: lines "<METHOD> <path> <body>" asked of one model. Each is answered with a status and a tree; a list
  * shows exactly what single gets show; nothing is left when the model goes.
+ * Reads: k8s/model/request.c
  */
 #include <assert.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
-/* fuzz_restic_json: whatever restic prints, each reader answers; a summary that was read, written again and read again
- * is the same; a failure never counts as the absence of a repository without the words for it. */
+/*
+ * fuzz_restic_json: whatever restic prints, each reader answers; a summary that was read, written again and read again
+ * is the same; a failure never counts as the absence of a repository without the words for it.
+ * Reads: core/restic/restic_json.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

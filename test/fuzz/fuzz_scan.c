@@ -1,6 +1,7 @@
 /*
  * fuzz_scan: whatever jansson accepts gives the records that kobj_from_json makes of its tree; and any cut of the input
  * gives what the whole gives. First byte: list or watch, and the kind; second: seed of the cuts.
+ * Reads: k8s/scan.c k8s/scan_text.c
  */
 #include <assert.h>
 #include <stdio.h>

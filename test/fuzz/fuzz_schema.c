@@ -1,6 +1,7 @@
 /*
  * fuzz_schema: {"schema": …, "object": …}: a schema is refused with a message, or pruning and defaulting an object
  * twice is the same as once, and nothing unknown is left after the first time.
+ * Reads: k8s/model/schema.c k8s/model/schema_validate.c k8s/model/schema_format.c
  */
 #include <assert.h>
 #include <jansson.h>

@@ -3,6 +3,7 @@
  *  - a text with each '$' doubled comes back as it was;
  *  - where a tenant's value may not enter, the result does not depend on it;
  *  - a tree keeps its shape whatever the value, and in an item a value makes no new option.
+ * Reads: controllers/substitute.c
  */
 #include <assert.h>
 #include <stdint.h>

@@ -1,6 +1,7 @@
 /*
  * fuzz_watch: a server that does anything it likes for a while (the input is its script) and then behaves: the watch is
  * never stuck (a request or a timer is under way), and in the end the cache is what the server has.
+ * Reads: k8s/watch.c
  */
 #include <assert.h>
 #include <stdio.h>

@@ -1,5 +1,8 @@
-/* fuzz_xbstream: any cut of the bytes gives the same verdict, text and counts; a stream that is complete has no
- * complete proper prefix among the cuts tried. */
+/*
+ * fuzz_xbstream: any cut of the bytes gives the same verdict, text and counts; a stream that is complete has no
+ * complete proper prefix among the cuts tried.
+ * Reads: controllers/job/xbstream.c controllers/job/xbstream_verdict.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

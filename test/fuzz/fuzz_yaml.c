@@ -1,4 +1,7 @@
-/* fuzz_yaml: what was read and printed as JSON is read again as the same: JSON is YAML. */
+/*
+ * fuzz_yaml: what was read and printed as JSON is read again as the same: JSON is YAML.
+ * Reads: k8s/model/yaml.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,0 +1,81 @@
+/*
+ * fuzz_sst: lines of garbd's log, and what a donor's first connection holds: texts are cut, never broken, and the same
+ * bytes in pieces tell the same. The first byte chooses which.
+ * Reads: controllers/job/sst.c
+ */
+#include <assert.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "controllers/job/sst.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void log_line(struct str line)
+{
+    struct sst_log l;
+
+    sst_parse_log(line, &l);
+    assert(strlen(l.donor) < sizeof(l.donor) && strlen(l.joiner) < sizeof(l.joiner) && strlen(l.text) < sizeof(l.text));
+    assert(l.type != SST_LOG_SELECTED || l.donor[0]);
+}
+
+static int read_info(struct str bytes, size_t step, struct sst_info *out)
+{
+    struct xbstream *x = xbstream_new();
+    struct error e = {0};
+    int rc = 0;
+
+    memset(out, 0, sizeof(*out));
+    for (size_t i = 0; i < bytes.n && rc == 0; i += step)
+        rc = xbstream_feed(x, bytes.p + i, step < bytes.n - i ? step : bytes.n - i, &e);
+    if (rc == 0)
+        rc = sst_read_info(x, out, &e);
+    assert(rc == 0 || e.msg[0]);
+    xbstream_free(x);
+    return rc;
+}
+
+static void first_connection(struct str bytes)
+{
+    struct sst_info whole, pieces;
+    const char *what = NULL;
+    int rc = read_info(bytes, bytes.n + 1, &whole);
+
+    assert(read_info(bytes, 3, &pieces) == rc);
+    if (rc == 0)
+        assert(memcmp(&whole, &pieces, sizeof(whole)) == 0);
+    if (rc == 0 && bytes.n >= 8)
+        assert(sst_start_of(bytes, &what) == SST_START_XBSTREAM);
+    (void)sst_start_of(bytes, &what);
+}
+
+static void address(struct str text)
+{
+    char word[128];
+    struct sst_request r = {.address = word, .port = 4444, .name = word, .secret = word};
+    struct buf out;
+
+    (void)snprintf(word, sizeof(word), "%.*s", (int)(text.n < 100 ? text.n : 100), text.p);
+    r.method = sst_method_of(word, sst_flavour_of(word));
+    buf_init(&out, 4096);
+    sst_format_request(&r, &out);
+    assert(out.len > 0);
+    buf_done(&out);
+    (void)sst_is_info_file(word);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct str rest = {(const char *)data + 1, size - 1};
+
+    if (size < 1)
+        return 0;
+    if (data[0] == 'l')
+        log_line(rest);
+    else if (data[0] == 'i')
+        first_connection(rest);
+    else
+        address(rest);
+    return 0;
+}
