@@ -1,5 +1,8 @@
-/* fuzz_manifest: any cut of a file gives the same verdict and the same counts; a file with a manifest is good only with
- * the bytes that the manifest tells of. */
+/*
+ * fuzz_manifest: any cut of a file gives the same verdict and the same counts; a file with a manifest is good only with
+ * the bytes that the manifest tells of.
+ * Reads: controllers/job/manifest.c controllers/job/dump_scan.c
+ */
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
