@@ -132,11 +132,11 @@ class Bench:
     def session(self, m):
         for round_ in range(self.o.rounds):
             for name in ("stashd", "session"):
-                self._clear_sessions(m)
+                self.clear_sessions(m)
                 self._sessions(m, round_, name)
-        self._clear_sessions(m)
+        self.clear_sessions(m)
 
-    def _clear_sessions(self, m, prefix=PREFIX):
+    def clear_sessions(self, m, prefix=PREFIX):
         for kind in ("backupsessions", "jobs"):
             self.p.run("seed", "-delete", "-kind", kind, "-n", str(m), "-prefix", prefix)
 
@@ -167,7 +167,7 @@ class Bench:
         done.stop()
         jobs = done.lines[-1][0]
         must(jobs["sessions"] == m and jobs["double"] == 0, f"{name}: {jobs}")
-        delays = sorted(at - made[owner] for owner, at in self._first_jobs(events, made).items())
+        delays = sorted(at - made[owner] for owner, at in self.first_jobs(events, made).items())
         self.emit("session", name, {
             "sessions": m, "round": round_, "seed_rate": line["rate"], "wall_s": wall, "rate": m / wall,
             "cpu_ms_per_session": (after["cpu_s"] - before["cpu_s"]) * 1e3 / m, "peak_kib": after["peak_kib"],
@@ -176,7 +176,7 @@ class Bench:
             "to_job_p99_ms": 1e3 * delays[int(len(delays) * 0.99)] if delays else None, **counted})
 
     @staticmethod
-    def _first_jobs(events, made):
+    def first_jobs(events, made):
         """{session: when its Job was asked for}: a Job's name ends with (or contains) its session's."""
         out = {}
         for job, at in audit.creations(events, "jobs").items():
@@ -196,7 +196,7 @@ class Bench:
         schedule = due.strftime("%-M %-H %-d %-m *")
         self.seed(n, prefix="fire", schedule=schedule)
         floor = self.p.run("seed", "-kind", "backupsessions", "-n", str(n), "-run", "floor")  # nobody works on these
-        self._clear_sessions(n)
+        self.clear_sessions(n)
         cronjobs = 0 if self.o.smoke else min(n, 200)
         if cronjobs:
             self.p.run("seed", "-kind", "cronjobs", "-n", str(cronjobs), "-schedule", self._cron_minute(due, n))
@@ -226,7 +226,7 @@ class Bench:
                 self._cronjobs(mark, cronjobs, due, n)
         if cronjobs:
             self.p.run("seed", "-delete", "-kind", "cronjobs", "-n", str(cronjobs))
-        self._clear_sessions(n, "fire")
+        self.clear_sessions(n, "fire")
         for kind in ("backupconfigurations", "appbindings"):
             self.p.run("seed", "-delete", "-kind", kind, "-n", str(n), "-prefix", "fire")
 
@@ -252,7 +252,7 @@ class Bench:
 
     def kill(self, n, m, kills=3):
         for name in ("stashd", "session"):
-            self._clear_sessions(m)
+            self.clear_sessions(m)
             done = self.p.peer("jobdone", "-delay", "1s")
             done.wait(60, event="synced")
             operator, _ = self._operator(name)
@@ -278,7 +278,7 @@ class Bench:
                                      "all_s": caught, "to_floor": statistics.median(caught) / floor["wall_s"],
                                      "floor_s": floor["wall_s"], "double": jobs["double"],
                                      "lost": m - jobs["sessions"]})
-        self._clear_sessions(m)
+        self.clear_sessions(m)
 
     def _operator_at_once(self, name):
         if name == "stashd":
