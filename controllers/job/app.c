@@ -230,16 +230,13 @@ static void put_option(struct buf *out, const char *name, struct str value)
 
 static void put_tls(const struct app *a, enum app_client client, bool names_match, const char *ca_path, struct buf *out)
 {
-    bool verify = ca_path && !a->insecure_skip_verify;
-
+    /* MariaDB's clients check the chain whenever ssl-ca is there, and from 11.4 on by themselves the name too. */
     if (client == APP_CLIENT_MARIADB) {
         if (ca_path || a->insecure_skip_verify)
-            buf_puts(out, "ssl\n");
-        if (verify && names_match)
-            buf_puts(out, "ssl-verify-server-cert\n");
+            buf_printf(out, "ssl\nssl-verify-server-cert=%d\n", ca_path && names_match);
         return;
     }
-    if (verify)
+    if (ca_path)
         buf_printf(out, "ssl-mode=%s\n", names_match ? "VERIFY_IDENTITY" : "VERIFY_CA");
     else if (a->insecure_skip_verify)
         buf_puts(out, "ssl-mode=REQUIRED\n");
@@ -257,6 +254,8 @@ void app_option_file(const struct app *a, enum app_client client, const char *ho
     buf_puts(out, "protocol=tcp\n");
     if (host ? port : a->port)
         buf_printf(out, "port=%u\n", host ? port : a->port);
+    if (a->insecure_skip_verify)
+        ca_path = NULL; /* with a CA both families' clients verify, whatever else is said */
     if (ca_path)
         put_option(out, "ssl-ca", str_of(ca_path));
     if (cert_path && key_path) {

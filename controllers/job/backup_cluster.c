@@ -11,6 +11,7 @@
 
 #include "controllers/job/backup_cluster.h"
 #include "controllers/job/backup_manifest.h"
+#include "controllers/job/refusal.h"
 #include "core/base/mem.h"
 
 enum { GARBD_KILL_MS = 10000 };
@@ -108,9 +109,14 @@ static void on_garbd_line(struct proc *p, struct str line)
         if (!c->selected[0])
             take_donor(c, &log);
         break;
+    case SST_LOG_TLS: /* it goes on trying, until it tells of no group */
+        refusal_of_group(log.text, c->trouble, sizeof(c->trouble));
+        c->group_refused = true;
+        break;
     case SST_LOG_REFUSED:
     case SST_LOG_NO_GROUP: /* also printed when it leaves a group in order: its end decides */
-        (void)snprintf(c->trouble, sizeof(c->trouble), "%s", log.text);
+        if (!c->group_refused)
+            (void)snprintf(c->trouble, sizeof(c->trouble), "%s", log.text);
         break;
     case SST_LOG_BUSY:
     case SST_LOG_OTHER:
@@ -128,7 +134,11 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
     if (!c->selected[0] && !c->b->error.code) {
         timer_clear(env_of(c), &c->request);
         (void)job_child_error(c->b->job, "garbd", status, sig, &c->garbd_err, &e);
-        (void)error_wrap(&e, ERR_INVALID, "no donor was selected%s%s", c->trouble[0] ? ": " : "", c->trouble);
+        if (c->group_refused) /* its last words tell less */
+            (void)error_set(&e, ERR_INVALID, "AppBinding %s/%s: no donor was selected: %s", c->b->app->ns,
+                            c->b->app->name, c->trouble);
+        else
+            (void)error_wrap(&e, ERR_INVALID, "no donor was selected%s%s", c->trouble[0] ? ": " : "", c->trouble);
         fail(c, &e);
     }
     settle(c);
@@ -233,7 +243,9 @@ static void on_receive_failed(struct receive *r, const struct error *e)
     struct cluster *c = r->data;
     struct error told = *e;
 
-    if (e->code == ERR_TIMEOUT && !r->has_info)
+    if (r->tls_refused)
+        (void)error_wrap(&told, e->code, "AppBinding %s/%s", c->b->app->ns, c->b->app->name);
+    else if (e->code == ERR_TIMEOUT && !r->has_info)
         (void)error_wrap(&told, ERR_TIMEOUT,
                          "%s was asked for its data by method %s at %s:%u, its error log tells more (has it a script "
                          "wsrep_sst_%s, can it reach us?)",

@@ -26,11 +26,12 @@ struct cluster {
     char address[64], secret[2 * SECRET_BYTES + 1];
     char garbd_name[32]; /* in the group */
     char selected[128]; /* the donor that the group chose for us */
-    char trouble[256];  /* what garbd said went wrong */
+    char trouble[400];  /* what garbd said went wrong */
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
     bool garbd_runs, receiving, piping, guarding;
     bool complete;  /* the stream has ended and is a whole backup */
+    bool group_refused; /* trouble is about certificates */
     bool turn_over; /* complete, or all has ended: the sequence goes on */
 };
 

@@ -52,6 +52,19 @@ static int make_secret(struct cluster *c, struct error *e)
     return 0;
 }
 
+/* The group channel takes nobody who does not show a certificate of its CA. */
+static int check_group_tls(struct cluster *c, struct error *e)
+{
+    const struct app *app = c->b->app;
+
+    if (!backup_cluster_donor(c)->group_tls || (app->cert_pem.n && app->key_pem.n && app->ca_pem.n))
+        return 0;
+    return error_set(e, ERR_INVALID,
+                     "AppBinding %s/%s: the cluster's group channel demands TLS (socket.ssl): give spec.tlsSecret, a "
+                     "Secret with tls.crt, tls.key and ca.crt by the CA of the nodes",
+                     app->ns, app->name);
+}
+
 static int make_tls(struct cluster *c, struct error *e)
 {
     const struct app *app = c->b->app;
@@ -63,11 +76,13 @@ static int make_tls(struct cluster *c, struct error *e)
                             .cert_pem = secret_str(&app->cert_pem),
                             .key_pem = secret_str(&app->key_pem)};
 
+    if (check_group_tls(c, e) < 0)
+        return e->code;
     if (!app->cert_pem.n || !app->key_pem.n)
         return 0;
     pem_common_name(secret_str(&app->cert_pem), c->own_name, sizeof(c->own_name));
     c->tls = tls_context_new(&o, e);
-    return c->tls ? 0 : error_wrap(e, ERR_INVALID, "TLS material of the AppBinding");
+    return c->tls ? 0 : error_wrap(e, ERR_INVALID, "AppBinding %s/%s: spec.tlsSecret", app->ns, app->name);
 }
 
 struct galera_node *backup_cluster_donor(struct cluster *c)

@@ -314,7 +314,7 @@ int galera_look(struct galera *g, struct sql *s, const struct guard_settings *se
         rc = look_once(g, s, settings, e);
         if (rc == 0)
             g->flavour = sst_flavour_of(g->nodes[0].version);
-        if (rc == 0 || rc == ERR_CANCELED)
+        if (rc == 0 || rc == ERR_CANCELED || rc == ERR_DENIED)
             return rc;
         if (env_now_ns(s->job->env) >= end)
             return error_wrap(e, ERR_TIMEOUT, "the cluster was not fit for a backup within %llu s",

@@ -8,7 +8,7 @@
 
 #include "core/base/str.h"
 
-/* Common name of the first certificate; "" when there is none or it does not fit. */
+/* Common name of the first certificate, else its first DNS name; "" when there is none or it does not fit. */
 void pem_common_name(struct str pem, char *out, size_t size);
 
 #endif

@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "controllers/job/refusal.h"
 #include "core/base/mem.h"
 
 enum {
@@ -122,6 +123,16 @@ static void unreadable(struct receive_conn *c, const char *what)
     conn_drop(c);
 }
 
+/* A donor, as it seems, and a TLS that did not come about. */
+static void tls_refused(struct receive_conn *c, const char *reason)
+{
+    char what[240];
+
+    c->r->tls_refused = true;
+    refusal_of_donor(reason, what, sizeof(what));
+    unreadable(c, what);
+}
+
 static void stranger(struct receive_conn *c, const char *why)
 {
     log_warn(&c->r->job->log, "stray connection dropped", F_STR("remote", tcp_remote(c->tcp)), F_STR("why", why));
@@ -215,6 +226,13 @@ static void take_data(struct receive_conn *c)
     buf_clear(&c->held);
 }
 
+/* socat, which sends for the donors, looks at our name after the handshake only. */
+static const char silent_donor[] =
+    "TLS and then nothing: the donor wants another name in our certificate, tls.crt in the Secret of spec.tlsSecret";
+
+static const char plain_donor[] = "no TLS, though the group channel has it (socket.ssl): set encrypt=3 in [sst] of the "
+                                  "nodes, with tcert, tkey and tca";
+
 /* Looks at what has come while it is not known what this is. */
 static void judge(struct receive_conn *c, bool at_end)
 {
@@ -229,14 +247,16 @@ static void judge(struct receive_conn *c, bool at_end)
             unreadable(c, what);
             return;
         case SST_START_TLS:
-            unreadable(c, "TLS, for which there is no certificate here");
+            tls_refused(c, "TLS, for which there is no certificate here: give spec.tlsSecret");
             return;
         case SST_START_OTHER:
-            stranger(c, c->held.len ? "unknown bytes" : "it sent nothing");
+            stranger(c, "unknown bytes");
             return;
         case SST_START_SHORT:
-            if (at_end)
-                stranger(c, "it sent too little");
+            if (at_end && c->tls && !c->held.len)
+                tls_refused(c, silent_donor);
+            else if (at_end)
+                stranger(c, c->held.len ? "it sent too little" : "it sent nothing");
             return;
         }
     }
@@ -338,7 +358,7 @@ static void feed_tls(struct receive_conn *c, struct str bytes)
             (void)error_wrap(&e, ERR_NET, "the donor's connection");
             fail(c->r, &e);
         } else {
-            unreadable(c, e.msg);
+            tls_refused(c, e.msg);
         }
         return;
     }
@@ -359,6 +379,8 @@ static void on_data(struct tcp *tcp, struct str bytes)
         c->tls = tls_new(r->tls);
     if (c->tls)
         feed_tls(c, bytes);
+    else if (r->tls_only && bytes.p[0] == 'X')
+        tls_refused(c, plain_donor);
     else if (r->tls_only)
         stranger(c, "no TLS, which this cluster demands");
     else
@@ -377,6 +399,8 @@ static void on_eof(struct tcp *tcp)
     } else if (!c->ended && c->is_data) {
         (void)error_set(&e, ERR_NET, "the donor's connection ended without TLS's close_notify: data may be missing");
         fail(c->r, &e);
+    } else if (!c->ended && tls_ready(c->tls) && !c->held.len) {
+        tls_refused(c, silent_donor);
     }
     conn_drop(c);
 }

@@ -43,6 +43,7 @@ struct receive {
     /* Readable. */
     struct sst_info info;
     struct xbstream *stream; /* of the data; NULL before */
+    bool tls_refused;        /* a donor came and one side did not take the other's certificate, or TLS at all */
 
     /* private */
     struct tcp_listen *listener;
@@ -51,7 +52,7 @@ struct receive {
     struct timer limit, closer;
     unsigned n_conns;
     char peer[64]; /* address of connection 1, without its port */
-    char seen[160]; /* what a connection was that could not be used: for the error */
+    char seen[320]; /* what a connection was that could not be used: for the error */
     bool expecting, has_info, over, closing, held, hurried;
 };
 

@@ -3,14 +3,31 @@
 
 #include <unistd.h>
 
+#include "controllers/job/refusal.h"
 #include "controllers/job/words.h"
 #include "core/base/mem.h"
+#include "core/net/cert.h"
 
 enum { QUERY_TIMEOUT_MS = 30000, RETRY_MS = 5000, OPTION_FILE_MAX = 64 * 1024 };
 
 static int write_pem(struct job *j, const char *name, const struct secret *pem, char **ret, struct error *e)
 {
     return pem->n ? job_write_credential(j, name, secret_str(pem), ret, e) : 0;
+}
+
+/* The server, the group and donors would refuse it too, but in fewer words. */
+static int check_own_certificate(const struct sql *s, struct error *e)
+{
+    const struct app *app = s->app;
+    AUTO_FREE char *pem = mem_strndup(secret_str(&app->cert_pem).p, app->cert_pem.n);
+    int64_t from, to, now = env_wall_ms(s->job->env) / 1000;
+    int rc = cert_times(pem, &from, &to, e);
+
+    if (rc == 0 && now > to)
+        rc = error_set(e, ERR_INVALID, "it has expired: renew it");
+    else if (rc == 0 && now < from)
+        rc = error_set(e, ERR_INVALID, "it is not valid yet: look at the clocks");
+    return rc ? error_wrap(e, rc, "AppBinding %s/%s: tls.crt in the Secret of spec.tlsSecret", app->ns, app->name) : 0;
 }
 
 int sql_init(struct sql *s, struct job *j, const struct app *app, struct error *e)
@@ -25,6 +42,8 @@ int sql_init(struct sql *s, struct job *j, const struct app *app, struct error *
         s->program = job_find_program(mysql);
     if (!s->program)
         return error_set(e, ERR_NOTFOUND, "this image has no database client (mariadb or mysql)");
+    if (app->cert_pem.n && check_own_certificate(s, e) < 0)
+        return e->code;
     rc = write_pem(j, "app-ca.crt", &app->ca_pem, &s->ca_path, e);
     if (rc == 0)
         rc = write_pem(j, "app-tls.crt", &app->cert_pem, &s->cert_path, e);
@@ -97,6 +116,8 @@ int sql_query(struct sql *s, const char *host, uint16_t port, const char *query,
     if (rc == 0)
         rc = ask(s, path, query, out, e);
     drop_file(&path);
+    if (rc == ERR_INVALID)
+        rc = refusal_of_client(s->app, e);
     return rc;
 }
 
@@ -110,7 +131,7 @@ int sql_wait(struct sql *s, uint64_t wait_s, struct error *e)
         buf_init(&out, 4096);
         rc = sql_query(s, NULL, 0, "SELECT 1", &out, e);
         buf_done(&out);
-        if (rc == 0 || rc == ERR_CANCELED || rc == ERR_NOTFOUND)
+        if (rc == 0 || rc == ERR_CANCELED || rc == ERR_NOTFOUND || rc == ERR_DENIED)
             return rc;
         if (env_now_ns(s->job->env) >= end)
             return error_wrap(e, ERR_TIMEOUT, "the database did not answer within %llu s", (unsigned long long)wait_s);

@@ -25,11 +25,13 @@ void sql_done(struct sql *s); /* removes its files */
 int sql_option_file(struct sql *s, const char *name, const char *host, uint16_t port, char **ret_path,
                     struct error *e) NODISCARD;
 
-/* Rows of one query: tab-separated columns, one row a line, in out (cap applies). */
+/* Rows of one query: tab-separated columns, one row a line, in out (cap applies). ERR_DENIED: waiting will not help,
+ * see refusal.h. */
 int sql_query(struct sql *s, const char *host, uint16_t port, const char *query, struct buf *out,
               struct error *e) NODISCARD;
 
-/* Asks each 5 s until the server answers, at most wait_s. The last failure is the error's text. */
+/* Asks each 5 s until the server answers, at most wait_s, or refuses us (ERR_DENIED). The last failure is the error's
+ * text. */
 int sql_wait(struct sql *s, uint64_t wait_s, struct error *e) NODISCARD;
 
 #endif

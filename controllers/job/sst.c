@@ -77,12 +77,30 @@ static bool parse_selected(struct str line, struct sst_log *out)
     return true;
 }
 
+/* "WARN: read_handler(): tlsv1 alert unknown ca (167773208: 'error:0A000418:SSL routines::tlsv1 alert unknown ca')",
+ * or, when it is we who refuse, "Failed to establish connection: certificate verify failed: …". */
+static bool parse_tls(struct str line, struct sst_log *out)
+{
+    static const char routines[] = "SSL routines::";
+    const char *p = find(line, routines), *end = line.p + line.n, *quote;
+
+    if (p)
+        p += sizeof(routines) - 1;
+    else if (!(p = find(line, "certificate verify failed")))
+        return false;
+    quote = memchr(p, '\'', (size_t)(end - p));
+    (void)snprintf(out->text, sizeof(out->text), "%.*s", (int)((quote ? quote : end) - p), p);
+    return true;
+}
+
 void sst_parse_log(struct str line, struct sst_log *out)
 {
     *out = (struct sst_log){0};
     (void)snprintf(out->text, sizeof(out->text), "%.*s", (int)line.n, line.n ? line.p : "");
     if (parse_selected(line, out))
         out->type = SST_LOG_SELECTED;
+    else if (parse_tls(line, out))
+        out->type = SST_LOG_TLS;
     else if (find(line, "impossible to select State Transfer donor"))
         out->type = SST_LOG_BUSY;
     else if (find(line, "State transfer request failed") || find(line, "Invalid sst_request"))

@@ -31,6 +31,7 @@ enum sst_log_type {
     SST_LOG_BUSY,     /* none is free now; garbd asks again each second */
     SST_LOG_REFUSED,  /* the request failed for good: text */
     SST_LOG_NO_GROUP, /* the group is not primary or has another name: text */
+    SST_LOG_TLS,      /* a member and we do not take each other's certificates: text is OpenSSL's reason */
 };
 struct sst_log {
     enum sst_log_type type;

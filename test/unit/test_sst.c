@@ -79,6 +79,14 @@ static void the_log_of_garbd_is_understood(void **state)
     assert_int_equal(l.type, SST_LOG_REFUSED);
     sst_parse_log(STR("INFO: Received NON-PRIMARY."), &l);
     assert_int_equal(l.type, SST_LOG_NO_GROUP);
+    sst_parse_log(STR("WARN: read_handler(): tlsv1 alert unknown ca (167773208: 'error:0A000418:SSL routines::tlsv1 "
+                      "alert unknown ca')"),
+                  &l);
+    assert_int_equal(l.type, SST_LOG_TLS);
+    assert_string_equal(l.text, "tlsv1 alert unknown ca");
+    sst_parse_log(STR("Failed to establish connection: certificate verify failed: certificate has expired"), &l);
+    assert_int_equal(l.type, SST_LOG_TLS);
+    assert_string_equal(l.text, "certificate verify failed: certificate has expired");
     sst_parse_log(STR("INFO: State transfer from 1.0 (n2) complete."), &l);
     assert_int_equal(l.type, SST_LOG_OTHER);
     sst_parse_log(STR_NONE, &l);
@@ -199,6 +207,16 @@ static void an_option_file_survives_any_password(void **state)
     buf_clear(&b);
     app_option_file(&a, APP_CLIENT_MYSQL, "10.0.0.1", 3307, "/ca", NULL, NULL, &b);
     assert_non_null(strstr(b.data, "port=3307\nssl-ca=\"/ca\"\nssl-mode=VERIFY_CA\n"));
+    buf_clear(&b);
+    app_option_file(&a, APP_CLIENT_MARIADB, "10.0.0.1", 3307, "/ca", NULL, NULL, &b);
+    assert_non_null(strstr(b.data, "ssl-ca=\"/ca\"\nssl\nssl-verify-server-cert=0\n"));
+    a.insecure_skip_verify = true; /* a client that is given a CA verifies all the same */
+    buf_clear(&b);
+    app_option_file(&a, APP_CLIENT_MARIADB, NULL, 0, "/ca", NULL, NULL, &b);
+    assert_non_null(strstr(b.data, "port=3306\nssl\nssl-verify-server-cert=0\n"));
+    buf_clear(&b);
+    app_option_file(&a, APP_CLIENT_MYSQL, NULL, 0, "/ca", NULL, NULL, &b);
+    assert_non_null(strstr(b.data, "port=3306\nssl-mode=REQUIRED\n"));
     buf_done(&b);
     app_done(&a);
 }
@@ -698,6 +716,65 @@ static void tls_without_a_certificate_of_ours_is_named(void **state)
     world_end(&w);
 }
 
+static void a_plain_donor_is_refused_where_tls_is_demanded(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    make_tls(&w);
+    world_listen(&w, NULL);
+    w.receive.tls_only = true;
+    tls_context_free(w.client);
+    w.client = NULL;
+    send_text(&w, "hello"); /* a stranger: nothing changes */
+    assert_false(w.receive.tls_refused);
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 0);
+    assert_true(w.receive.tls_refused);
+    assert_non_null(strstr(w.receive.seen, "set encrypt=3 in [sst] of the nodes"));
+    world_end(&w);
+}
+
+/* socat looks at the name after the handshake, and leaves without a word. */
+static void a_donor_that_says_nothing_inside_tls_wants_another_name(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    make_tls(&w);
+    world_listen(&w, NULL);
+    send_text(&w, "");
+    assert_true(w.receive.tls_refused);
+    assert_non_null(strstr(w.receive.seen, "the donor wants another name in our certificate"));
+    world_end(&w);
+}
+
+static void a_donor_of_a_foreign_ca_is_refused_by_name_of_the_field(void **state)
+{
+    struct cert_spec spec = {.common_name = "x", .ca = true, .from_unix_s = 0, .to_unix_s = 4000000000};
+    struct tls_options client = {.no_name_check = true};
+    struct cert foreign;
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    make_tls(&w);
+    world_listen(&w, NULL);
+    assert_int_equal(cert_make(&spec, NULL, &foreign, &w.error), 0);
+    client.ca_pem = str_of(w.ca.cert_pem);
+    client.cert_pem = str_of(foreign.cert_pem);
+    client.key_pem = str_of(foreign.key_pem);
+    tls_context_free(w.client);
+    w.client = tls_context_new(&client, &w.error);
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 0);
+    assert_non_null(strstr(w.receive.seen, "we refuse the donor's certificate: spec.clientConfig.caBundle"));
+    cert_done(&foreign);
+    world_end(&w);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_teardown(f, tear_down)
@@ -724,6 +801,9 @@ int main(void)
         T(an_encrypted_percona_must_send_its_keys),
         T(a_donor_with_tls_is_served),
         T(tls_without_a_certificate_of_ours_is_named),
+        T(a_plain_donor_is_refused_where_tls_is_demanded),
+        T(a_donor_that_says_nothing_inside_tls_wants_another_name),
+        T(a_donor_of_a_foreign_ca_is_refused_by_name_of_the_field),
     };
 
     mem_install(1);
