@@ -1,7 +1,7 @@
 /*
  * driver: a backup without an API server: the AppBinding comes from a file, output.json goes to stdout. The rest is
  * what stash-job runs. Settings for tests come from the environment: DRIVER_SST_PORT, DRIVER_GROUP_PORT,
- * DRIVER_FIRST_MS, DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_STALL_MS, DRIVER_REQUEST_MS.
+ * DRIVER_FIRST_MS, DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_UNREADABLE_MS, DRIVER_STALL_MS, DRIVER_REQUEST_MS.
  *
  * usage: galera_driver APPBINDING.json REPOSITORY_FOLDER SCRATCH
  */
@@ -31,6 +31,7 @@ static void settings(struct backup_params *p)
     number("DRIVER_FIRST_MS", &p->limits.first_ms);
     number("DRIVER_GAP_MS", &p->limits.gap_ms);
     number("DRIVER_IDLE_MS", &p->limits.idle_ms);
+    number("DRIVER_UNREADABLE_MS", &p->limits.unreadable_ms);
     number("DRIVER_STALL_MS", &p->stall_ms);
     number("DRIVER_REQUEST_MS", &p->request_ms);
     p->sst_port = (uint16_t)sst;
