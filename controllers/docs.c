@@ -1,4 +1,4 @@
-/* docs: see docs.h. Bytes, not trees: a parsed document takes ten times its size. */
+/* docs: see docs.h. Bytes, and few trees: a parsed document takes ten times its size. */
 #include "controllers/docs.h"
 
 #include <stdio.h>
@@ -11,7 +11,9 @@
 #include "core/base/mem.h"
 
 struct doc {
-    struct list link; /* in docs.used */
+    struct list link;   /* in docs.used */
+    struct list parsed; /* in docs.trees, with a tree */
+    json_t *tree;
     char *key, *text;
     char rv[64];
     size_t len;
@@ -20,8 +22,8 @@ struct doc {
 
 struct docs {
     struct map by_key;
-    struct list used; /* the longest unused first */
-    size_t bytes;
+    struct list used, trees; /* the longest unused first */
+    size_t bytes, tree_bytes;
 };
 
 struct docs *docs_new(uint64_t seed)
@@ -30,11 +32,23 @@ struct docs *docs_new(uint64_t seed)
 
     map_init(&d->by_key, seed);
     list_init(&d->used);
+    list_init(&d->trees);
     return d;
+}
+
+static void drop_tree(struct docs *d, struct doc *doc)
+{
+    if (!doc->tree)
+        return;
+    list_del(&doc->parsed);
+    d->tree_bytes -= doc->len;
+    json_decref(doc->tree);
+    doc->tree = NULL;
 }
 
 static void forget(struct docs *d, struct doc *doc)
 {
+    drop_tree(d, doc);
     (void)map_del(&d->by_key, str_of(doc->key));
     list_del(&doc->link);
     d->bytes -= doc->len;
@@ -100,6 +114,7 @@ static void put(struct docs *d, const struct kind *k, const char *ns, const char
     (void)snprintf(doc->rv, sizeof(doc->rv), "%s", rv);
     d->bytes += len;
     list_add_tail(&d->used, &doc->link);
+    list_init(&doc->parsed);
     (void)map_put(&d->by_key, str_of(doc->key), doc);
     while (d->bytes > LIMIT_KEPT_DOCUMENTS)
         forget(d, LIST_ENTRY(d->used.next, struct doc, link));
@@ -118,40 +133,34 @@ static bool make_place(struct docs *d, const struct kind *k, const char *ns, con
     return *rv && strlen(rv) < sizeof(doc->rv);
 }
 
-/* Nobody here reads managedFields, and they are half of some objects. */
-static json_t *without_managed_fields(const json_t *object)
-{
-    json_t *o = json_copy((json_t *)(uintptr_t)object), *meta = json_object_get(o, "metadata");
-
-    if (json_object_get(meta, "managedFields")) {
-        meta = json_copy(meta);
-        json_object_del(meta, "managedFields");
-        json_object_set_new(o, "metadata", meta);
-    }
-    return o;
-}
-
-void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object,
+void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv, struct str text,
               uint64_t now_ns)
-{
-    const char *rv = json_text(object, "metadata.resourceVersion");
-    json_t *plain;
-    char *text;
-
-    if (!make_place(d, k, ns, name, rv, now_ns))
-        return;
-    plain = without_managed_fields(object);
-    text = json_dumps(plain, JSON_COMPACT);
-    json_decref(plain);
-    if (text)
-        put(d, k, ns, name, rv, text, strlen(text), now_ns);
-}
-
-void docs_put_text(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
-                   struct str text, uint64_t now_ns)
 {
     if (make_place(d, k, ns, name, rv, now_ns))
         put(d, k, ns, name, rv, mem_strndup(text.p, text.n), text.n, now_ns);
+}
+
+static json_t *tree_of(struct docs *d, struct doc *doc)
+{
+    if (doc->tree) {
+        list_del(&doc->parsed);
+    } else {
+        doc->tree = json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, NULL);
+        if (!doc->tree)
+            return NULL;
+        d->tree_bytes += doc->len;
+    }
+    list_add_tail(&d->trees, &doc->parsed);
+    json_incref(doc->tree);
+    while (d->tree_bytes > LIMIT_KEPT_TREES) {
+        struct doc *oldest = LIST_ENTRY(d->trees.next, struct doc, parsed);
+        json_t *tree = doc->tree;
+
+        drop_tree(d, oldest);
+        if (oldest == doc)
+            return tree;
+    }
+    return doc->tree;
 }
 
 json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
@@ -166,5 +175,5 @@ json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const cha
     list_add_tail(&d->used, &doc->link);
     if (ret_ahead)
         *ret_ahead = ahead;
-    return json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, NULL);
+    return tree_of(d, doc);
 }

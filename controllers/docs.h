@@ -7,7 +7,8 @@
  * is believed for DOCS_AHEAD_MS; after that the event should have come, and only the server knows. Versions are
  * compared as whole numbers, which Kubernetes promises; any that are none are equal or unknown.
  *
- * Bounded by LIMIT_KEPT_DOCUMENTS bytes in all; the longest unused ones go first.
+ * Bounded by LIMIT_KEPT_DOCUMENTS bytes in all; the longest unused ones go first. The trees of the last used ones are
+ * kept too, up to LIMIT_KEPT_TREES bytes of text: a catalogue and a Repository are the same for many passes.
  */
 #ifndef STASHD_DOCS_H
 #define STASHD_DOCS_H
@@ -24,16 +25,12 @@ struct docs; /* opaque */
 struct docs *docs_new(uint64_t seed);
 void docs_free(struct docs *d);
 
-/* Keeps a copy (without managedFields) in place of an older one; the name and the version are the document's own. One
- * that is too big, has no version, or is older than what was kept within DOCS_AHEAD_MS is not kept. ns NULL:
- * cluster-scoped. */
-void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const json_t *object,
+/* Keeps a copy of an object's text in place of an older one. One that is too big, has no version (rv), or is older than
+ * what was kept within DOCS_AHEAD_MS is not kept. ns NULL: cluster-scoped. */
+void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv, struct str text,
               uint64_t now_ns);
-/* The same with a document that is text still. */
-void docs_put_text(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
-                   struct str text, uint64_t now_ns);
-/* A new reference; NULL: not kept, or of another version. rv "": the cache has no record. *ret_ahead, unless NULL: it
- * is newer than the record. */
+/* A new reference to a tree that others have too: not to be changed. NULL: not kept, or of another version. rv "": the
+ * cache has no record. *ret_ahead, unless NULL: it is newer than the record. */
 json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
                  uint64_t now_ns, bool *ret_ahead);
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name);

@@ -308,7 +308,7 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
 
 void engine_offer(struct engine *e, const struct kobj *o, struct str text)
 {
-    docs_put_text(e->docs, o->kind, o->kind->namespaced ? o->ns : NULL, o->name, o->rv, text, env_now_ns(e->o.env));
+    docs_put(e->docs, o->kind, o->kind->namespaced ? o->ns : NULL, o->name, o->rv, text, env_now_ns(e->o.env));
 }
 
 void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name)

@@ -12,6 +12,7 @@
 
 #include "core/base/json.h"
 #include "core/base/str.h"
+#include "k8s/scan.h"
 
 /* No create, event or status write in a namespace that is going away (multitenancy.md 10). */
 static bool is_pointless(const struct pass *p, const struct effect *e)
@@ -139,20 +140,30 @@ static void effect_failed(struct pass *p, int rc, const struct error *error)
     engine_pass_end(p);
 }
 
-static void effect_succeeded(struct pass *p, const json_t *object)
+static void answer_came(void *ctx, const struct kobj *o, struct str text)
+{
+    struct pass *p = ctx;
+    const struct effect *f = p->effect;
+
+    engine_pass_keep(p, f->kind, f->ns, f->name, o->rv, text, true);
+    if (f->type == EFFECT_STATUS)
+        (void)snprintf(p->rv, sizeof(p->rv), "%s", o->rv);
+}
+
+/* answer: the object after the write; STR_NONE: none came. */
+static void effect_succeeded(struct pass *p, struct str answer)
 {
     const struct effect *f = p->effect;
 
     refusals_clear(&p->key->refusals, f->kind, f->ns, f->name);
     if (f->type == EFFECT_DELETE)
         docs_drop(p->engine->docs, f->kind, f->ns, f->name);
-    else if (object)
-        engine_pass_keep(p, f->kind, f->ns, f->name, object, true);
-    if (f->type == EFFECT_STATUS && object) {
+    else if (answer.n)
+        (void)scan_one(f->kind, answer, answer_came, p); /* what can't be read is not kept */
+    if (f->type == EFFECT_STATUS && answer.n) {
         const char *phase = json_text(f->body, "status.phase");
         PASS_LOG(log, p);
 
-        (void)snprintf(p->rv, sizeof(p->rv), "%s", json_text(object, "metadata.resourceVersion"));
         if (phase[0])
             log_info(&log, "phase changed", F_STR("phase", phase), F_STR("reason", p->rule->reason));
     }
@@ -183,7 +194,7 @@ static void check_done(struct pass *p, int rc, const json_t *object, const struc
     } else if (rc < 0) {
         effect_failed(p, rc, error);
     } else if (is_same_object(p->effect->body, object)) {
-        effect_succeeded(p, NULL);
+        effect_succeeded(p, STR_NONE);
     } else {
         effect_failed(p, error_set(&taken, ERR_EXISTS, "%s %s exists and is not ours", p->effect->kind->name,
                                    p->effect->name), &taken);
@@ -205,7 +216,7 @@ static void effect_done(struct kube_call *call, int rc, const json_t *object, co
         engine_pass_end(p); /* the object of the pass is gone: nothing left to do */
     else if (rc == 0 || (rc == ERR_NOTFOUND && (type == EFFECT_DELETE || type == EFFECT_PATCH)) ||
              (rc == ERR_CONFLICT && type == EFFECT_DELETE)) /* another object has the name by now */
-        effect_succeeded(p, rc == 0 ? object : NULL);
+        effect_succeeded(p, rc == 0 ? call->text : STR_NONE);
     else
         effect_failed(p, rc, error);
 }
@@ -284,6 +295,7 @@ static void send_effect(struct pass *p, struct effect *f)
         .subresource = f->type == EFFECT_STATUS ? "status" : f->subresource,
         .body = f->type == EFFECT_DELETE ? delete_options(p, f) : f->body,
         .on_done = effect_done,
+        .as_text = true,
         .data = &p->call,
     };
     if (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH)

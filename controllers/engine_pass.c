@@ -15,6 +15,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "k8s/scan.h"
 
 enum { RERUNS_MAX = 32, BACKOFF_MAX_S = 300 };
 
@@ -163,13 +164,13 @@ static const struct kobj *record_of(const struct pass *p, const struct kind *k, 
 }
 
 /* Only of kinds that the cache follows: nobody would tell us that another has changed. */
-void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object,
-                      bool made)
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const char *rv,
+                      struct str text, bool made)
 {
     struct engine *e = p->engine;
 
     if (record_of(p, k, ns, name) || (made && cache_complete(e->o.cache, k)))
-        docs_put(e->docs, k, ns, name, object, env_now_ns(e->o.env));
+        docs_put(e->docs, k, ns, name, rv, text, env_now_ns(e->o.env));
 }
 
 /* True: it is known without asking. */
@@ -187,17 +188,52 @@ static bool take_kept(struct pass *p, struct world_doc *d)
     return object != NULL;
 }
 
+struct came {
+    struct pass *pass;
+    const struct world_doc *doc;
+    json_t *object;
+};
+
+static void document_came(void *ctx, const struct kobj *o, struct str text)
+{
+    struct came *came = ctx;
+    const struct world_doc *d = came->doc;
+
+    came->object = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL);
+    if (came->object)
+        engine_pass_keep(came->pass, d->kind, d->ns, d->name, o->rv, text, false);
+}
+
+/* One reference; NULL with ERR_NET: that is no document. A review is answered by a tree. */
+static int read_answer(struct pass *p, const struct kube_call *call, const struct world_doc *d, const json_t *object,
+                       json_t **ret, struct error *e)
+{
+    struct came came = {.pass = p, .doc = d};
+
+    if (d->body) {
+        *ret = json_incref((json_t *)(uintptr_t)object);
+        return 0;
+    }
+    (void)scan_one(d->kind, call->text, document_came, &came); /* came.object tells */
+    *ret = came.object;
+    return came.object ? 0 : error_set(e, ERR_NET, "the API server's answer is broken");
+}
+
 static void fetch_done(struct kube_call *call, int rc, const json_t *object, const struct error *e)
 {
     struct engine_call *c = call->data;
     struct pass *p = c->pass;
+    json_t *answer = NULL;
+    struct error broken;
 
     list_del(&c->link);
     p->fetching--;
-    if (rc == 0 && !c->doc->body)
-        engine_pass_keep(p, c->doc->kind, c->doc->ns, c->doc->name, object, false);
+    if (rc == 0) {
+        rc = read_answer(p, call, c->doc, object, &answer, &broken);
+        e = rc < 0 ? &broken : NULL;
+    }
     if (rc == 0 || rc == ERR_NOTFOUND)
-        world_give(&p->world, c->doc, rc == 0 ? json_incref((json_t *)object) : NULL);
+        world_give(&p->world, c->doc, answer);
     else
         engine_pass_fail(p, rc, e, arena_printf(&p->arena, "get %s %s", c->doc->kind->name, c->doc->name));
     if (p->fetching)
@@ -216,7 +252,8 @@ static void fetch(struct pass *p, struct world_doc *d)
     c->pass = p;
     c->doc = d;
     c->call = (struct kube_call){.verb = d->body ? KUBE_CREATE : KUBE_GET, .kind = d->kind, .ns = d->ns,
-                                 .name = d->name, .body = d->body, .on_done = fetch_done, .data = c};
+                                 .name = d->name, .body = d->body, .on_done = fetch_done, .as_text = !d->body,
+                                 .data = c};
     p->fetching++;
     list_init(&c->link);
     engine_send(p->engine, c);

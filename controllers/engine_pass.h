@@ -82,10 +82,10 @@ void engine_pass_cancel(struct pass *p);
 void engine_pass_fail(struct pass *p, int rc, const struct error *e, const char *what);
 void engine_pass_end(struct pass *p); /* frees it */
 
-/* A document that came from the server: the next pass need not ask for it, while the cache has no newer one. made: a
- * write of ours brought it, so the cache need not have a record of it yet. */
-void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const json_t *object,
-                      bool made);
+/* A document came from the server: the next pass need not ask for it, while the cache has no newer one. made: a write
+ * of ours brought it, so the cache need not have a record of it yet. */
+void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, const char *name, const char *rv,
+                      struct str text, bool made);
 
 /* Looks again for what the pass waits for. */
 void engine_pass_resume(struct pass *p);

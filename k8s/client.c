@@ -87,12 +87,14 @@ static void finish(struct kube_call *c, int rc, const struct error *e)
 {
     struct kube *k = c->kube;
     struct error own = {0};
+    struct buf in = c->in;
+    bool parses = rc == 0 && !(c->as_text && c->status >= 200 && c->status < 300);
     json_t *object = NULL;
     json_error_t why;
 
     timer_clear(k->env, &c->timer);
-    if (rc == 0 && str_starts(str_trim(buf_str(&c->in)), STR("{"))) {
-        object = json_loadb(c->in.data, c->in.len, JSON_ALLOW_NUL, &why);
+    if (parses && str_starts(str_trim(buf_str(&in)), STR("{"))) {
+        object = json_loadb(in.data, in.len, JSON_ALLOW_NUL, &why);
         if (!object && c->status < 300)
             rc = error_set(&own, ERR_NET, "the API server's answer is broken: %s", why.text);
     }
@@ -101,17 +103,18 @@ static void finish(struct kube_call *c, int rc, const struct error *e)
         (void)snprintf(c->cause, sizeof(c->cause), "%s", json_text(object, "details.causes.0.reason"));
         rc = kube_status_error(c->status, object, c->retry_after_ms, &own);
     }
-    buf_done(&c->in);
     buf_done(&c->out);
     buf_done(&c->path);
     mem_wipe(c->token.data, c->token.len);
     buf_done(&c->token);
     c->step = KUBE_CALL_IDLE;
     c->kube = NULL;
+    c->text = rc == 0 && !parses ? buf_str(&in) : STR_NONE;
     if (k->on_request)
         k->on_request(k->ctx, verbs[c->verb].word, c->kind, c->status);
     c->on_done(c, rc, rc == 0 ? object : NULL, rc == 0 ? NULL : own.code ? &own : e);
     json_decref(object);
+    buf_done(&in);
 }
 
 static void ending_turn(struct timer *t)

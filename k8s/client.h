@@ -60,6 +60,10 @@ struct kube_call {
      * broken connections ERR_NET; ERR_TIMEOUT; ERR_CANCELED. `status` and `reason` hold what the server said.
      */
     void (*on_done)(struct kube_call *c, int rc, const json_t *object, const struct error *e);
+    /* The answer of a success is not parsed: object is NULL and text has it, borrowed in on_done. A tree takes ten
+     * times as long to make as the text to look through (scan_one). */
+    bool as_text;
+    struct str text;
     void *data;
     int status;      /* HTTP status; 0: none */
     char reason[64]; /* Status.reason; "" */

@@ -623,3 +623,37 @@ const char *scan_status_message(const struct scan *s)
 {
     return s->message;
 }
+
+/* ---- one object ---- */
+
+struct one {
+    struct scan *scan;
+    scan_one_fn *fn;
+    void *ctx;
+    bool heard;
+};
+
+static void one_came(void *ctx, enum scan_event type, const struct kobj *o)
+{
+    struct one *one = ctx;
+
+    (void)type; /* we wrote it */
+    if (!scan_raw(one->scan).p)
+        return;
+    one->heard = true;
+    one->fn(one->ctx, o, scan_raw(one->scan));
+}
+
+bool scan_one(const struct kind *k, struct str object, scan_one_fn *fn, void *ctx)
+{
+    const struct str parts[] = {STR("{\"type\":\"ADDED\",\"object\":"), object, STR("}")};
+    struct one one = {.fn = fn, .ctx = ctx};
+    bool good = true;
+
+    one.scan = scan_new(k, SCAN_WATCH, one_came, &one);
+    scan_keep_raw(one.scan);
+    for (size_t i = 0; i < 3 && good; i++)
+        good = scan_feed(one.scan, parts[i], NULL) == 0;
+    scan_free(one.scan);
+    return good && one.heard;
+}

@@ -38,6 +38,11 @@ void scan_keep_raw(struct scan *s);
  * big. */
 struct str scan_raw(const struct scan *s);
 
+/* One object that came by itself: fn hears its record and its text, managedFields null, both borrowed; once. False: it
+ * is no object, or too big. What is not kept of it is not checked to be JSON. */
+typedef void scan_one_fn(void *ctx, const struct kobj *o, struct str text);
+bool scan_one(const struct kind *k, struct str object, scan_one_fn *fn, void *ctx);
+
 /* 0, or ERR_INVALID (no JSON, or not this shape). After an error the scan takes nothing more. */
 int scan_feed(struct scan *s, struct str chunk, struct error *e) NODISCARD;
 /* 0 when the input may end here: after a whole line or a whole list. */

@@ -20,7 +20,10 @@ static void keep(struct docs *d, const char *name, const char *rv, const char *t
 {
     json_t *o = json_pack("{s:{s:s}, s:s}", "metadata", "resourceVersion", rv, "text", text);
 
-    docs_put(d, session(), "demo", name, o, now_ns);
+    char *text_of_it = json_dumps(o, JSON_COMPACT);
+
+    docs_put(d, session(), "demo", name, rv, str_of(text_of_it), now_ns);
+    mem_free(text_of_it);
     json_decref(o);
 }
 
@@ -101,20 +104,28 @@ static void one_ahead_of_the_cache_is_believed_for_a_while(void **state)
     docs_free(d);
 }
 
-static void managed_fields_are_left_out(void **state)
+static void trees_are_shared_and_few(void **state)
 {
-    json_t *o = json_pack("{s:{s:s, s:[{}], s:s}}", "metadata", "resourceVersion", "1", "managedFields", "name", "a");
     struct docs *d = docs_new(1);
-    json_t *kept;
+    json_t *first, *again;
+    char *text = mem_alloc(LIMIT_KEPT_TREES + 1);
 
     (void)state;
-    docs_put(d, session(), "demo", "a", o, now_ns);
-    kept = docs_get(d, session(), "demo", "a", "1", now_ns, NULL);
-    assert_string_equal(json_text(kept, "metadata.name"), "a");
-    assert_null(json_at(kept, "metadata.managedFields"));
-    assert_non_null(json_at(o, "metadata.managedFields")); /* the caller's stays */
-    json_decref(kept);
-    json_decref(o);
+    memset(text, 'x', LIMIT_KEPT_TREES);
+    text[LIMIT_KEPT_TREES] = '\0';
+    keep(d, "a", "1", "x");
+    first = docs_get(d, session(), "demo", "a", "1", now_ns, NULL);
+    again = docs_get(d, session(), "demo", "a", "1", now_ns, NULL);
+    assert_ptr_equal(first, again);
+    json_decref(again);
+    keep(d, "b", "1", text); /* over the bound by itself: given out, its tree not kept, nor is any older one */
+    assert_true(has(d, "b", "1"));
+    again = docs_get(d, session(), "demo", "a", "1", now_ns, NULL);
+    assert_ptr_not_equal(first, again); /* made again; who has the first may use it on */
+    assert_string_equal(json_text(first, "text"), "x");
+    json_decref(first);
+    json_decref(again);
+    mem_free(text);
     docs_free(d);
 }
 
@@ -158,7 +169,7 @@ int main(void)
         cmocka_unit_test(a_document_is_given_out_for_its_version_only),
         cmocka_unit_test(a_newer_one_takes_the_place_of_an_older_one),
         cmocka_unit_test(one_ahead_of_the_cache_is_believed_for_a_while),
-        cmocka_unit_test(managed_fields_are_left_out),
+        cmocka_unit_test(trees_are_shared_and_few),
         cmocka_unit_test(the_longest_unused_ones_go_first),
         cmocka_unit_test(one_over_the_bound_is_not_kept),
     };

@@ -109,6 +109,28 @@ static void the_text_comes_too_but_for_managed_fields(void **state)
     finish(s);
 }
 
+static void one_came(void *ctx, const struct kobj *o, struct str text)
+{
+    (void)snprintf(ctx, 100, "%s %s %.*s", o->name, o->rv, (int)text.n, text.p);
+}
+
+static void one_object_alone(void **state)
+{
+    static const char object[] =
+        "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\",\"managedFields\":[1]}}\n";
+    char heard_one[100] = "";
+
+    (void)state;
+    assert_true(scan_one(kind_get(KIND_JOB), str_of(object), one_came, heard_one));
+    assert_string_equal(heard_one, "a 7 {\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\","
+                                   "\"managedFields\":null}}");
+    heard_one[0] = '\0';
+    assert_false(scan_one(kind_get(KIND_JOB), STR("{\"metadata\":{}"), one_came, heard_one));
+    assert_false(scan_one(kind_get(KIND_JOB), STR("[]"), one_came, heard_one));
+    assert_false(scan_one(kind_get(KIND_JOB), STR(""), one_came, heard_one));
+    assert_string_equal(heard_one, "");
+}
+
 static void a_bookmark_tells_its_version_and_the_end_of_the_list(void **state)
 {
     struct scan *s = begin(KIND_JOB, SCAN_WATCH);
@@ -234,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(events_come_as_their_lines_end),
         cmocka_unit_test(the_text_comes_too_but_for_managed_fields),
+        cmocka_unit_test(one_object_alone),
         cmocka_unit_test(a_bookmark_tells_its_version_and_the_end_of_the_list),
         cmocka_unit_test(an_error_event_tells_code_and_message),
         cmocka_unit_test(a_list_may_tell_its_version_last),
