@@ -37,6 +37,7 @@ struct operator_settings {
     int64_t job_ttl_s;             /* jobs.ttlSecondsAfterFinished */
     int64_t job_default_timeout_s; /* jobs.defaultTimeOut; 0: none */
     int64_t pod_start_timeout_s;   /* jobs.podStartTimeout */
+    int64_t prune_delay_s;         /* jobs.pruneDelay */
     int64_t catch_up_s;            /* 600 (controllers.md 5.3) */
     bool by_cronjobs;              /* trigger: cronjob; an invoker's annotation overrides it (trigger.h) */
 };

@@ -44,6 +44,7 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     if (self->deleting)
         return DELETING;
     repository_secret_look(w, v);
+    repository_maintain_look(w, v);
     return world_waiting(w) ? PHASE_REST : LIVE;
 }
 
@@ -167,6 +168,10 @@ static const struct rule rules[] = {
     {LIVE,     finalizer_wrong,                    fix_finalizer,                    LIVE,     "FinalizerSet"},
     {LIVE,     repository_secret_none_named,       repository_secret_report_none,    LIVE,     "NoSecretNamed"},
     {LIVE,     repository_secret_missed_by_worker, repository_secret_report_worker,  LIVE,     "WorkerMissedSecret"},
+    {LIVE,     repository_unlock_due,              repository_unlock_start,          LIVE,     "UnlockStarted"},
+    {LIVE,     repository_prune_ended,             repository_prune_report,          LIVE,     "PruneEnded"},
+    {LIVE,     repository_prune_in_the_way,        repository_prune_clear,           LIVE,     "PruneInTheWay"},
+    {LIVE,     repository_prune_due,               repository_prune_start,           LIVE,     "PruneStarted"},
     {LIVE,     repository_secret_verified,         repository_secret_keep_up,        LIVE,     "SecretVerified"},
     {LIVE,     repository_secret_probed_yes,       repository_secret_report_found,   LIVE,     "ProbeFoundSecret"},
     {LIVE,     repository_secret_probed_no,        repository_secret_report_missing, LIVE,     "ProbeMissedSecret"},
@@ -232,6 +237,7 @@ static const struct watched watches[] = {
     {KIND_RESTOREBATCH, wake_repository, reference_changed},
     {KIND_JOB, wake_owner_of_job, NULL},
     {KIND_BACKUPSESSION, wake_repository_of_session, has_failed},
+    {KIND_POD, repository_wake_by_pod, NULL},
 };
 
 const struct controller repository_controller = {

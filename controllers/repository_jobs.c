@@ -6,9 +6,12 @@
 #include "controllers/repository_jobs.h"
 
 #include "controllers/podspec.h"
+#include "controllers/repository_view.h"
 #include "controllers/substitute.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+
+enum { PRUNE_BASE_MIB = 512, PRUNE_MIB_PER_GIB = 1, PRUNE_MAX_MIB = 16384 };
 
 #define UID_ANNOTATION STASH_GROUP "/repository-uid"
 
@@ -142,22 +145,28 @@ static const char *provider_of(const json_t *doc)
     return "";
 }
 
+/* It goes with the Repository. */
+static json_t *owned_by(json_t *job_take, const struct kobj *repository)
+{
+    char version[128];
+
+    json_object_set_new(json_object_get(job_take, "metadata"), "ownerReferences",
+                        json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion",
+                                  kind_api_version(repository->kind, version), "kind", repository->kind->name, "name",
+                                  repository->name, "uid", repository->uid, "controller", 1, "blockOwnerDeletion", 1));
+    return job_take;
+}
+
 json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc)
 {
     const char *secret = json_text(doc, "spec.backend.storageSecretName");
-    json_t *args = json_array(), *job;
-    char version[128];
+    json_t *args = json_array();
 
     json_array_append_new(args, json_string("probe-storage-secret"));
     json_array_append_new(args, json_sprintf("--provider=%s", provider_of(doc)));
     json_array_append_new(args, json_sprintf("--storage-secret-name=%s", secret));
     json_array_append_new(args, json_sprintf("--storage-secret-namespace=%s", repository->ns));
-    job = job_of(w, repository, doc, "probe", 600, container(w, "probe", args));
-    json_object_set_new(json_object_get(job, "metadata"), "ownerReferences",
-                        json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion",
-                                  kind_api_version(repository->kind, version), "kind", repository->kind->name, "name",
-                                  repository->name, "uid", repository->uid, "controller", 1, "blockOwnerDeletion", 1));
-    return job;
+    return owned_by(job_of(w, repository, doc, "probe", 600, container(w, "probe", args)), repository);
 }
 
 /* restic wants a folder to write to, and a local backend its volume; the Job of a whole prune some memory. */
@@ -190,18 +199,56 @@ static void give_room(struct world *w, json_t *job, const json_t *local)
     json_array_append_new(mounts, volume);
 }
 
-/* Without an owner: foreground deletion of the Repository would remove the Job that its finalizer waits for. */
-json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc)
+static json_t *data_job(struct world *w, const struct kobj *repository, const json_t *doc, const char *what,
+                        int deadline_s)
 {
     AUTO_FREE char *backend = json_compact(json_at(doc, "spec.backend"));
     const char *secret = json_text(doc, "spec.backend.storageSecretName");
     json_t *args = json_array(), *job;
 
-    json_array_append_new(args, json_string("wipe-repository"));
+    json_array_append_new(args, json_sprintf("%s-repository", what));
     json_array_append_new(args, json_sprintf("--backend=%s", backend ? backend : "{}"));
     json_array_append_new(args, json_sprintf("--storage-secret-name=%s", secret));
     json_array_append_new(args, json_sprintf("--storage-secret-namespace=%s", repository->ns));
-    job = job_of(w, repository, doc, "wipe", 86400, container(w, "wipe", args));
+    job = job_of(w, repository, doc, what, deadline_s, container(w, what, args));
     give_room(w, job, json_at(doc, "spec.backend.local"));
     return job;
+}
+
+/* Without an owner: foreground deletion of the Repository would remove the Job that its finalizer waits for. */
+json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    return data_job(w, repository, doc, "wipe", 86400);
+}
+
+/* restic holds the index in memory, which grows with the number of blobs: for streams about one a MiB. */
+static void forecast_memory(json_t *job, const json_t *doc)
+{
+    uint64_t bytes = 0, mib;
+    json_t *resources = json_at(job, "spec.template.spec.containers.0.resources");
+
+    if (str_parse_size(str_of(json_text(doc, "status.totalSize")), &bytes) < 0)
+        bytes = 0; /* no backup has told it yet */
+    mib = PRUNE_BASE_MIB + bytes / ((uint64_t)1 << 30) * PRUNE_MIB_PER_GIB;
+    json_object_set_new(json_object_get(resources, "limits"), "memory",
+                        json_sprintf("%lluMi", (unsigned long long)(mib < PRUNE_MAX_MIB ? mib : PRUNE_MAX_MIB)));
+}
+
+json_t *repository_prune_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    json_t *job = data_job(w, repository, doc, "prune", 86400);
+
+    forecast_memory(job, doc);
+    return owned_by(job, repository);
+}
+
+json_t *repository_unlock_job(struct world *w, const struct kobj *repository, const json_t *doc,
+                              const struct kobj *ended)
+{
+    json_t *job = data_job(w, repository, doc, "unlock", 900);
+
+    json_object_set_new(json_object_get(job, "metadata"), "name",
+                        json_string(repository_unlock_name(world_arena(w), repository->name, ended)));
+    json_object_set_new(json_at(job, "spec.template.spec"), "hostname", json_string(ended->name));
+    return owned_by(job, repository);
 }

@@ -26,5 +26,9 @@ void repository_job_look(struct world *w, const struct kobj *repository, const c
 /* One reference each. */
 json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc);
 json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc);
+json_t *repository_prune_job(struct world *w, const struct kobj *repository, const json_t *doc);
+/* For the locks of a pod that has ended: its own pod gets that one's name as its host name. */
+json_t *repository_unlock_job(struct world *w, const struct kobj *repository, const json_t *doc,
+                              const struct kobj *ended);
 
 #endif

@@ -148,6 +148,7 @@ void repository_secret_keep_up(const void *view, struct world *w, struct plan *p
     const struct repository_view *v = view;
 
     repository_write_status(v, w, p, NULL, NULL, NULL, NULL);
+    repository_maintain_wake(v, p);
     if (v->job.finished)
         repository_drop_job(v, p);
 }

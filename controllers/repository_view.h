@@ -21,6 +21,11 @@ struct repository_view {
     bool verified;        /* True, and no guess */
     int64_t verdict_age_s;
     const char *worker_missed; /* what a worker said of a missing Secret after the verdict; NULL */
+    const struct kobj *ended;  /* a worker's pod that ended by force and whose locks nobody has looked after; NULL */
+    const char *prune_reason;  /* of condition Pruned while it is False; "" */
+    struct repository_job prune;
+    int64_t prune_at_s;        /* not before */
+    const struct refusal *maintain_refusal; /* of making one of the two Jobs */
 };
 
 /* repository.c */
@@ -56,6 +61,24 @@ bool repository_secret_overdue(const void *view);
 void repository_secret_assume(const void *view, struct world *w, struct plan *p);
 bool repository_secret_guessed(const void *view);
 void repository_secret_probe(const void *view, struct world *w, struct plan *p);
+
+/* repository_maintain.c. Condition Pruned: set to False, PruneNeeded by update-status (status_patch.c). */
+#define REPOSITORY_PRUNED "Pruned"
+#define REPOSITORY_PRUNE_NEEDED "PruneNeeded"
+#define REPOSITORY_PRUNE_RUNS "PruneRunning"
+void repository_maintain_look(struct world *w, struct repository_view *v);
+void repository_maintain_wake(const struct repository_view *v, struct plan *p);
+void repository_wake_by_pod(const struct cache *c, const struct kobj *pod, wake_fn *wake, void *ctx);
+const char *repository_unlock_name(struct arena *a, const char *repository, const struct kobj *pod);
+/* Rows, in the order of the table. */
+bool repository_unlock_due(const void *view);
+void repository_unlock_start(const void *view, struct world *w, struct plan *p);
+bool repository_prune_ended(const void *view);
+void repository_prune_report(const void *view, struct world *w, struct plan *p);
+bool repository_prune_in_the_way(const void *view);
+void repository_prune_clear(const void *view, struct world *w, struct plan *p);
+bool repository_prune_due(const void *view);
+void repository_prune_start(const void *view, struct world *w, struct plan *p);
 
 /* repository_wipe.c: rows. */
 bool repository_wipe_no_finalizer(const void *view);

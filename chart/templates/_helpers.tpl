@@ -108,6 +108,7 @@ alone or before a dash, becomes the full name, the namespace "stash" that of the
 - --jobs-ttl-after-finished={{ .Values.jobs.ttlAfterFinished }}
 - --jobs-default-timeout={{ .Values.jobs.defaultTimeout }}
 - --jobs-pod-start-timeout={{ .Values.jobs.podStartTimeout }}
+- --jobs-prune-delay={{ .Values.jobs.pruneDelay }}
 - --metrics={{ .Values.metrics.enabled }}
 - --pushgateway-mode={{ .Values.metrics.pushgateway.mode }}
 {{- with include "stashd.pushURL" . }}

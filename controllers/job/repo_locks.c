@@ -13,6 +13,7 @@
 #include "core/base/mem.h"
 
 enum {
+    UNLOCK_TRIES = 4,
     FIRST_POLL_MS = 500,
     POLL_MAX_MS = 5000,
     LOCKS_MAX = 256,
@@ -182,6 +183,40 @@ int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, u
             return ERR_INVALID;
         if ((rc = repo_wait_unlocked(r, all, wait_s, gone, ctx, e)) < 0 ||
             (rc = job_sleep(r->job, (uint32_t)(env_random(r->job->env) % FIRST_POLL_MS), e)) < 0)
+            return rc;
+    }
+}
+
+/* ---- those of an ended host ---- */
+
+static int count_of(struct repo *r, const char *host, size_t *ret, struct error *e)
+{
+    struct lock_list *l = mem_zalloc(sizeof(*l));
+    struct restic_lock lock;
+    int rc = list_locks(r, l, e);
+
+    *ret = 0;
+    for (size_t i = 0; rc == 0 && i < l->n; i++)
+        *ret += show_lock(r, l->ids[i], &lock) && strcmp(lock.host, host) == 0;
+    mem_free(l);
+    return rc;
+}
+
+/* In a small pod restic may get the very process id of the lock, and then thinks that its holder lives: the next restic
+ * has another one. */
+int repo_unlock_host(struct repo *r, const char *host, struct error *e)
+{
+    size_t n;
+    int rc;
+
+    for (int try = 0;; try++) {
+        if ((rc = count_of(r, host, &n, e)) < 0 || n == 0)
+            return rc;
+        if (try == UNLOCK_TRIES)
+            return error_set(e, ERR_INVALID, "%zu locks of %s are left: a process with their number runs here", n,
+                             host);
+        log_info(&r->job->log, "locks of an ended host", F_STR("host", host), F_INT("locks", n));
+        if ((rc = unlock(r, e)) < 0)
             return rc;
     }
 }

@@ -2,6 +2,7 @@
  * conditions by type, targets by their full reference. */
 #include "controllers/job/status_patch.h"
 
+#include "controllers/condition.h"
 #include "core/base/json.h"
 #include "core/base/str.h"
 
@@ -236,7 +237,18 @@ json_t *status_patch_hosts(const json_t *session, const json_t *reported)
 
 /* ---- the repository ---- */
 
-json_t *status_patch_repository(const json_t *repository, const json_t *session, const struct status_repository *r)
+/* Also again after a prune that failed. Told once: how long it waits counts from there. */
+static json_t *conditions_with_need(const json_t *repository, const struct status_repository *r, int64_t now_s)
+{
+    json_t *list = condition_copy(repository);
+
+    if (r->may_prune && (r->removed > 0 || condition_is(list, "Pruned", "False")))
+        condition_set(list, now_s, "Pruned", "False", "PruneNeeded", "the data of removed snapshots can be freed");
+    return list;
+}
+
+json_t *status_patch_repository(const json_t *repository, const json_t *session, const struct status_repository *r,
+                                int64_t now_s)
 {
     json_t *status = json_object(), *when = json_at(session, "metadata.creationTimestamp");
     int64_t last = 0, this = 0;
@@ -257,5 +269,7 @@ json_t *status_patch_repository(const json_t *repository, const json_t *session,
         last = 0; /* the first one */
     if (str_parse_time(json_str(when), &this) == 0 && this >= last)
         json_object_set(status, "lastBackupTime", when);
+    if (r->may_prune)
+        json_object_set_new(status, "conditions", conditions_with_need(repository, r, now_s));
     return json_pack("{s:o}", "status", status);
 }

@@ -43,7 +43,9 @@ json_t *status_patch_hosts(const json_t *session, const json_t *reported);
 struct status_repository {
     int integrity; /* 1 good, 0 damaged, -1 not known */
     int64_t snapshots, removed, size_bytes;
+    bool may_prune; /* the policy wants the data of removed snapshots freed: the operator has that done by a Job */
 };
-json_t *status_patch_repository(const json_t *repository, const json_t *session, const struct status_repository *r);
+json_t *status_patch_repository(const json_t *repository, const json_t *session, const struct status_repository *r,
+                                int64_t now_s);
 
 #endif

@@ -237,7 +237,7 @@ int update_status_with(struct job *j, struct apiserver *api, int argc, const cha
     int n, rc;
     const char **words = repo_flags_argv(argc, argv, &n);
 
-    u.repository = (struct status_repository){-1, -1, -1, -1};
+    u.repository = (struct status_repository){-1, -1, -1, -1, false};
     rc = config_parse(&spec, n, words, envp, &flags, NULL, NULL, &e);
     if (rc == 0 && !flags.help && (!flags.output_dir || !*flags.output_dir))
         rc = error_set(&e, ERR_INVALID, "--output-dir is missing");

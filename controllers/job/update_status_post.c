@@ -1,5 +1,6 @@
 /*
- * update_status_post: after the last target of a backup: retention, check, size. Each action leaves a condition in the
+ * update_status_post: after the last target of a backup: retention, check, size. Retention forgets snapshots; that
+ * their data is freed is the business of a Job of its own (repository_maintain.c), asked for in the Repository. Each action leaves a condition in the
  * session; after a failure the others are left out, but damage that a check found is a result, not a failure: it goes
  * to the Repository.
  */
@@ -175,12 +176,12 @@ static int apply_retention(struct post *p, struct error *e)
                                    .keep_monthly = json_int(o, "keepMonthly", 0),
                                    .keep_yearly = json_int(o, "keepYearly", 0),
                                    .keep_tags = tags,
-                                   .prune = json_flag(o, "prune", false),
                                    .dry_run = json_flag(o, "dryRun", false)};
     int rc = 0;
 
     (void)read_tags(o, tags);
     p->u->repository.removed = 0;
+    p->u->repository.may_prune = json_flag(o, "prune", false) && !policy.dry_run;
     if (!restic_policy_is_empty(&policy)) /* with nothing to keep, forget would have no rule */
         rc = forget(p, &policy, e);
     return rc < 0 ? rc : count_snapshots(p, e);
@@ -392,7 +393,7 @@ static json_t *change_repository(void *ctx, const json_t *repository, struct err
     struct update *u = ctx;
 
     (void)e;
-    return status_patch_repository(repository, u->session, &u->repository);
+    return status_patch_repository(repository, u->session, &u->repository, env_wall_ms(u->job->env) / 1000);
 }
 
 static void write_repository(struct post *p)

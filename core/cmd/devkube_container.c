@@ -169,6 +169,7 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     const json_t *command = json_object_get(c->spec, "command"), *args = json_object_get(c->spec, "args"), *word;
     const char *image = json_text(c->spec, "image"), *program = image_program(c->pod->k, image, w->a),
                *workdir = json_text(c->spec, "workingDir");
+    const char *hostname = json_text(c->pod->spec, "hostname");
     size_t i;
     int rc;
 
@@ -180,7 +181,7 @@ static int build_argv(struct words *w, const struct container *c, const struct w
     words_add(w, "bwrap");
     add2(w, "--unshare-pid", "--unshare-ipc");
     words_add(w, "--unshare-uts");
-    add2(w, "--hostname", arena_printf(w->a, "%.63s", c->pod->name));
+    add2(w, "--hostname", arena_printf(w->a, "%.63s", *hostname ? hostname : c->pod->name));
     add2(w, "--die-with-parent", "--new-session");
     add_root(w);
     if (program) /* the whole folder: a command may name another program of the image */

@@ -173,7 +173,7 @@ int podenv_build(struct words *env, const struct container *c, struct error *e)
 
     put_env(env, "PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/image");
     put_env(env, "HOME", "/");
-    put_env(env, "HOSTNAME", c->pod->name);
+    put_env(env, "HOSTNAME", *json_text(c->pod->spec, "hostname") ? json_text(c->pod->spec, "hostname") : c->pod->name);
     put_env(env, "KUBERNETES_SERVICE_HOST", k->o.api_host);
     put_env(env, "KUBERNETES_SERVICE_PORT", arena_printf(env->a, "%u", k->o.api_port));
     json_array_foreach (json_object_get(c->spec, "envFrom"), i, item)

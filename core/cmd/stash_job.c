@@ -9,6 +9,7 @@
 #include "controllers/job/check_install.h"
 #include "controllers/job/create_session.h"
 #include "controllers/job/job.h"
+#include "controllers/job/maintain.h"
 #include "controllers/job/probe.h"
 #include "controllers/job/restore.h"
 #include "controllers/job/update_status.h"
@@ -29,6 +30,8 @@ static const struct command commands[] = {
     {"update-status",          update_status_main, "publish the result of the step before"         },
     {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
     {"wipe-repository",        wipe_main,          "delete all data of a repository"               },
+    {"prune-repository",       maintain_prune_main, "free what no snapshot needs any more"         },
+    {"unlock-repository",      maintain_unlock_main, "remove the locks that an ended pod left"     },
     {"create-backupsession",   create_session_main, "make the session that a CronJob is due for"   },
     {"check-installation",     check_install_main, "look whether the operator works: helm test"    },
 };

@@ -36,6 +36,7 @@ static const struct config_item items[] = {
     {"jobs-ttl-after-finished", CFG_DURATION, AT(job_ttl_ns), "1h", 0, 0, "how long finished Jobs stay"},
     {"jobs-default-timeout", CFG_DURATION, AT(job_timeout_ns), "24h", 0, 0,
      "deadline of sessions without timeOut; 0s: none"},
+    {"jobs-prune-delay", CFG_DURATION, AT(prune_delay_ns), "10m", 0, 31536000, "from retention to the prune Job"},
     {"jobs-pod-start-timeout", CFG_DURATION, AT(pod_start_ns), "15m", 1, 31536000, "how long a pod may fail to start"},
     {"metrics", CFG_BOOL, AT(metrics_enabled), "true", 0, 0, "serve /metrics, /livez and /readyz"},
     {"metrics-address", CFG_STRING, AT(metrics_address), "0.0.0.0", 0, 0, "where"},
@@ -134,6 +135,7 @@ void stashd_settings_operator(const struct stashd_settings *s, struct operator_s
         .job_ttl_s = s->job_ttl_ns / 1000000000,
         .job_default_timeout_s = s->job_timeout_ns / 1000000000,
         .pod_start_timeout_s = s->pod_start_ns / 1000000000,
+        .prune_delay_s = s->prune_delay_ns / 1000000000,
         .catch_up_s = 600,
         .by_cronjobs = strcmp(s->trigger, "cronjob") == 0,
     };

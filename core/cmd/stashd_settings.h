@@ -28,7 +28,7 @@ struct stashd_settings {
     const char *secrets_access;
     struct config_list lending;
     bool allow_hostpath;
-    int64_t job_ttl_ns, job_timeout_ns, pod_start_ns;
+    int64_t job_ttl_ns, job_timeout_ns, pod_start_ns, prune_delay_ns;
     const char *trigger;
 };
 

@@ -1,10 +1,11 @@
 /* test_repository: the storage Secret's probe, references, finalizer and wipe of a Repository, as data. */
 #include "test.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "controllers/condition.h"
-#include "controllers/repository.h"
+#include "controllers/repository_view.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "support_world.h"
@@ -316,6 +317,120 @@ static void a_namespace_that_goes_is_not_held_up(void **state)
                         "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
 }
 
+/* ---- what it needs besides its backups ---- */
+
+static void add_worker(struct test_world *w, const char *phase, const char *state)
+{
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {observedGeneration: 1, conditions: [{type: StorageSecretVerified, status: 'True', "
+                     "reason: BackendSecretAvailable, message: x, observedGeneration: 1}]}}");
+    test_world_addf(
+        w,
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: demo},"
+        "spec: {repository: {name: repo}}}\n---\n"
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: s, namespace: demo}, spec: {"
+        "invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed}}\n---\n"
+        "{apiVersion: batch/v1, kind: Job, metadata: {name: j, namespace: demo, ownerReferences: [{kind: "
+        "BackupSession, name: s, uid: uid-s, controller: true}]}}\n---\n"
+        "{apiVersion: v1, kind: Pod, metadata: {name: j-abcde, uid: 12345678-9, namespace: demo, ownerReferences: "
+        "[{kind: Job, name: j, uid: uid-j, controller: true}]}, status: {phase: %s, initContainerStatuses: [{state: "
+        "{%s: {}}}]}}",
+        phase, state);
+}
+
+static void the_locks_of_a_killed_pod_are_removed_by_its_name_once(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+
+    add_worker(w, "Failed", "terminated");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create Job demo/stash-unlock-repo-12345678\n"));
+    job = test_world_get(w, KIND_JOB, "demo", "stash-unlock-repo-12345678");
+    assert_string_equal(json_text(job, "spec.template.spec.hostname"), "j-abcde");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "unlock-repository");
+    assert_string_equal(json_text(job, "metadata.ownerReferences.0.name"), "repo");
+    assert_null(strstr(step(w, "2026-03-01T02:00:10Z"), "create"));
+}
+
+static void a_pod_that_may_still_run_keeps_its_locks(void **state)
+{
+    struct test_world *w = *state;
+
+    add_worker(w, "Failed", "running"); /* its node is out of reach, and somebody wrote Failed */
+    assert_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create"));
+}
+
+static void note_woken(void *ctx, const char *ns, const char *name)
+{
+    (void)snprintf(ctx, 64, "%s/%s", ns, name);
+}
+
+static void the_end_of_a_pod_wakes_the_repository_of_its_session(void **state)
+{
+    struct test_world *w = *state;
+    char woken[64] = "";
+
+    add_worker(w, "Failed", "terminated");
+    repository_wake_by_pod(w->cache, cache_find(w->cache, kind_get(KIND_POD), "demo", "j-abcde"), note_woken, woken);
+    assert_string_equal(woken, "demo/repo");
+}
+
+static void retention_is_said(struct test_world *w)
+{
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {observedGeneration: 1, totalSize: 100.000 GiB, conditions: [{type: "
+                     "StorageSecretVerified, status: 'True', reason: BackendSecretAvailable, message: x, "
+                     "observedGeneration: 1}, {type: Pruned, status: 'False', reason: PruneNeeded, message: x, "
+                     "lastTransitionTime: '2026-03-01T02:00:00Z'}]}}");
+}
+
+static void data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job;
+
+    w->settings.prune_delay_s = 600;
+    retention_is_said(w);
+    assert_string_equal(step(w, "2026-03-01T02:01:00Z"), "wake 9m0s\n");
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:00Z"), "create Job demo/stash-prune-repo\n"));
+    expect(w, "Pruned", "False", "data that no snapshot needs is being freed");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-prune-repo");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "prune-repository");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.resources.limits.memory"), "612Mi");
+    job_ends(w, "stash-prune-repo", "Complete", "2026-03-01T02:20:00Z", 0, "");
+    (void)step(w, "2026-03-01T02:20:01Z");
+    expect(w, "Pruned", "True", "data that no snapshot needs was freed");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-prune-repo"));
+    assert_null(strstr(step(w, "2026-03-01T02:20:02Z"), "create"));
+}
+
+static void a_prune_that_failed_says_why_and_waits_for_the_next_backup(void **state)
+{
+    struct test_world *w = *state;
+
+    retention_is_said(w);
+    (void)step(w, "2026-03-01T02:10:00Z");
+    job_ends(w, "stash-prune-repo", "Failed", "2026-03-01T02:20:00Z", 1, "the repository was locked by x");
+    assert_non_null(strstr(step(w, "2026-03-01T02:20:01Z"), "event Warning Prune Failed"));
+    expect(w, "Pruned", "False", "the repository was locked by x; it is tried again after the next backup");
+    assert_null(strstr(step(w, "2026-03-01T02:30:02Z"), "create"));
+    retention_is_said(w);
+    assert_non_null(strstr(step(w, "2026-03-01T02:40:00Z"), "create Job demo/stash-prune-repo\n"));
+}
+
+static void a_retention_during_a_prune_asks_for_another_one(void **state)
+{
+    struct test_world *w = *state;
+
+    retention_is_said(w);
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:00Z"), "create Job demo/stash-prune-repo\n"));
+    retention_is_said(w);
+    assert_null(strstr(step(w, "2026-03-01T02:11:00Z"), "Job"));
+    job_ends(w, "stash-prune-repo", "Complete", "2026-03-01T02:20:00Z", 0, "");
+    assert_non_null(strstr(step(w, "2026-03-01T02:20:01Z"), "delete Job demo/stash-prune-repo"));
+    assert_non_null(strstr(step(w, "2026-03-01T02:20:02Z"), "create Job demo/stash-prune-repo\n"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
@@ -335,6 +450,12 @@ int main(void)
         T(the_wipe_of_a_namesake_says_nothing),
         T(a_wipe_has_what_restic_needs),
         T(a_namespace_that_goes_is_not_held_up),
+        T(the_locks_of_a_killed_pod_are_removed_by_its_name_once),
+        T(a_pod_that_may_still_run_keeps_its_locks),
+        T(the_end_of_a_pod_wakes_the_repository_of_its_session),
+        T(data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes),
+        T(a_prune_that_failed_says_why_and_waits_for_the_next_backup),
+        T(a_retention_during_a_prune_asks_for_another_one),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
