@@ -25,6 +25,7 @@ struct backup_params {
 
     const char *own_address; /* as the donor reaches us; NULL or "": found by the route to the donor */
     uint16_t sst_port;       /* 4444; 0: any */
+    uint16_t told_port;      /* where the donor finds us, when something stands in between; 0: sst_port */
     uint16_t group_port;     /* garbd's own; never the same as sst_port */
     uint32_t request_ms;     /* for garbd to find a donor */
     uint64_t synced_s;       /* for the donor to be Synced again */

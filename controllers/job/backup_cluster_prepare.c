@@ -168,7 +168,8 @@ void backup_cluster_garbd(struct cluster *c)
     struct words *w = &c->garbd_argv;
     struct sst_request request = {.method = c->method,
                                   .address = c->address,
-                                  .port = receive_port(&c->receive),
+                                  .port = c->b->params->told_port ? c->b->params->told_port
+                                                                  : receive_port(&c->receive),
                                   .name = c->own_name,
                                   .secret = c->secret[0] ? c->secret : NULL};
     struct buf sst;

@@ -1,7 +1,8 @@
 /*
  * driver: a backup without an API server: the AppBinding comes from a file, output.json goes to stdout. The rest is
  * what stash-job runs. Settings for tests come from the environment: DRIVER_SST_PORT, DRIVER_GROUP_PORT,
- * DRIVER_FIRST_MS, DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_UNREADABLE_MS, DRIVER_STALL_MS, DRIVER_REQUEST_MS.
+ * DRIVER_TOLD_PORT, DRIVER_FIRST_MS, DRIVER_GAP_MS, DRIVER_IDLE_MS, DRIVER_UNREADABLE_MS, DRIVER_STALL_MS,
+ * DRIVER_REQUEST_MS, DRIVER_SYNCED_S.
  *
  * usage: galera_driver APPBINDING.json REPOSITORY_FOLDER SCRATCH
  */
@@ -24,18 +25,22 @@ static void number(const char *name, uint32_t *out)
 
 static void settings(struct backup_params *p)
 {
-    uint32_t sst = p->sst_port, group = p->group_port;
+    uint32_t sst = p->sst_port, group = p->group_port, told = 0;
 
     number("DRIVER_SST_PORT", &sst);
     number("DRIVER_GROUP_PORT", &group);
+    number("DRIVER_TOLD_PORT", &told);
     number("DRIVER_FIRST_MS", &p->limits.first_ms);
     number("DRIVER_GAP_MS", &p->limits.gap_ms);
     number("DRIVER_IDLE_MS", &p->limits.idle_ms);
     number("DRIVER_UNREADABLE_MS", &p->limits.unreadable_ms);
     number("DRIVER_STALL_MS", &p->stall_ms);
     number("DRIVER_REQUEST_MS", &p->request_ms);
+    if (getenv("DRIVER_SYNCED_S") && str_to_u64(str_of(getenv("DRIVER_SYNCED_S")), &p->synced_s) < 0)
+        p->synced_s = 0;
     p->sst_port = (uint16_t)sst;
     p->group_port = (uint16_t)group;
+    p->told_port = (uint16_t)told;
     p->wait_s = 20;
     number("DRIVER_PROGRESS_MS", &p->progress_ms);
     p->own_address = getenv("POD_IP");
