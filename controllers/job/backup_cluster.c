@@ -165,11 +165,16 @@ static void on_request_limit(struct timer *t)
 static void on_info(struct receive *r, const struct sst_info *info)
 {
     struct cluster *c = r->data;
+    struct error e;
 
     if (info->transition_key[0])
         job_redact(c->b->job, str_of(info->transition_key));
     log_info(&c->b->job->log, "donor announced its state", F_STR("position", info->position),
              F_STR("server", info->server_version));
+    if (info->server_version[0]) /* in a rolling upgrade the donor's need not be that of the node we asked first */
+        r->complete.flavour = sst_flavour_of(info->server_version);
+    if (sst_check_info(info, r->complete.flavour, &e) < 0)
+        fail(c, &e);
 }
 
 /* The donor by the name that the group chose; NULL: we have no address of it. */
@@ -196,12 +201,6 @@ static bool on_data_begin(struct receive *r, struct error *e)
 {
     struct cluster *c = r->data;
 
-    if (r->info.transition_key[0] && r->complete.flavour != XBSTREAM_MARIADB) {
-        (void)error_set(e, ERR_INVALID,
-                        "the donor uses encrypted tables: their transition key cannot be kept with the snapshot yet, "
-                        "and without it the backup could not be restored");
-        return false;
-    }
     note_donor(c);
     backup_manifest_info(c->b, &r->info);
     if (backup_start_pipeline(c->b, c->method, c->expected_bytes, e) < 0)

@@ -196,9 +196,8 @@ static void take_data(struct receive_conn *c)
     struct error e;
 
     address_of(tcp_remote(c->tcp), peer);
-    if (!r->has_info) {
-        (void)error_set(&e, ERR_INVALID, "the data stream came before the donor's first connection");
-        fail(r, &e);
+    if (!r->has_info) { /* perhaps of an earlier transfer that failed: Percona's donors try for 30 s */
+        unreadable(c, "a data stream, before its first connection");
         return;
     }
     if (!str_same(peer, r->peer)) {

@@ -172,6 +172,38 @@ int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e)
     return 0;
 }
 
+/* "5.7.18-29.20" is 5, 7, 18; 0 for what is no number. */
+static void read_version(const char *version, uint64_t out[3])
+{
+    struct str rest = str_of(version), part, number;
+
+    for (int i = 0; i < 3; i++) {
+        out[i] = 0;
+        if (str_cut(&rest, '.', &part) && str_cut(&part, '-', &number) && str_to_u64(number, &out[i]) < 0)
+            out[i] = 0;
+    }
+}
+
+int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, struct error *e)
+{
+    uint64_t v[3];
+
+    if (flavour == XBSTREAM_MARIADB)
+        return 0;
+    read_version(info->server_version, v);
+    if (v[0] < 5 || (v[0] == 5 && (v[1] < 7 || (v[1] == 7 && v[2] < 19))))
+        return error_set(e, ERR_INVALID,
+                         "the donor's version is '%s': donors before 5.7.19 do not tell what a restore needs; upgrade the "
+                         "server, or dump it (an AppBinding without parameters.group)",
+                         info->server_version);
+    if (info->transition_key[0])
+        return error_set(e, ERR_INVALID,
+                         "the donor uses encrypted tables (a keyring): their transition key cannot be kept with the "
+                         "snapshot yet, and without it the backup could not be restored; dump the server instead (an "
+                         "AppBinding without parameters.group)");
+    return 0;
+}
+
 bool sst_is_info_file(const char *path)
 {
     return str_same(path, "sst_info") || str_same(path, "xtrabackup_galera_info") ||

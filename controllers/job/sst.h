@@ -53,6 +53,9 @@ struct sst_info {
 /* x: all of the connection, at its end. ERR_INVALID: it is not what a donor sends first. */
 int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e) NODISCARD;
 
+/* May a backup be taken of what a donor of this family announces? ERR_INVALID says why not. */
+int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, struct error *e) NODISCARD;
+
 /* What a stream's first bytes say. */
 enum sst_start {
     SST_START_XBSTREAM,

@@ -532,7 +532,23 @@ static void data_before_the_first_connection_is_refused(void **state)
     world_begin(&w, NULL);
     send_data(&w);
     assert_int_equal(w.begins, 0);
-    assert_string_equal(w.error.msg, "the data stream came before the donor's first connection");
+    assert_int_equal(w.got.len, 0);
+    assert_non_null(strstr(w.receive.seen, "a data stream, before its first connection"));
+    world_end(&w);
+}
+
+/* Percona's donors try for 30 s to send, also what nobody wants any more. */
+static void the_data_of_an_earlier_transfer_does_not_end_this_one(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    send_data(&w);
+    send_info(&w, NULL);
+    send_data(&w);
+    assert_int_equal(w.error.code, 0);
+    assert_true(w.ended);
     world_end(&w);
 }
 
@@ -650,6 +666,33 @@ static void percona_comes_with_sst_info(void **state)
     assert_true(w.ended);
     buf_done(&b);
     world_end(&w);
+}
+
+static void assert_info(enum xbstream_flavour flavour, const char *version, const char *key, const char *error)
+{
+    struct sst_info info = {0};
+    struct error e;
+
+    (void)snprintf(info.server_version, sizeof(info.server_version), "%s", version);
+    (void)snprintf(info.transition_key, sizeof(info.transition_key), "%s", key);
+    assert_int_equal(sst_check_info(&info, flavour, &e), error ? ERR_INVALID : 0);
+    if (error)
+        assert_non_null(strstr(e.msg, error));
+}
+
+static void what_a_donor_announces_decides_early(void **state)
+{
+    (void)state;
+    assert_info(XBSTREAM_MARIADB, "", "", NULL);
+    assert_info(XBSTREAM_PERCONA_57, "5.7.19-29.22", "", NULL);
+    assert_info(XBSTREAM_PERCONA_57, "5.7.44", "", NULL);
+    assert_info(XBSTREAM_PERCONA_80, "8.0.36-28.1", "", NULL);
+    assert_info(XBSTREAM_PERCONA_80, "8.4.0", "", NULL);
+    assert_info(XBSTREAM_PERCONA_57, "", "", "donors before 5.7.19");
+    assert_info(XBSTREAM_PERCONA_57, "5.7.18-29.20", "", "version is '5.7.18-29.20'");
+    assert_info(XBSTREAM_PERCONA_57, "5.6.51", "", "donors before 5.7.19");
+    assert_info(XBSTREAM_PERCONA_80, "x", "", "donors before 5.7.19");
+    assert_info(XBSTREAM_PERCONA_80, "8.0.36-28.1", "0123456789", "transition key cannot be kept");
 }
 
 static void an_encrypted_percona_must_send_its_keys(void **state)
@@ -793,11 +836,13 @@ int main(void)
         T(strangers_change_nothing),
         T(a_repeated_first_connection_is_fine),
         T(data_before_the_first_connection_is_refused),
+        T(the_data_of_an_earlier_transfer_does_not_end_this_one),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
         T(a_donor_behind_a_service_may_hide),
         T(percona_comes_with_sst_info),
+        T(what_a_donor_announces_decides_early),
         T(an_encrypted_percona_must_send_its_keys),
         T(a_donor_with_tls_is_served),
         T(tls_without_a_certificate_of_ours_is_named),
