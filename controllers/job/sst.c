@@ -193,8 +193,8 @@ int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, s
     read_version(info->server_version, v);
     if (v[0] < 5 || (v[0] == 5 && (v[1] < 7 || (v[1] == 7 && v[2] < 19))))
         return error_set(e, ERR_INVALID,
-                         "the donor's version is '%s': donors before 5.7.19 do not tell what a restore needs; upgrade the "
-                         "server, or dump it (an AppBinding without parameters.group)",
+                         "the donor's version is '%s': donors before 5.7.19 do not tell what a restore needs; upgrade "
+                         "the server, or dump it (an AppBinding without parameters.group)",
                          info->server_version);
     if (info->transition_key[0])
         return error_set(e, ERR_INVALID,
