@@ -14,9 +14,10 @@ from lib.cluster import user_name
 NS = "real-pods"
 BETA = "stash.appscode.com/v1beta1"
 ROWS = 4000
-TABLE = f"""CREATE DATABASE bench; USE bench; CREATE TABLE t (id INT PRIMARY KEY, pad VARBINARY(480)) SELECT seq AS id, CONCAT(
-UNHEX(SHA2(CONCAT('a', seq), 512)), UNHEX(SHA2(CONCAT('b', seq), 512)), UNHEX(SHA2(CONCAT('c', seq), 512)),
-UNHEX(SHA2(CONCAT('d', seq), 512)), UNHEX(SHA2(CONCAT('e', seq), 512))) AS pad FROM seq_1_to_{ROWS};"""
+TABLE = f"""CREATE DATABASE bench; USE bench; CREATE TABLE t (id INT PRIMARY KEY, pad VARBINARY(480))
+SELECT seq AS id, CONCAT(UNHEX(SHA2(CONCAT('a', seq), 512)), UNHEX(SHA2(CONCAT('b', seq), 512)),
+UNHEX(SHA2(CONCAT('c', seq), 512)), UNHEX(SHA2(CONCAT('d', seq), 512)), UNHEX(SHA2(CONCAT('e', seq), 512))) AS pad
+FROM seq_1_to_{ROWS};"""
 
 
 def documents(objects):
@@ -28,12 +29,13 @@ def secret(name, values):
 
 
 def configuration(name):
-    """A BackupConfiguration with all that is its own: sessions of one target or repository would wait for each other."""
+    """A BackupConfiguration and all that it uses: sessions of one target or repository would wait for each other."""
     def of(version, kind, spec):
         return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": NS}, "spec": spec}
     return [
         of("stash.appscode.com/v1alpha1", "Repository", {"backend": {"storageSecretName": "backend", "s3": {
-            "endpoint": f"http://s3.{NS}.svc:9000", "bucket": "backups", "prefix": "/" + name, "region": "us-east-1"}}}),
+            "endpoint": f"http://s3.{NS}.svc:9000", "bucket": "backups", "prefix": "/" + name,
+            "region": "us-east-1"}}}),
         of("appcatalog.appscode.com/v1alpha1", "AppBinding", {
             "type": "kubedb.com/perconaxtradb", "version": "10.11", "secret": {"name": "db-auth"},
             "clientConfig": {"service": {"name": "db", "port": 3306, "scheme": "mysql"}}}),
