@@ -128,6 +128,29 @@ void engine_pass_fail(struct pass *p, int rc, const struct error *e, const char 
         engine_throttled(p->engine, e ? e->retry_after_ms : 0);
 }
 
+/* ---- what is kept ---- */
+
+static const struct kobj *record_of(const struct pass *p, const struct kind *k, const char *ns, const char *name)
+{
+    return k->id < N_KINDS ? cache_find(p->engine->o.cache, k, ns, name) : NULL;
+}
+
+/* True: it is known without asking. */
+static bool take_kept(void *pass, struct world_doc *d)
+{
+    struct pass *p = pass;
+    struct engine *e = p->engine;
+    const struct kobj *record = d->body ? NULL : record_of(p, d->kind, d->ns, d->name);
+    bool is_ahead = false;
+    json_t *object = d->body ? NULL : docs_get(e->docs, d->kind, d->ns, d->name, record ? record->rv : "",
+                                               env_now_ns(e->o.env), &is_ahead);
+
+    if (object)
+        world_give(&p->world, d, object);
+    p->is_ahead = p->is_ahead || (object && !record);
+    return object != NULL;
+}
+
 /* ---- deciding ---- */
 
 void engine_pass_start(struct engine *e, struct queue_key *key)
@@ -153,14 +176,11 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     arena_init(&p->arena);
     world_init(&p->world, e->o.settings, e->o.cache, &p->arena, env_wall_ms(e->o.env), key->asked_ms);
     p->world.refusals = &key->refusals;
+    p->world.at_hand = take_kept;
+    p->world.ctx = p;
     list_add_tail(&e->passes, &p->link);
     e->n_passes++;
     decide(p);
-}
-
-static const struct kobj *record_of(const struct pass *p, const struct kind *k, const char *ns, const char *name)
-{
-    return k->id < N_KINDS ? cache_find(p->engine->o.cache, k, ns, name) : NULL;
 }
 
 /* Only of kinds that the cache follows: nobody would tell us that another has changed. */
@@ -171,21 +191,6 @@ void engine_pass_keep(struct pass *p, const struct kind *k, const char *ns, cons
 
     if (record_of(p, k, ns, name) || (made && cache_complete(e->o.cache, k)))
         docs_put(e->docs, k, ns, name, rv, text, env_now_ns(e->o.env));
-}
-
-/* True: it is known without asking. */
-static bool take_kept(struct pass *p, struct world_doc *d)
-{
-    struct engine *e = p->engine;
-    const struct kobj *record = d->body ? NULL : record_of(p, d->kind, d->ns, d->name);
-    bool is_ahead = false;
-    json_t *object = d->body ? NULL : docs_get(e->docs, d->kind, d->ns, d->name, record ? record->rv : "",
-                                               env_now_ns(e->o.env), &is_ahead);
-
-    if (object)
-        world_give(&p->world, d, object);
-    p->is_ahead = p->is_ahead || (object && !record);
-    return object != NULL;
 }
 
 struct came {

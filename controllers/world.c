@@ -80,6 +80,8 @@ static struct world_doc *ask(struct world *w, const struct kind *k, const char *
         d->name = arena_strdup(w->arena, name ? name : "");
         list_add_tail(&w->docs, &d->link);
         d->known = d->name[0] == '\0'; /* nobody has no name: absent without asking */
+        if (!d->known && k->id < N_KINDS && w->at_hand)
+            (void)w->at_hand(w->ctx, d);
     }
     if (!d->known)
         w->waiting = true;

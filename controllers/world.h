@@ -36,6 +36,10 @@ struct world {
     struct list docs;            /* of struct world_doc */
     const struct list *refusals; /* of struct world_refusal; NULL: none */
     bool waiting;                /* a document was asked for that is not known yet */
+    /* Asked when a document is first wanted: true when it was at hand and has been given (world_give), so that the pass
+     * goes straight on. NULL: nothing is at hand. */
+    bool (*at_hand)(void *ctx, struct world_doc *d);
+    void *ctx;
 };
 
 void world_init(struct world *w, const struct operator_settings *s, const struct cache *c, struct arena *a,
