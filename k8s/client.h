@@ -24,6 +24,7 @@ struct kube {
     struct http_peer *peers[N_KUBE_LANES]; /* may be the same one; not owned */
     struct kube_auth *auth;                /* NULL: none (client certificate or the model in one process) */
     const char *user_agent;                /* "stashd/0.1" */
+    uint32_t watch_min_s; /* watches ask for so many to twice as many seconds; 0: 300 */
     /* Told of each finished request; NULL fine. For metrics. status 0: none came. */
     void (*on_request)(void *ctx, const char *verb, const struct kind *k, int status);
     void *ctx;

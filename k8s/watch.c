@@ -14,7 +14,6 @@
 
 enum {
     TIMEOUT_MIN_S = 300,
-    TIMEOUT_MAX_S = 600,
     IDLE_MORE_S = 90,
     LIST_SILENCE_MS = 60 * 1000, /* without a byte during a whole list */
     BACKOFF_MS = 500,
@@ -158,7 +157,8 @@ static void write_path(struct kube_watch *w, unsigned timeout_s)
 
 static void stream_open(struct kube_watch *w)
 {
-    unsigned timeout_s = (unsigned)(TIMEOUT_MIN_S + random_below(w, TIMEOUT_MAX_S - TIMEOUT_MIN_S + 1));
+    unsigned min_s = w->kube->watch_min_s ? w->kube->watch_min_s : TIMEOUT_MIN_S;
+    unsigned timeout_s = min_s + (unsigned)random_below(w, min_s + 1);
     size_t n = 0;
 
     write_path(w, timeout_s);

@@ -19,6 +19,7 @@ struct model {
     bool started;
     bool rbac, no_managed_fields;
     uint64_t seed;
+    uint32_t bookmark_ms;
     const char *ca_pem; /* from model_options; NULL: none */
 
     /* private to model.c, authn.c, watch */

@@ -110,6 +110,7 @@ struct model *model_new(const struct model_options *o)
     m->seed = o->seed;
     m->rbac = o->rbac;
     m->no_managed_fields = o->no_managed_fields;
+    m->bookmark_ms = (o->bookmark_s ? o->bookmark_s : 30) * 1000;
     m->ca_pem = o->ca_pem;
     m->on_commit = o->on_commit;
     m->commit_ctx = o->ctx;

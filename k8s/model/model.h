@@ -26,6 +26,7 @@ struct model_options {
     model_commit_fn *on_commit; /* NULL: memory only */
     void *ctx;
     size_t history_max; /* events kept for watches; older resourceVersions get 410. 0: 10,000 */
+    uint32_t bookmark_s; /* between two bookmarks of a watch; 0: 30 */
     bool no_managed_fields; /* nobody asks who owns what: objects are half as big, and every apply is a forced merge */
     bool rbac;          /* enforce Roles and bindings; group system:masters may all */
     const char *ca_pem; /* what kube-root-ca.crt holds in each namespace; borrowed for the model's life; NULL: empty */

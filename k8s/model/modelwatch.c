@@ -10,7 +10,7 @@
 #include "core/base/mem.h"
 #include "k8s/model/verbs.h"
 
-enum { BACKLOG_MAX = 64 * 1024 * 1024, BOOKMARK_MS = 30 * 1000 };
+enum { BACKLOG_MAX = 64 * 1024 * 1024 };
 
 struct watch {
     struct list in_table, in_model;
@@ -181,7 +181,7 @@ static void watch_bookmark_due(struct timer *t)
 {
     struct watch *w = t->data;
 
-    timer_set_in(w->env, &w->bookmark, BOOKMARK_MS);
+    timer_set_in(w->env, &w->bookmark, w->m->bookmark_ms);
     bookmark_send(w, false);
 }
 
@@ -268,7 +268,7 @@ static struct watch *watch_new(struct request *q, struct selector *labels, struc
         timeout_s = 1800 + env_random(q->m->env) % 1800;
     timer_set_in(q->m->env, &w->timeout, timeout_s * 1000);
     if (w->bookmarks)
-        timer_set_in(q->m->env, &w->bookmark, BOOKMARK_MS);
+        timer_set_in(q->m->env, &w->bookmark, q->m->bookmark_ms);
     return w;
 }
 

@@ -1,34 +1,21 @@
-/* checker: see checker.h. It knows nothing of the operator: only what the API server committed. */
-#include "checker.h"
+/* checker: see checker.h. Sessions and Jobs are here, schedules in checker_schedule.c. */
+#include "checker_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/json.h"
-#include "core/base/map.h"
 #include "core/base/mem.h"
 
-struct session {
-    char phase[16];
-    char *invoker; /* "<ns>/<kind>/<name>" */
-    unsigned jobs;
-    bool exists;
-};
-
-struct checker {
-    struct map sessions; /* every one ever seen, by "<ns>/<name>" */
-    struct map running;  /* by invoker: the one session that runs */
-    unsigned violations;
-    struct checker_totals totals;
-};
-
-struct checker *checker_new(uint64_t seed)
+struct checker *checker_new(uint64_t seed, void (*on_violation)(void *ctx), void *ctx)
 {
     struct checker *c = mem_zalloc(sizeof(*c));
 
+    c->on_violation = on_violation;
+    c->ctx = ctx;
     map_init(&c->sessions, seed);
-    map_init(&c->running, seed);
+    map_init(&c->by_uid, seed);
+    map_init(&c->invokers, seed);
     return c;
 }
 
@@ -38,14 +25,14 @@ void checker_free(struct checker *c)
     struct str key;
     void *value;
 
-    while (map_next(&c->sessions, &it, &key, &value)) {
-        struct session *s = value;
-
-        mem_free(s->invoker);
-        mem_free(s);
-    }
+    while (map_next(&c->sessions, &it, &key, &value))
+        mem_free(value);
+    it = 0;
+    while (map_next(&c->invokers, &it, &key, &value))
+        mem_free(value);
     map_done(&c->sessions);
-    map_done(&c->running);
+    map_done(&c->by_uid);
+    map_done(&c->invokers);
     mem_free(c);
 }
 
@@ -59,6 +46,7 @@ void checker_violation(struct checker *c, const char *fmt, ...)
     (void)vfprintf(stderr, fmt, ap);
     va_end(ap);
     (void)fputc('\n', stderr);
+    c->on_violation(c->ctx);
 }
 
 unsigned checker_violations(const struct checker *c)
@@ -66,16 +54,16 @@ unsigned checker_violations(const struct checker *c)
     return c->violations;
 }
 
-static struct session *find(const struct checker *c, const char *ns, const char *name)
+void checker_user(struct checker *c, bool acts)
 {
-    AUTO_FREE char *key = mem_printf("%s/%s", ns, name);
-
-    return map_get(&c->sessions, str_of(key));
+    c->user_acts = acts;
 }
 
-bool checker_was_made(const struct checker *c, const char *ns, const char *name)
+struct checked_session *checker_session(const struct checker *c, const char *owner_uid, const char *name)
 {
-    return find(c, ns, name) != NULL;
+    AUTO_FREE char *key = mem_printf("%s/%s", owner_uid, name);
+
+    return map_get(&c->sessions, str_of(key));
 }
 
 static bool is_final(const char *phase)
@@ -83,73 +71,117 @@ static bool is_final(const char *phase)
     return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || strcmp(phase, "Skipped") == 0;
 }
 
-static void stop_running(struct checker *c, struct session *s)
+static void stop_running(struct checked_session *s)
 {
-    if (map_get(&c->running, str_of(s->invoker)) == s)
-        map_del(&c->running, str_of(s->invoker));
+    if (s->invoker && s->invoker->running == s)
+        s->invoker->running = NULL;
 }
 
-static void phase_changed(struct checker *c, struct session *s, const char *name, const char *phase)
+static void phase_changed(struct checker *c, struct checked_session *s, const char *name, const char *phase)
 {
+    struct checked_invoker *i = s->invoker;
+
     if (strcmp(s->phase, phase) == 0)
         return;
     if (is_final(s->phase))
         checker_violation(c, "session %s went from %s to %s", name, s->phase, phase);
-    if (strcmp(phase, "Running") == 0) {
-        if (map_put(&c->running, str_of(s->invoker), s))
-            checker_violation(c, "session %s runs beside another one of %s", name, s->invoker);
-    } else {
-        stop_running(c, s);
+    if (strcmp(phase, "Running") != 0) {
+        stop_running(s);
+    } else if (i) {
+        if (i->running && i->running != s)
+            checker_violation(c, "session %s runs beside another one of %s", name, i->name);
+        i->running = s;
     }
-    c->totals.succeeded += strcmp(phase, "Succeeded") == 0;
+    if (strcmp(phase, "Succeeded") == 0) {
+        c->totals.succeeded++;
+        if (i)
+            i->n_good++;
+    }
     c->totals.failed += strcmp(phase, "Failed") == 0;
     c->totals.skipped += strcmp(phase, "Skipped") == 0;
     (void)snprintf(s->phase, sizeof(s->phase), "%s", phase);
 }
 
-static void session_changed(struct checker *c, const char *type, const json_t *o)
+static void session_gone(struct checker *c, struct checked_session *s, const char *name)
 {
-    const char *ns = json_text(o, "metadata.namespace"), *name = json_text(o, "metadata.name");
-    struct session *s = find(c, ns, name);
+    struct checked_invoker *i = s->invoker;
 
-    if (strcmp(type, "DELETED") == 0) {
-        if (s) {
-            stop_running(c, s);
-            s->exists = false;
-        }
+    stop_running(s);
+    s->exists = false;
+    s->by_user = s->by_user || c->user_acts;
+    if (strcmp(s->phase, "Succeeded") != 0 || !i)
         return;
-    }
-    if (strcmp(type, "ADDED") == 0) {
-        AUTO_FREE char *key = mem_printf("%s/%s", ns, name);
+    i->n_good--;
+    if (i->exists && !i->n_good && !s->by_user && !c->user_acts)
+        checker_violation(c, "session %s, the last of %s that succeeded, was removed", name, i->name);
+}
 
-        if (s) {
-            checker_violation(c, "session %s/%s was made a second time", ns, name);
-            return;
-        }
+static struct checked_session *session_made(struct checker *c, const json_t *o, const char *uid, const char *name)
+{
+    struct checked_session *s = checker_session(c, uid, name);
+
+    if (s && !s->by_user) {
+        checker_violation(c, "session %s was made a second time", name);
+        return s;
+    }
+    if (!s) {
+        AUTO_FREE char *key = mem_printf("%s/%s", uid, name);
+
         s = mem_zalloc(sizeof(*s));
-        s->invoker = mem_printf("%s/%s/%s", ns, json_text(o, "spec.invoker.kind"), json_text(o, "spec.invoker.name"));
         map_put(&c->sessions, str_of(key), s);
         c->totals.sessions++;
     }
+    *s = (struct checked_session){.invoker = checker_invoker(c, uid)};
+    map_put(&c->by_uid, str_of(json_text(o, "metadata.uid")), s);
+    checker_session_is_due(c, s->invoker, o);
+    return s;
+}
+
+static void session_changed(struct checker *c, const char *type, const json_t *o)
+{
+    const char *name = json_text(o, "metadata.name"), *uid = json_text(o, "metadata.ownerReferences.0.uid");
+    struct checked_session *s;
+
+    if (strcmp(type, "ADDED") == 0)
+        s = session_made(c, o, uid, name);
+    else
+        s = checker_session(c, uid, name);
     if (!s)
         return;
+    if (strcmp(type, "DELETED") == 0) {
+        session_gone(c, s, name);
+        return;
+    }
     s->exists = true;
+    if (json_text(o, "metadata.deletionTimestamp")[0] && c->user_acts)
+        s->by_user = true;
     phase_changed(c, s, name, json_text(o, "status.phase"));
 }
 
+/* A Job that somebody else deleted may be made again under its name. */
 static void job_changed(struct checker *c, const char *type, const json_t *o)
 {
-    const char *session = json_text(o, "metadata.ownerReferences.0.name");
-    struct session *s;
+    const char *name = json_text(o, "metadata.ownerReferences.0.name");
+    struct checked_session *s;
 
-    if (strcmp(type, "ADDED") != 0 || strcmp(json_text(o, "metadata.ownerReferences.0.kind"), "BackupSession") != 0)
+    if (strcmp(json_text(o, "metadata.ownerReferences.0.kind"), "BackupSession") != 0)
         return;
-    c->totals.jobs++;
-    s = find(c, json_text(o, "metadata.namespace"), session);
-    if (s && ++s->jobs > 1)
-        checker_violation(c, "session %s got a second Job: %s", session, json_text(o, "metadata.name"));
-    if (s && is_final(s->phase))
-        checker_violation(c, "session %s got a Job after it was %s", session, s->phase);
+    if (strcmp(type, "ADDED") == 0)
+        c->totals.jobs++;
+    else if (strcmp(type, "DELETED") != 0)
+        return;
+    s = map_get(&c->by_uid, str_of(json_text(o, "metadata.ownerReferences.0.uid")));
+    if (!s)
+        return;
+    if (strcmp(type, "DELETED") == 0) {
+        s->jobs--;
+        s->job_taken = s->job_taken || c->user_acts;
+        return;
+    }
+    if (++s->jobs > 1 || (++s->jobs_ever > 1 && !s->job_taken))
+        checker_violation(c, "session %s got a second Job: %s", name, json_text(o, "metadata.name"));
+    if (is_final(s->phase))
+        checker_violation(c, "session %s got a Job after it was %s", name, s->phase);
 }
 
 void checker_changed(void *checker, const char *type, const json_t *object)
@@ -160,6 +192,8 @@ void checker_changed(void *checker, const char *type, const json_t *object)
         session_changed(checker, type, object);
     else if (strcmp(kind, "Job") == 0)
         job_changed(checker, type, object);
+    else if (strcmp(kind, "BackupConfiguration") == 0)
+        checker_invoker_changed(checker, type, object);
 }
 
 struct checker_totals checker_totals(const struct checker *c)
@@ -170,7 +204,7 @@ struct checker_totals checker_totals(const struct checker *c)
     void *value;
 
     while (map_next(&c->sessions, &it, &key, &value)) {
-        const struct session *s = value;
+        const struct checked_session *s = value;
 
         t.open += s->exists && !is_final(s->phase);
     }

@@ -1,6 +1,11 @@
 /*
- * checker: what must hold after each change (style 11): never two running sessions of one configuration; one Job per
- * session and target; terminal phases stay; no session is made twice; and in the end each due time was made or counted.
+ * checker: what must hold after each change (style 11), by what the API server committed alone:
+ *  - never two running sessions of one invoker; never two Jobs of one session; no Job after a final phase;
+ *  - final phases stay;
+ *  - no session is made twice, and each is for a due time of its schedule, as a second cron implementation has it;
+ *  - whenever last-schedule-time moves, the ledger's sums move by what became of the due times in between: those whose
+ *    session was made are counted as made, the others as missed, and none of those is made afterwards;
+ *  - history never takes the last session that succeeded.
  */
 #ifndef STASHD_SIM_CHECKER_H
 #define STASHD_SIM_CHECKER_H
@@ -11,18 +16,22 @@
 
 struct checker; /* opaque */
 
-struct checker *checker_new(uint64_t seed);
+/* on_violation: with each one, after its line has been printed. */
+struct checker *checker_new(uint64_t seed, void (*on_violation)(void *ctx), void *ctx);
 void checker_free(struct checker *c);
 /* A model_change_fn: prints each violation and counts it. */
 void checker_changed(void *checker, const char *type, const json_t *object);
+/* What is deleted between these two is deleted by a user. */
+void checker_user(struct checker *c, bool acts);
 
 unsigned checker_violations(const struct checker *c);
 void checker_violation(struct checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Was a session of that name ever made? */
-bool checker_was_made(const struct checker *c, const char *ns, const char *name);
+/* Each Ready configuration that is not paused has dealt with all that was due up to then. */
+void checker_all_dealt_with(struct checker *c, int64_t until_s);
 
 struct checker_totals {
     unsigned sessions, succeeded, failed, skipped, jobs, open; /* open: sessions without a final phase */
+    uint64_t due, made, coalesced, missed;                     /* due times that the ledgers have told of */
 };
 struct checker_totals checker_totals(const struct checker *c);
 

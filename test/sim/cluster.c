@@ -8,27 +8,77 @@
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "sim_env.h"
 #include "yaml_text.h"
 
+enum { PER_NAMESPACE = 10 };
+
 /* A busy one, an hourly one with retries, one that is slow to come around, two of one second in one namespace. */
-const struct cluster_config cluster_configs[] = {
+static const struct cluster_config six[] = {
     {"shop", "busy", "*/5 * * * *"},  {"shop", "hourly", "0 * * * *"},       {"bank", "half", "*/30 * * * *"},
     {"bank", "daily", "30 2 * * *"}, {"blog", "every", "@every 45m"},       {"blog", "odd", "7,21,22 */2 * * *"},
 };
-const size_t cluster_n_configs = sizeof(cluster_configs) / sizeof(cluster_configs[0]);
 
 #define STASH "/apis/stash.appscode.com/"
 
-bool cluster_apply(struct model *m, const char *path, const char *yaml)
+/* One of a hundred is busy; of the others most are weekly or monthly, all at night. */
+void cluster_schedule(char *out, size_t size, uint64_t dice)
+{
+    unsigned minute = (unsigned)(dice >> 8) % 60, hour = (unsigned)(dice >> 16) % 6, day = (unsigned)(dice >> 24) % 28;
+    unsigned kind = (unsigned)(dice >> 32) % 100;
+
+    if (kind < 1)
+        (void)snprintf(out, size, "%u/20 %u-%u * * *", minute % 20, hour, hour + 1);
+    else if (kind < 9)
+        (void)snprintf(out, size, "%u %u * * *", minute, hour);
+    else if (kind < 12)
+        (void)snprintf(out, size, "@every %uh%um", 40 + hour, minute);
+    else if (kind < 60)
+        (void)snprintf(out, size, "%u %u * * %u", minute, hour, day % 7);
+    else if (kind < 95)
+        (void)snprintf(out, size, "%u %u %u * *", minute, hour, day + 1);
+    else
+        (void)snprintf(out, size, "%u %u %u * MON", minute, hour, day + 1); /* either */
+}
+
+void cluster_init(struct cluster *c, size_t n, uint64_t seed)
+{
+    c->n = n ? n : sizeof(six) / sizeof(six[0]);
+    c->configs = mem_zalloc(c->n * sizeof(*c->configs));
+    for (size_t i = 0; i < c->n; i++) {
+        struct cluster_config *config = &c->configs[i];
+
+        if (!n) {
+            *config = six[i];
+            continue;
+        }
+        (void)snprintf(config->ns, sizeof(config->ns), "team-%zu", i / PER_NAMESPACE);
+        (void)snprintf(config->name, sizeof(config->name), "db-%zu", i);
+        cluster_schedule(config->schedule, sizeof(config->schedule), sim_random(&seed));
+    }
+}
+
+void cluster_done(struct cluster *c)
+{
+    mem_free(c->configs);
+}
+
+/* quiet: what is there, or can't be now, is fine. */
+static int post(struct model *m, const char *path, const char *yaml, bool quiet)
 {
     json_t *object = yaml_text_read(yaml), *answer = NULL;
     int status = object ? model_do(m, "admin", "POST", path, object, &answer) : 0;
 
-    if (status != 201)
+    if (status != 201 && !quiet)
         (void)fprintf(stderr, "sim: POST %s: %d %s\n", path, status, json_text(answer, "message"));
     json_decref(object);
     json_decref(answer);
-    return status == 201;
+    return status;
+}
+
+static bool cluster_apply(struct model *m, const char *path, const char *yaml)
+{
+    return post(m, path, yaml, false) == 201;
 }
 
 static bool apply_file(struct model *m, const char *path, const char *file)
@@ -84,20 +134,25 @@ static bool apply_catalogue(struct model *m)
                          "{steps: [{name: dump}, {name: update-status}]}}");
 }
 
-static bool apply_namespace(struct model *m, const char *ns)
+static bool is_there(int status)
+{
+    return status == 201 || status == 409;
+}
+
+static bool apply_namespace(struct model *m, const char *ns, bool quiet)
 {
     AUTO_FREE char *namespace = mem_printf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns);
     AUTO_FREE char *repositories = mem_printf(STASH "v1alpha1/namespaces/%s/repositories", ns);
 
-    return cluster_apply(m, "/api/v1/namespaces", namespace) &&
-           cluster_apply(m, repositories,
+    return is_there(post(m, "/api/v1/namespaces", namespace, quiet)) &&
+           is_there(post(m, repositories,
                          "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo}, spec: "
                          "{backend: {s3: {endpoint: s3.example.org, bucket: b, prefix: /demo}, storageSecretName: "
-                         "storage}}}");
+                         "storage}}}", quiet));
 }
 
 /* Each configuration has a database of its own: sessions of one target wait for each other. */
-static bool apply_config(struct model *m, const struct cluster_config *c)
+static bool apply_config(struct model *m, const struct cluster_config *c, bool retries, bool quiet)
 {
     AUTO_FREE char *apps = mem_printf("/apis/appcatalog.appscode.com/v1alpha1/namespaces/%s/appbindings", c->ns);
     AUTO_FREE char *configs = mem_printf(STASH "v1beta1/namespaces/%s/backupconfigurations", c->ns);
@@ -111,21 +166,29 @@ static bool apply_config(struct model *m, const struct cluster_config *c)
         "'%s', task: {name: pxc-backup}, repository: {name: repo}, target: {ref: {apiVersion: "
         "appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: %s}}, retentionPolicy: {name: keep, keepLast: 5, "
         "prune: true}, backupHistoryLimit: 3%s}}",
-        c->name, c->schedule, c->name, strcmp(c->name, "hourly") == 0 ? ", retryConfig: {maxRetry: 2, delay: 1m}" : "");
+        c->name, c->schedule, c->name, retries ? ", retryConfig: {maxRetry: 2, delay: 1m}" : "");
 
-    return cluster_apply(m, apps, app) && cluster_apply(m, configs, config);
+    return is_there(post(m, apps, app, quiet)) && is_there(post(m, configs, config, quiet));
 }
 
-bool cluster_fill(struct model *m, const char *chart)
+static bool apply_all(const struct cluster *c, struct model *m, bool quiet)
 {
-    if (!apply_crds(m, chart) || !apply_catalogue(m))
-        return false;
-    for (size_t i = 0; i < cluster_n_configs; i++) {
-        if ((i == 0 || strcmp(cluster_configs[i].ns, cluster_configs[i - 1].ns) != 0) &&
-            !apply_namespace(m, cluster_configs[i].ns))
-            return false;
-        if (!apply_config(m, &cluster_configs[i]))
-            return false;
+    bool good = true;
+
+    for (size_t i = 0; i < c->n; i++) {
+        if (i == 0 || strcmp(c->configs[i].ns, c->configs[i - 1].ns) != 0)
+            good = apply_namespace(m, c->configs[i].ns, quiet) && good;
+        good = apply_config(m, &c->configs[i], i % 3 == 1, quiet) && good;
     }
-    return true;
+    return good;
+}
+
+bool cluster_fill(const struct cluster *c, struct model *m, const char *chart)
+{
+    return apply_crds(m, chart) && apply_catalogue(m) && apply_all(c, m, false);
+}
+
+bool cluster_restore(const struct cluster *c, struct model *m)
+{
+    return apply_all(c, m, true);
 }

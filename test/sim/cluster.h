@@ -1,19 +1,30 @@
-/* cluster: what a simulated run starts with: our CRDs from the chart, a catalogue, namespaces with configurations. */
+/*
+ * cluster: what a world starts with: our CRDs from the chart, a catalogue, namespaces with configurations; and what
+ * users put back when it was deleted.
+ */
 #ifndef STASHD_SIM_CLUSTER_H
 #define STASHD_SIM_CLUSTER_H
 
 #include "k8s/model/model.h"
 
 struct cluster_config {
-    const char *ns, *name, *schedule;
+    char ns[16], name[16], schedule[40];
 };
 
-extern const struct cluster_config cluster_configs[];
-extern const size_t cluster_n_configs;
+struct cluster {
+    struct cluster_config *configs; /* those of one namespace are neighbours */
+    size_t n;
+};
+
+/* n configurations by seeded dice, most of them at night; n 0: six that are busy by day. */
+void cluster_init(struct cluster *c, size_t n, uint64_t seed);
+void cluster_done(struct cluster *c);
+/* A schedule as cluster_init throws them. */
+void cluster_schedule(char *out, size_t size, uint64_t dice);
 
 /* False and a line on stderr when the model refuses something. chart: the folder with templates/crds. */
-bool cluster_fill(struct model *m, const char *chart);
-/* One object, as a user would: false when refused. yaml in flow style, see cluster.c. */
-bool cluster_apply(struct model *m, const char *path, const char *yaml);
+bool cluster_fill(const struct cluster *c, struct model *m, const char *chart);
+/* Makes what is missing. False: not all of it is there (a namespace is on its way out). */
+bool cluster_restore(const struct cluster *c, struct model *m);
 
 #endif

@@ -11,7 +11,8 @@
 #include "core/base/mem.h"
 
 enum { TRIGGER_PERCENT = 8 }; /* of pods of CronJobs end badly, so many before and so many after their work */
-enum step { STARTING, WORKING };
+enum { HANG_MS = 4 * 3600 * 1000, AGAIN_MS = 90 * 1000 };
+enum step { STARTING, WORKING, REPORTING };
 
 struct pod {
     struct kubelet *kubelet;
@@ -20,6 +21,7 @@ struct pod {
     char *uid, *ns, *name, *session, *container;
     int64_t started_ms;
     bool fails, is_lost;
+    enum fault odd;
     json_t *trigger; /* the pod of a CronJob: its object; NULL: another */
 };
 
@@ -28,10 +30,12 @@ struct kubelet {
     struct model *model;
     uint64_t dice_state;
     struct kubelet_dice dice;
+    struct fault_book *book;
     struct map pods; /* by UID */
 };
 
-struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice)
+struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice,
+                            struct fault_book *book)
 {
     struct kubelet *k = mem_zalloc(sizeof(*k));
 
@@ -39,6 +43,7 @@ struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, con
     k->model = m;
     k->dice_state = seed;
     k->dice = *dice;
+    k->book = book;
     map_init(&k->pods, seed);
     return k;
 }
@@ -103,7 +108,8 @@ static void start(struct pod *p)
     patch_pod(p, json_pack("{s:s, s:o, s:[{s:s, s:b, s:{s:{s:o}}}]}", "phase", "Running", "startTime", time_now(k),
                            "containerStatuses", "name", p->container, "ready", 1, "state", "running", "startedAt",
                            time_now(k)));
-    timer_set_in(k->env, &p->timer, p->trigger ? throw(k, 5000) : 3000 + throw(k, 57000));
+    timer_set_in(k->env, &p->timer, p->trigger ? throw(k, 5000)
+                                    : p->odd == FAULT_JOB_HANGS ? HANG_MS : 3000 + throw(k, 57000));
 }
 
 /* What update-status does: its host's entry into the target, everything else as it is. */
@@ -138,17 +144,50 @@ static void tell_session(struct pod *p)
     json_decref(session);
 }
 
-static void end(struct pod *p)
+static void vanish(struct pod *p)
 {
-    bool worked = !p->trigger || p->is_lost || trigger_pod_run(p->kubelet->model, p->trigger);
-    bool bad = p->fails || p->is_lost || !worked;
+    AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s/pods/%s?gracePeriodSeconds=0", p->ns, p->name);
+
+    AUTO_FREE char *uid = mem_strdup(p->uid);
+    struct kubelet *k = p->kubelet;
+
+    (void)model_do(k->model, "admin", "DELETE", path, NULL, NULL);
+    p = map_get(&k->pods, str_of(uid));
+    if (p) /* on its way out, which is enough */
+        pod_free(p);
+}
+
+static void finish(struct pod *p, bool bad)
+{
     json_t *terminated = json_pack("{s:i, s:s, s:o}", "exitCode", bad ? 1 : 0, "reason", bad ? "Error" : "Completed",
                                    "finishedAt", time_now(p->kubelet));
 
-    if (p->session && !p->is_lost)
-        tell_session(p);
     patch_pod(p, json_pack("{s:s, s:[{s:s, s:b, s:{s:o}}]}", "phase", bad ? "Failed" : "Succeeded",
                            "containerStatuses", "name", p->container, "ready", 0, "state", "terminated", terminated));
+}
+
+static void end(struct pod *p)
+{
+    bool worked = !p->trigger || p->is_lost || trigger_pod_run(p->kubelet->model, p->trigger);
+
+    if (p->odd == FAULT_JOB_VANISHES) {
+        vanish(p);
+        return;
+    }
+    if (p->session && !p->is_lost && p->odd != FAULT_JOB_LATE)
+        tell_session(p);
+    finish(p, p->fails || p->is_lost || !worked);
+    if (p->odd != FAULT_JOB_LATE && p->odd != FAULT_JOB_TWICE) {
+        pod_free(p);
+        return;
+    }
+    p->step = REPORTING; /* a process of it that outlives its container */
+    timer_set_in(p->kubelet->env, &p->timer, throw(p->kubelet, AGAIN_MS));
+}
+
+static void report(struct pod *p)
+{
+    tell_session(p);
     pod_free(p);
 }
 
@@ -158,8 +197,27 @@ static void next_step(struct timer *t)
 
     if (p->step == STARTING)
         start(p);
-    else
+    else if (p->step == WORKING)
         end(p);
+    else
+        report(p);
+}
+
+static bool happens(struct kubelet *k, enum fault kind, unsigned percent)
+{
+    return throw(k, 100) < percent && fault_happens(k->book, kind, env_now_ns(k->env));
+}
+
+static void throw_lot(struct pod *p)
+{
+    static const enum fault odd[] = {FAULT_JOB_HANGS, FAULT_JOB_VANISHES, FAULT_JOB_LATE, FAULT_JOB_TWICE};
+    struct kubelet *k = p->kubelet;
+    enum fault lot = odd[throw(k, 4)];
+
+    p->fails = happens(k, FAULT_JOB_FAILS, k->dice.fail_percent);
+    p->is_lost = happens(k, FAULT_JOB_LOST, k->dice.lost_percent);
+    if (happens(k, lot, k->dice.odd_percent))
+        p->odd = lot;
 }
 
 static void add(struct kubelet *k, const json_t *object)
@@ -174,8 +232,8 @@ static void add(struct kubelet *k, const json_t *object)
     p->container = mem_strdup(json_text(object, "spec.containers.0.name"));
     p->session = session[0] ? mem_strdup(session) : NULL;
     p->trigger = strcmp(p->container, "stash-trigger") == 0 ? json_deep_copy(object) : NULL;
-    p->fails = p->session && throw(k, 100) < k->dice.fail_percent;
-    p->is_lost = p->session && throw(k, 100) < k->dice.lost_percent;
+    if (p->session)
+        throw_lot(p);
     if (p->trigger) {
         p->fails = throw(k, 100) < TRIGGER_PERCENT; /* having made its session */
         p->is_lost = throw(k, 100) < TRIGGER_PERCENT;
@@ -197,4 +255,19 @@ void kubelet_changed(void *kubelet, const char *type, const json_t *object)
         add(k, object);
     else if (strcmp(type, "DELETED") == 0 && p)
         pod_free(p);
+}
+
+void kubelet_behave(struct kubelet *k)
+{
+    size_t it = 0;
+    struct str uid;
+    void *value;
+
+    k->dice = (struct kubelet_dice){0};
+    while (map_next(&k->pods, &it, &uid, &value)) {
+        struct pod *p = value;
+
+        if (p->odd == FAULT_JOB_HANGS && p->step == WORKING)
+            timer_set_in(k->env, &p->timer, 1000);
+    }
 }

@@ -5,16 +5,20 @@
 #ifndef STASHD_SIM_KUBELET_H
 #define STASHD_SIM_KUBELET_H
 
+#include "fault.h"
 #include "k8s/model/model.h"
 
 struct kubelet; /* opaque */
 
-struct kubelet_dice {
-    unsigned fail_percent; /* a pod that ends badly, having told its session */
-    unsigned lost_percent; /* one that ends badly without a word: out of memory, node gone */
+struct kubelet_dice { /* of 100 pods */
+    unsigned fail_percent; /* ends badly, having told its session */
+    unsigned lost_percent; /* ends badly without a word: out of memory, node gone */
+    unsigned odd_percent;  /* hangs, vanishes, reports late or twice */
 };
 
-struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice);
+struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice,
+                            struct fault_book *book);
+void kubelet_behave(struct kubelet *k); /* from now on no pod is odd, and those that hang end */
 void kubelet_free(struct kubelet *k);
 /* A model_change_fn. */
 void kubelet_changed(void *kubelet, const char *type, const json_t *object);

@@ -16,6 +16,7 @@ enum { BEFORE_MS = 2000, AFTER_MS = 6000, NEAR_MS = 600 * 1000 };
 struct switcher {
     struct env *env;
     struct model *model;
+    const struct cluster *cluster;
     uint64_t dice;
     int64_t mean_s;
     void (*on_switch)(void *ctx);
@@ -57,8 +58,8 @@ static void choose_next(struct switcher *s)
     struct cron cron;
 
     do {
-        s->next = (size_t)throw(s, (int64_t)cluster_n_configs);
-        parse(&cluster_configs[s->next], &cron);
+        s->next = (size_t)throw(s, (int64_t)s->cluster->n);
+        parse(&s->cluster->configs[s->next], &cron);
     } while (cron.every_s);
     due_ms = cron_next(&cron, at_ms / 1000) * 1000;
     if (due_ms < at_ms + NEAR_MS && throw(s, 4)) /* mostly around a due time */
@@ -72,24 +73,24 @@ static void fire(struct timer *t)
     static const char *const values[] = {"cronjob", "cronjob", "operator", "operator", NULL};
     struct switcher *s = t->data;
 
-    set_trigger(s, &cluster_configs[s->next], values[throw(s, 5)]);
+    set_trigger(s, &s->cluster->configs[s->next], values[throw(s, 5)]);
     s->n++;
     choose_next(s);
     s->on_switch(s->ctx);
 }
 
-struct switcher *switcher_new(struct env *env, struct model *m, uint64_t seed, int64_t mean_s,
+struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed, int64_t mean_s,
                               void (*on_switch)(void *ctx), void *ctx)
 {
     struct switcher *s = mem_zalloc(sizeof(*s));
     struct cron cron;
 
-    *s = (struct switcher){.env = env, .model = m, .dice = seed, .mean_s = mean_s, .on_switch = on_switch, .ctx = ctx};
+    *s = (struct switcher){.env = env, .model = m, .cluster = cluster, .dice = seed, .mean_s = mean_s, .on_switch = on_switch, .ctx = ctx};
     timer_init(&s->timer, fire, s);
-    for (size_t i = 0; i < cluster_n_configs; i++) {
-        parse(&cluster_configs[i], &cron);
+    for (size_t i = 0; i < cluster->n; i++) {
+        parse(&cluster->configs[i], &cron);
         if (cron.every_s)
-            set_trigger(s, &cluster_configs[i], "operator");
+            set_trigger(s, &cluster->configs[i], "operator");
     }
     choose_next(s);
     return s;

@@ -5,13 +5,14 @@
 #ifndef STASHD_SIM_SWITCHER_H
 #define STASHD_SIM_SWITCHER_H
 
+#include "cluster.h"
 #include "core/base/env.h"
 #include "k8s/model/model.h"
 
 struct switcher; /* opaque */
 
 /* mean_s: between two switches. on_switch: after each. */
-struct switcher *switcher_new(struct env *env, struct model *m, uint64_t seed, int64_t mean_s,
+struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed, int64_t mean_s,
                               void (*on_switch)(void *ctx), void *ctx);
 void switcher_stop(struct switcher *s); /* no more of them */
 void switcher_free(struct switcher *s); /* NULL is fine */

@@ -1,0 +1,166 @@
+/* worlds: see worlds.h. A child a core takes the seeds that are its turn and tells each result through a pipe. */
+#include "worlds.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "shrink.h"
+
+enum { JOBS_MAX = 64 };
+
+struct sum {
+    struct world_result total;
+    uint64_t worlds, repeated, bad;
+    bool never[N_FAULTS];
+};
+
+void worlds_prepare(struct worlds_options *o)
+{
+    o->world.months = true;
+    if (!o->world.invokers)
+        o->world.invokers = 100;
+    if (o->world.until_s <= 86400)
+        o->world.until_s = 30 * 86400;
+    if (!o->world.odd_percent)
+        o->world.odd_percent = 4;
+    if (!o->world.seed)
+        o->world.seed = (uint64_t)time(NULL) * 100000;
+}
+
+static unsigned count_jobs(const struct worlds_options *o)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned jobs = o->jobs ? o->jobs : cores > 0 ? (unsigned)cores : 1;
+
+    return jobs > JOBS_MAX ? JOBS_MAX : jobs;
+}
+
+static bool goes_on(const struct worlds_options *o, uint64_t i, time_t began)
+{
+    return o->minutes ? time(NULL) - began < (time_t)o->minutes * 60 : i < o->worlds;
+}
+
+/* One world; each so-many-th again. */
+static bool run_world(const struct worlds_options *o, uint64_t i, struct world_result *ret)
+{
+    struct world_options one = o->world;
+    struct world_result again;
+    bool good;
+
+    one.seed += i;
+    if (i % 4 == 3) /* also a world without a fault from outside: there no write may be in vain */
+        one.forbidden = ~0ull;
+    good = world_run(&one, ret);
+    if (good && o->twice && i % o->twice == 0) {
+        good = world_run(&one, &again) && again.trace == ret->trace;
+        if (again.trace != ret->trace)
+            (void)fprintf(stderr, "VIOLATION: two runs of seed %" PRIu64 " differ\n", one.seed);
+    }
+    if (!good) {
+        ret->violations += !ret->violations;
+        (void)fprintf(stderr, "again: sim --seed %" PRIu64 " --invokers %zu --days %" PRId64 " --once\n", one.seed,
+                      one.invokers, one.until_s / 86400);
+        if (!o->no_shrink)
+            shrink(&one);
+    }
+    return good;
+}
+
+static void work(const struct worlds_options *o, unsigned job, unsigned jobs, int fd)
+{
+    time_t began = time(NULL);
+
+    for (uint64_t i = job; goes_on(o, i, began); i += jobs) {
+        struct world_result r;
+
+        (void)run_world(o, i, &r);
+        if (write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
+            _exit(1);
+    }
+    _exit(0);
+}
+
+static void add(struct sum *s, const struct world_result *r)
+{
+    struct world_result *t = &s->total;
+
+    s->worlds++;
+    s->bad += r->violations > 0;
+    t->changes += r->changes;
+    t->writes += r->writes;
+    t->kills += r->kills;
+    t->faults += r->faults;
+    t->totals.sessions += r->totals.sessions;
+    t->totals.succeeded += r->totals.succeeded;
+    t->totals.failed += r->totals.failed;
+    t->totals.skipped += r->totals.skipped;
+    t->totals.jobs += r->totals.jobs;
+    t->totals.due += r->totals.due;
+    t->totals.made += r->totals.made;
+    t->totals.coalesced += r->totals.coalesced;
+    t->totals.missed += r->totals.missed;
+    for (unsigned k = 0; k < N_FAULTS; k++)
+        t->fired[k] += r->fired[k];
+}
+
+/* False: a kind of fault never happened. */
+static bool print(const struct worlds_options *o, const struct sum *s, time_t took)
+{
+    const struct world_result *t = &s->total;
+    bool all = true;
+
+    (void)printf("%" PRIu64 " worlds of %zu invokers for %" PRId64 " days in %lld s, seeds from %" PRIu64 ": %" PRIu64
+                 " with a violation\n", s->worlds, o->world.invokers, o->world.until_s / 86400, (long long)took,
+                 o->world.seed, s->bad);
+    (void)printf("%" PRIu64 " changes, %" PRIu64 " writes of operators, %" PRIu64 " faults, %" PRIu64 " deaths\n",
+                 t->changes, t->writes, t->faults, t->kills);
+    (void)printf("%u sessions (%u succeeded, %u failed, %u skipped), %u Jobs; due times %" PRIu64 ": made %" PRIu64
+                 ", coalesced %" PRIu64 ", skipped %" PRIu64 "\n", t->totals.sessions, t->totals.succeeded,
+                 t->totals.failed, t->totals.skipped, t->totals.jobs, t->totals.due, t->totals.made,
+                 t->totals.coalesced, t->totals.missed);
+    for (unsigned k = 1; k < N_FAULTS; k++) {
+        (void)printf("%s %" PRIu64 "%s", fault_names[k], t->fired[k], k + 1 < N_FAULTS ? ", " : "\n");
+        if (!t->fired[k] && !(o->world.forbidden >> k & 1) && s->worlds >= 20) {
+            (void)fprintf(stderr, "VIOLATION: no fault of kind %s has happened\n", fault_names[k]);
+            all = false;
+        }
+    }
+    return all;
+}
+
+int worlds_run(const struct worlds_options *o)
+{
+    unsigned jobs = count_jobs(o);
+    pid_t children[JOBS_MAX];
+    time_t began = time(NULL);
+    struct world_result r;
+    struct sum sum = {0};
+    bool good = true;
+    int fds[2], status;
+
+    if (pipe(fds) < 0)
+        return 2;
+    (void)fflush(NULL);
+    for (unsigned j = 0; j < jobs; j++) {
+        children[j] = fork();
+        if (children[j] < 0)
+            return 2;
+        if (children[j] == 0) {
+            (void)close(fds[0]);
+            work(o, j, jobs, fds[1]);
+        }
+    }
+    (void)close(fds[1]);
+    while (read(fds[0], &r, sizeof(r)) == (ssize_t)sizeof(r))
+        add(&sum, &r);
+    for (unsigned j = 0; j < jobs; j++)
+        good = waitpid(children[j], &status, 0) == children[j] && status == 0 && good;
+    (void)close(fds[0]);
+    good = print(o, &sum, time(NULL) - began) && good;
+    return good && sum.bad == 0 ? 0 : 1;
+}
