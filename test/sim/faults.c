@@ -220,7 +220,8 @@ static void judge_write(struct faulty *c, struct str chunk)
 {
     static const char mark[] = "\"resourceVersion\":\"";
     const char *at = memmem(chunk.p, chunk.n, mark, sizeof(mark) - 1);
-    bool changed = !at || strcmp(c->inner.method, "PATCH") != 0 || strtoull(at + sizeof(mark) - 1, NULL, 10) > c->rv_before;
+    bool changed = !at || strcmp(c->inner.method, "PATCH") != 0 ||
+                   strtoull(at + sizeof(mark) - 1, NULL, 10) > c->rv_before;
 
     if (c->status && is_write(&c->inner))
         c->faults->o.on_write(c->faults->o.ctx, &c->inner, c->status, changed);
@@ -274,8 +275,8 @@ static void start_inner(struct faulty *c)
 /* ---- fates ---- */
 
 #define STATUS(code, reason, message)                                                                                  \
-    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"" message                              \
-    "\",\"reason\":\"" reason "\",\"code\":" code "}"
+    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"" message "\","                     \
+    "\"reason\":\"" reason "\",\"code\":" code "}"
 
 static const char expired[] = STATUS("410", "Expired", "too old resource version");
 

@@ -15,6 +15,7 @@
  * Others: --once, --verbose, --chart FOLDER, --without KIND,KIND (faults that may not happen), --from and --to (only
  * in that time), --no-shrink.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,14 +130,12 @@ static void parse(struct worlds_options *w, int argc, char **argv)
 
 static void print(const struct world_options *o, const struct world_result *r)
 {
-    (void)printf("seed %llu: %lld s, %llu changes, %llu writes, %u sessions (%u succeeded, %u failed, %u skipped), %u "
-                 "Jobs, %llu kills, %llu switches, %llu faults, due %llu: made %llu, coalesced %llu, skipped %llu, trace "
-                 "%016llx\n", (unsigned long long)o->seed, (long long)o->until_s, (unsigned long long)r->changes,
-                 (unsigned long long)r->writes, r->totals.sessions, r->totals.succeeded, r->totals.failed,
-                 r->totals.skipped, r->totals.jobs, (unsigned long long)r->kills, (unsigned long long)r->switches,
-                 (unsigned long long)r->faults, (unsigned long long)r->totals.due, (unsigned long long)r->totals.made,
-                 (unsigned long long)r->totals.coalesced, (unsigned long long)r->totals.missed,
-                 (unsigned long long)r->trace);
+    (void)printf("seed %" PRIu64 ": %" PRId64 " s, %" PRIu64 " changes, %" PRIu64 " writes, %u sessions (%u succeeded, "
+                 "%u failed, %u skipped), %u Jobs, %" PRIu64 " kills, %" PRIu64 " switches, %" PRIu64 " faults, due %"
+                 PRIu64 ": made %" PRIu64 ", coalesced %" PRIu64 ", skipped %" PRIu64 ", trace %016" PRIx64 "\n",
+                 o->seed, o->until_s, r->changes, r->writes, r->totals.sessions, r->totals.succeeded, r->totals.failed,
+                 r->totals.skipped, r->totals.jobs, r->kills, r->switches, r->faults, r->totals.due, r->totals.made,
+                 r->totals.coalesced, r->totals.missed, r->trace);
 }
 
 static int run_one(const struct worlds_options *w)

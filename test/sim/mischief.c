@@ -14,12 +14,13 @@
 #define FINALIZER "example.org/keep"
 #define S 1000000000ull
 
-enum { CARE_MS = 60 * 1000, CLOCK_STEP_MS = 2 * 3600 * 1000 };
+enum { CARE_MS = 60 * 1000, CARE_S = 900, CLOCK_STEP_MS = 2 * 3600 * 1000 };
 
 struct mischief {
     struct mischief_options o;
     uint64_t dice;
     int64_t mean_ms;
+    uint64_t care_until_ns; /* something was deleted, or is to be */
     struct timer next, care;
 };
 
@@ -57,6 +58,14 @@ static int user_does(struct mischief *m, const char *method, const char *path, c
     status = model_do(m->o.model, "admin", method, path, body, ret);
     checker_user(m->o.checker, false);
     return status;
+}
+
+static bool user_deletes(struct mischief *m, const char *path)
+{
+    m->care_until_ns = m->o.sim->now_ns + CARE_S * S;
+    if (!timer_is_set(&m->care))
+        timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
+    return user_does(m, "DELETE", path, NULL, NULL) / 100 == 2;
 }
 
 static bool patch(struct mischief *m, const char *path, json_t *body_take)
@@ -137,7 +146,7 @@ static bool delete(struct mischief *m)
 {
     AUTO_FREE char *path = any_victim(m);
 
-    return path && user_does(m, "DELETE", path, NULL, NULL) / 100 == 2;
+    return path && user_deletes(m, path);
 }
 
 static bool hold_by_finalizer(struct mischief *m)
@@ -146,14 +155,14 @@ static bool hold_by_finalizer(struct mischief *m)
 
     return path &&
            patch(m, path, json_pack("{s:{s:[s]}}", "metadata", "finalizers", FINALIZER)) &&
-           user_does(m, "DELETE", path, NULL, NULL) / 100 == 2;
+           user_deletes(m, path);
 }
 
 static bool delete_namespace(struct mischief *m)
 {
     AUTO_FREE char *path = mem_printf("/api/v1/namespaces/%s", any_config(m)->ns);
 
-    return user_does(m, "DELETE", path, NULL, NULL) / 100 == 2;
+    return user_deletes(m, path);
 }
 
 /* ---- the Lease ---- */
@@ -342,7 +351,8 @@ static void take_care(struct timer *t)
     for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
         if (throw(m, 3) == 0 || !m->mean_ms)
             take_off_finalizers(m, lists[i]);
-    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(m->o.cluster, m->o.model) && !m->mean_ms)
+    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(m->o.cluster, m->o.model) &&
+        m->o.sim->now_ns > m->care_until_ns)
         return;
     timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
 }
@@ -364,14 +374,13 @@ void mischief_set_mean(struct mischief *m, int64_t mean_ms)
 {
     m->mean_ms = mean_ms;
     choose_next(m);
-    if (mean_ms)
-        timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
 }
 
 void mischief_repair(struct mischief *m)
 {
     mischief_set_mean(m, 0);
-    timer_set_in(&m->o.sim->env, &m->care, 1000);
+    if (timer_is_set(&m->care))
+        timer_set_in(&m->o.sim->env, &m->care, 1000);
     for (size_t i = 0; i < m->o.n_replicas; i++) {
         struct replica *r = &m->o.replicas[i];
 

@@ -79,13 +79,14 @@ static void fire(struct timer *t)
     s->on_switch(s->ctx);
 }
 
-struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed, int64_t mean_s,
-                              void (*on_switch)(void *ctx), void *ctx)
+struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed,
+                              int64_t mean_s, void (*on_switch)(void *ctx), void *ctx)
 {
     struct switcher *s = mem_zalloc(sizeof(*s));
     struct cron cron;
 
-    *s = (struct switcher){.env = env, .model = m, .cluster = cluster, .dice = seed, .mean_s = mean_s, .on_switch = on_switch, .ctx = ctx};
+    *s = (struct switcher){.env = env, .model = m, .cluster = cluster, .dice = seed, .mean_s = mean_s,
+                           .on_switch = on_switch, .ctx = ctx};
     timer_init(&s->timer, fire, s);
     for (size_t i = 0; i < cluster->n; i++) {
         parse(&cluster->configs[i], &cron);

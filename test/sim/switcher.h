@@ -12,8 +12,8 @@
 struct switcher; /* opaque */
 
 /* mean_s: between two switches. on_switch: after each. */
-struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed, int64_t mean_s,
-                              void (*on_switch)(void *ctx), void *ctx);
+struct switcher *switcher_new(struct env *env, struct model *m, const struct cluster *cluster, uint64_t seed,
+                              int64_t mean_s, void (*on_switch)(void *ctx), void *ctx);
 void switcher_stop(struct switcher *s); /* no more of them */
 void switcher_free(struct switcher *s); /* NULL is fine */
 unsigned switcher_count(const struct switcher *s);
