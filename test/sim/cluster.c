@@ -15,8 +15,9 @@ enum { PER_NAMESPACE = 10 };
 
 /* A busy one, an hourly one with retries, one that is slow to come around, two of one second in one namespace. */
 static const struct cluster_config six[] = {
-    {"shop", "busy", "*/5 * * * *"},  {"shop", "hourly", "0 * * * *"},       {"bank", "half", "*/30 * * * *"},
-    {"bank", "daily", "30 2 * * *"}, {"blog", "every", "@every 45m"},       {"blog", "odd", "7,21,22 */2 * * *"},
+    {"shop", "busy", "*/5 * * * *", false},  {"shop", "hourly", "0 * * * *", false},
+    {"bank", "half", "*/30 * * * *", false}, {"bank", "daily", "30 2 * * *", false},
+    {"blog", "every", "@every 45m", false},  {"blog", "odd", "7,21,22 */2 * * *", false},
 };
 
 #define STASH "/apis/stash.appscode.com/"
@@ -29,7 +30,7 @@ void cluster_schedule(char *out, size_t size, uint64_t dice)
 
     if (kind < 1)
         (void)snprintf(out, size, "%u/20 %u-%u * * *", minute % 20, hour, hour + 1);
-    else if (kind < 9)
+    else if (kind < 6)
         (void)snprintf(out, size, "%u %u * * *", minute, hour);
     else if (kind < 12)
         (void)snprintf(out, size, "@every %uh%um", 40 + hour, minute);
@@ -176,6 +177,8 @@ static bool apply_all(const struct cluster *c, struct model *m, bool quiet)
     bool good = true;
 
     for (size_t i = 0; i < c->n; i++) {
+        if (quiet && !c->configs[i].hurt)
+            continue;
         if (i == 0 || strcmp(c->configs[i].ns, c->configs[i - 1].ns) != 0)
             good = apply_namespace(m, c->configs[i].ns, quiet) && good;
         good = apply_config(m, &c->configs[i], i % 3 == 1, quiet) && good;
@@ -191,4 +194,10 @@ bool cluster_fill(const struct cluster *c, struct model *m, const char *chart)
 bool cluster_restore(const struct cluster *c, struct model *m)
 {
     return apply_all(c, m, true);
+}
+
+void cluster_hurt(struct cluster *c, const char *ns)
+{
+    for (size_t i = 0; i < c->n; i++)
+        c->configs[i].hurt = c->configs[i].hurt || strcmp(c->configs[i].ns, ns) == 0;
 }

@@ -5,10 +5,13 @@
 #ifndef STASHD_SIM_CLUSTER_H
 #define STASHD_SIM_CLUSTER_H
 
+#include <stdbool.h>
+
 #include "k8s/model/model.h"
 
 struct cluster_config {
     char ns[16], name[16], schedule[40];
+    bool hurt; /* something in its namespace was deleted */
 };
 
 struct cluster {
@@ -24,7 +27,8 @@ void cluster_schedule(char *out, size_t size, uint64_t dice);
 
 /* False and a line on stderr when the model refuses something. chart: the folder with templates/crds. */
 bool cluster_fill(const struct cluster *c, struct model *m, const char *chart);
-/* Makes what is missing. False: not all of it is there (a namespace is on its way out). */
+void cluster_hurt(struct cluster *c, const char *ns);
+/* Makes what is missing where something was hurt. False: not all of it is there (a namespace is on its way out). */
 bool cluster_restore(const struct cluster *c, struct model *m);
 
 #endif

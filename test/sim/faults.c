@@ -275,8 +275,8 @@ static void start_inner(struct faulty *c)
 /* ---- fates ---- */
 
 #define STATUS(code, reason, message)                                                                                  \
-    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\",\"message\":\"" message "\","                     \
-    "\"reason\":\"" reason "\",\"code\":" code "}"
+    "{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"status\":\"Failure\","               \
+    "\"message\":\"" message "\",\"reason\":\"" reason "\",\"code\":" code "}"
 
 static const char expired[] = STATUS("410", "Expired", "too old resource version");
 

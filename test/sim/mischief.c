@@ -62,6 +62,11 @@ static int user_does(struct mischief *m, const char *method, const char *path, c
 
 static bool user_deletes(struct mischief *m, const char *path)
 {
+    const char *ns = strstr(path, "/namespaces/");
+    AUTO_FREE char *name = ns ? mem_strndup(ns + 12, strcspn(ns + 12, "/")) : NULL;
+
+    if (name)
+        cluster_hurt(m->o.cluster, name);
     m->care_until_ns = m->o.sim->now_ns + CARE_S * S;
     if (!timer_is_set(&m->care))
         timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
@@ -311,49 +316,56 @@ static void fire(struct timer *t)
 
 /* ---- care ---- */
 
-static void take_off_finalizers(struct mischief *m, const char *list_path)
+static void take_off(struct mischief *m, const char *list_path, const json_t *o)
 {
-    json_t *list = NULL;
-    json_t *o;
+    AUTO_FREE char *path = mem_printf("%s/%s", list_path, json_text(o, "metadata.name"));
+    json_t *left = json_array(), *f;
     size_t i;
 
-    if (model_do(m->o.model, "admin", "GET", list_path, NULL, &list) != 200) {
-        json_decref(list);
-        return;
-    }
-    json_array_foreach (json_object_get(list, "items"), i, o) {
-        AUTO_FREE char *path = NULL;
-        json_t *finalizers = json_at(o, "metadata.finalizers"), *left = json_array(), *f;
-        size_t k;
-
-        json_array_foreach (finalizers, k, f)
-            if (strcmp(json_string_value(f), FINALIZER) != 0)
-                json_array_append(left, f);
-        if (json_array_size(left) == json_array_size(finalizers)) {
-            json_decref(left);
-            continue;
-        }
-        path = mem_printf("%.*s/namespaces/%s/%s/%s", (int)(strrchr(list_path, '/') - list_path), list_path,
-                          json_text(o, "metadata.namespace"), strrchr(list_path, '/') + 1,
-                          json_text(o, "metadata.name"));
-        (void)patch(m, path, json_pack("{s:{s:o}}", "metadata", "finalizers", left));
-    }
-    json_decref(list);
+    json_array_foreach (json_at(o, "metadata.finalizers"), i, f)
+        if (strcmp(json_string_value(f), FINALIZER) != 0)
+            json_array_append(left, f);
+    if (json_array_size(left) < json_array_size(json_at(o, "metadata.finalizers")))
+        (void)patch(m, path, json_pack("{s:{s:O}}", "metadata", "finalizers", left));
+    json_decref(left);
 }
 
+static void take_off_finalizers(struct mischief *m, const char *ns)
+{
+    static const char *const lists[][2] = {{STASH, "backupsessions"},
+                                           {STASH, "backupconfigurations"},
+                                           {"/apis/stash.appscode.com/v1alpha1", "repositories"},
+                                           {"/apis/batch/v1", "jobs"},
+                                           {"/apis/appcatalog.appscode.com/v1alpha1", "appbindings"}};
+
+    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
+        AUTO_FREE char *path = mem_printf("%s/namespaces/%s/%s", lists[l][0], ns, lists[l][1]);
+        json_t *list = NULL, *o;
+        size_t i;
+
+        if (model_do(m->o.model, "admin", "GET", path, NULL, &list) == 200)
+            json_array_foreach (json_object_get(list, "items"), i, o)
+                take_off(m, path, o);
+        json_decref(list);
+    }
+}
+
+/* Once nothing was deleted for a while, and all is there again, all is forgotten. */
 static void take_care(struct timer *t)
 {
-    static const char *const lists[] = {STASH "/backupsessions", STASH "/backupconfigurations",
-                                        "/apis/stash.appscode.com/v1alpha1/repositories", "/apis/batch/v1/jobs",
-                                        "/apis/appcatalog.appscode.com/v1alpha1/appbindings"};
     struct mischief *m = t->data;
+    struct cluster *c = m->o.cluster;
+    bool calm = m->o.sim->now_ns > m->care_until_ns;
 
-    for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
-        if (throw(m, 3) == 0 || !m->mean_ms)
-            take_off_finalizers(m, lists[i]);
-    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(m->o.cluster, m->o.model) &&
-        m->o.sim->now_ns > m->care_until_ns)
+    for (size_t i = 0; i < c->n; i++)
+        if (c->configs[i].hurt && (i == 0 || strcmp(c->configs[i].ns, c->configs[i - 1].ns) != 0) &&
+            (throw(m, 3) == 0 || !m->mean_ms))
+            take_off_finalizers(m, c->configs[i].ns);
+    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(c, m->o.model) && calm) {
+        for (size_t i = 0; i < c->n; i++)
+            c->configs[i].hurt = false;
         return;
+    }
     timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
 }
 

@@ -22,8 +22,8 @@ enum {
     SETTLE_S = 1800,     /* after the last fault, until all that was due is dealt with */
     REST_S = 3600,       /* then nobody is triggered any more, and what runs may end */
     QUIET_S = 300,
-    STORM_S = 3600,
-    STORM_EVERY_S = 2 * 86400,
+    STORM_S = 2700,
+    STORM_EVERY_S = 4 * 86400,
     STORM_PERCENT = 8,
     CALM_WATCH_S = 4 * 3600, /* calm weeks: streams that end and bookmarks would be most of what happens */
     YEAR_S = 31556952,

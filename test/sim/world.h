@@ -3,7 +3,7 @@
  * an hour later everything must be at rest. The trace is a hash of every change that was committed.
  *
  * Two ways to live: a short one (faults all the time, as said by percent and means), and months, in which calm weeks
- * have one operator without a Lease and every other night has a storm of an hour: two operators that compete by the
+ * have one operator without a Lease and each fourth night has a storm: two operators that compete by the
  * Lease, many faults, users who edit and delete.
  */
 #ifndef STASHD_SIM_WORLD_H
