@@ -92,14 +92,22 @@ static void phase_changed(struct checker *c, struct checked_session *s, const ch
             checker_violation(c, "session %s runs beside another one of %s", name, i->name);
         i->running = s;
     }
-    if (strcmp(phase, "Succeeded") == 0) {
-        c->totals.succeeded++;
-        if (i)
-            i->n_good++;
-    }
+    c->totals.succeeded += strcmp(phase, "Succeeded") == 0;
     c->totals.failed += strcmp(phase, "Failed") == 0;
     c->totals.skipped += strcmp(phase, "Skipped") == 0;
     (void)snprintf(s->phase, sizeof(s->phase), "%s", phase);
+}
+
+/* Its backup is there: it has succeeded, or will say so, for its worker has. */
+static void judge_good(struct checked_session *s, const json_t *o)
+{
+    bool good = strcmp(s->phase, "Succeeded") == 0 ||
+                (strcmp(s->phase, "Running") == 0 &&
+                 strcmp(json_text(o, "status.targets.0.stats.0.phase"), "Succeeded") == 0);
+
+    if (s->invoker && good != s->good)
+        s->invoker->n_good += good ? 1 : -1;
+    s->good = good;
 }
 
 static void session_gone(struct checker *c, struct checked_session *s, const char *name)
@@ -109,8 +117,9 @@ static void session_gone(struct checker *c, struct checked_session *s, const cha
     stop_running(s);
     s->exists = false;
     s->by_user = s->by_user || c->user_acts;
-    if (strcmp(s->phase, "Succeeded") != 0 || !i)
+    if (!s->good || !i)
         return;
+    s->good = false;
     i->n_good--;
     if (i->exists && !i->n_good && !s->by_user && !c->user_acts)
         checker_violation(c, "session %s, the last of %s that succeeded, was removed", name, i->name);
@@ -156,6 +165,7 @@ static void session_changed(struct checker *c, const char *type, const json_t *o
     if (json_text(o, "metadata.deletionTimestamp")[0] && c->user_acts)
         s->by_user = true;
     phase_changed(c, s, name, json_text(o, "status.phase"));
+    judge_good(s, o);
 }
 
 /* A Job that somebody else deleted may be made again under its name. */

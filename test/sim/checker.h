@@ -5,7 +5,7 @@
  *  - no session is made twice, and each is for a due time of its schedule, as a second cron implementation has it;
  *  - whenever last-schedule-time moves, the ledger's sums move by what became of the due times in between: those whose
  *    session was made are counted as made, the others as missed, and none of those is made afterwards;
- *  - history never takes the last session that succeeded.
+ *  - history never takes the last session whose backup succeeded.
  */
 #ifndef STASHD_SIM_CHECKER_H
 #define STASHD_SIM_CHECKER_H

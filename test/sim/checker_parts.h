@@ -11,7 +11,7 @@ struct checked_session {
     char phase[16];
     struct checked_invoker *invoker; /* NULL: its owner was never seen */
     unsigned jobs, jobs_ever;
-    bool exists;
+    bool exists, good;
     bool by_user;   /* deleted by one: it may be made again as long as its due time is not dealt with */
     bool job_taken; /* a user deleted its Job */
 };
@@ -23,7 +23,7 @@ struct checked_invoker {
     char name[64];
     bool exists, ready, paused, by_cronjob;
     struct checked_session *running;
-    unsigned n_good; /* sessions there that succeeded */
+    int n_good; /* sessions there whose backup succeeded */
     char schedule[40];
     struct oracle schedules[CHECKED_SCHEDULES]; /* the last ones, the present first */
     unsigned n_schedules;

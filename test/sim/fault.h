@@ -58,6 +58,13 @@ enum fault {
 
 extern const char *const fault_names[N_FAULTS];
 
+/* One write that fails in one way, for torture. */
+struct fault_nth {
+    uint64_t n;   /* writes so far, of all lives of the operator */
+    uint64_t nth; /* the one that is meant, from 0 */
+    enum fault way;
+};
+
 enum { FAULT_RECENT = 24 };
 
 struct fault_book {

@@ -328,10 +328,20 @@ static void time_comes(struct timer *t)
         deliver(c);
 }
 
+/* Leases and Events come and go as they like. */
+static bool is_nth(struct fault_nth *nth, const struct http_call *call)
+{
+    return nth && is_write(call) && !strstr(call->path, "/leases") && !strstr(call->path, "/events") &&
+           nth->n++ == nth->nth;
+}
+
 static enum fault draw(struct faults *f, const struct http_call *call)
 {
     uint64_t dice = sim_random(&f->dice);
     enum fault k;
+
+    if (is_nth(f->o.nth, call))
+        return f->o.nth->way;
 
     if (now_ns(f) < f->refused_until_ns)
         return FAULT_REFUSED;

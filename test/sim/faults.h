@@ -18,6 +18,7 @@ struct faults_options {
     struct fault_book *book;
     uint64_t seed;
     unsigned percent;           /* of calls */
+    struct fault_nth *nth;      /* NULL: none is meant */
     void (*on_kill)(void *ctx); /* a call wants the operator dead; not inside a callback of its own */
     /* Each write that the server has answered. changed: is there a new version of what it was about? */
     void (*on_write)(void *ctx, const struct http_call *call, int status, bool changed);

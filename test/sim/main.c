@@ -5,12 +5,14 @@
  *     sim [--seed N] [--until 24h] [--kill 30m] [--switch 10m] [--faults 5] [--fail 5] [--lost 2]
  *     sim --worlds 200 --invokers 100 --days 30 [--seed N] [--twice 10]
  *     sim --minutes 45
+ *     sim --torture 1
  *
  * The first form runs one short world twice; both traces, hashes of every change that the API server commits, must be
  * equal. --kill: the operator is killed, that far apart on average, and started again. --faults: so many of 100 calls
  * are lost, refused, slow or cut. --switch: who triggers changes, that far apart on average.
  * The second runs worlds of months (world.h) with seeds from N on (0: fresh ones), each --twice-th of them twice; the
  * third as many as the time allows. Both use --jobs processes (as many as there are cores).
+ * The fourth fails each effect of small scenarios in each way (torture.h), or each so-many-th.
  * A violation prints a line, what came before it, and the smallest set of faults that still brings it; exit code 1.
  * Others: --once, --verbose, --chart FOLDER, --without KIND,KIND (faults that may not happen), --from and --to (only
  * in that time), --no-shrink.
@@ -23,6 +25,7 @@
 #include "core/base/mem.h"
 #include "core/base/str.h"
 #include "shrink.h"
+#include "torture.h"
 #include "worlds.h"
 
 static int64_t seconds(const char *text)
@@ -81,7 +84,8 @@ static bool parse_number(struct worlds_options *w, const char *name, const char 
         unsigned *at;
     } flags[] = {{"--fail", &o->fail_percent},    {"--lost", &o->lost_percent}, {"--odd", &o->odd_percent},
                  {"--faults", &o->fault_percent}, {"--worlds", &w->worlds},     {"--minutes", &w->minutes},
-                 {"--jobs", &w->jobs},            {"--twice", &w->twice}};
+                 {"--jobs", &w->jobs},            {"--twice", &w->twice},
+                 {"--torture", &w->torture}};
     char *end;
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {
@@ -166,6 +170,8 @@ int main(int argc, char **argv)
 
     mem_install(1);
     parse(&w, argc, argv);
+    if (w.torture)
+        return torture_run(w.world.chart, w.torture);
     if (!w.worlds && !w.minutes && !w.world.invokers)
         return run_one(&w);
     worlds_prepare(&w);

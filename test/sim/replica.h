@@ -29,6 +29,7 @@ struct replica_options {
     struct model *model;
     struct fault_book *book;
     struct effects *effects;
+    struct fault_nth *nth; /* see faults.h */
     unsigned concurrency;
     uint32_t watch_min_s;
     void (*on_death)(struct replica *r, void *ctx); /* killed by a fault of its own; it is gone */

@@ -9,6 +9,7 @@ struct worlds_options {
     unsigned worlds, minutes;   /* one of them; the other 0 */
     unsigned jobs;              /* 0: as many as there are cores */
     unsigned twice;             /* each so-many-th is run twice; 0: none */
+    unsigned torture;           /* not worlds but torture.h; 0: worlds */
     bool once, no_shrink;
 };
 
