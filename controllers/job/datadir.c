@@ -96,6 +96,7 @@ static int take_lock(struct datadir *d, struct error *e)
 /* A server may start on what is here, or finds nothing: what may stay, and may be kept aside? */
 static int check_content(const struct datadir *d, bool keep, struct error *e)
 {
+    AUTO_FREE char *top = mem_printf("%s/" DATADIR_KEPT, d->path);
     char foreign[256];
     int rc = datadir_find_foreign(d, foreign, e);
 
@@ -105,8 +106,8 @@ static int check_content(const struct datadir *d, bool keep, struct error *e)
         return error_set(e, ERR_INVALID,
                          "the data directory %s is not empty (it holds %s): a restore needs an empty one, or "
                          "--existing-data=keep", d->path, foreign);
-    if (access(d->kept, F_OK) == 0)
-        return error_set(e, ERR_INVALID, "%s keeps the data of before an earlier restore: remove it first", d->kept);
+    if (access(top, F_OK) == 0)
+        return error_set(e, ERR_INVALID, "%s keeps the data of before an earlier restore: remove it first", top);
     return datadir_check_unused(d, e);
 }
 
@@ -213,7 +214,7 @@ int datadir_open(struct datadir *d, const struct datadir_options *o, enum datadi
     d->path = mem_strdup(o->path);
     d->own = mem_printf("%s/.stash-restore", o->path);
     d->stage = mem_printf("%s/data", d->own);
-    d->kept = mem_printf("%s/.stash-kept/data", o->path);
+    d->kept = mem_printf("%s/" DATADIR_KEPT "/data", o->path);
     d->attempt = mem_strdup(o->attempt);
     d->snapshot = mem_strdup(o->snapshot ? o->snapshot : "");
     if ((rc = check_folder(d, o->keep, e)) < 0 || (rc = make_own(d, e)) < 0 || (rc = recover(d, o->keep, ret, e)) < 0)

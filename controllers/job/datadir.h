@@ -5,7 +5,7 @@
  *   - the last thing to appear is the system tablespace. Until then a folder stands in its place, so that no server can
  *     start on, or initialise, what is there;
  *   - the swap of folder and file is one system call where the file system has it;
- *   - data that were there before move, in the same way, into ".stash-kept/data" and stay there until a person removes
+ *   - data that were there before move, in the same way, into "stash_kept/data" and stay there until a person removes
  *     them. A restore that cannot be finished brings them back.
  *
  * A state file says how far an attempt came. The same attempt, killed anywhere, goes on from there: it begins anew
@@ -20,6 +20,9 @@
 
 #include "core/base/error.h"
 
+/* To the server this is a database without tables. Not with a dot: mariadb-backup takes any folder for a database, and
+ * mbstream refuses to extract one that begins so. */
+#define DATADIR_KEPT "stash_kept"
 #define DATADIR_MARK "stash_restored.json" /* of a restored directory: which attempt and which snapshot */
 
 enum datadir_progress {
@@ -39,7 +42,7 @@ struct datadir {
     char *path;  /* "/var/lib/mysql" */
     char *own;   /* "<path>/.stash-restore" */
     char *stage; /* "<path>/.stash-restore/data": extract and prepare here */
-    char *kept;  /* "<path>/.stash-kept/data" */
+    char *kept;  /* "<path>/stash_kept/data" */
     char *attempt, *snapshot;
     bool has_kept; /* after the commit: data of before are in kept */
     /* private */

@@ -42,8 +42,7 @@ static bool is_dots(const char *name)
 
 static bool is_ours(const char *name)
 {
-    return is_dots(name) || strcmp(name, "lost+found") == 0 || strcmp(name, ".stash-restore") == 0 ||
-           strcmp(name, ".stash-kept") == 0;
+    return is_dots(name) || strcmp(name, "lost+found") == 0 || strcmp(name, ".stash-restore") == 0;
 }
 
 int datadir_find_foreign(const struct datadir *d, char out[256], struct error *e)
@@ -122,7 +121,8 @@ static int move_all(const struct datadir *d, const char *from_dir, const char *t
     while (rc == 0 && (entry = readdir(dir))) {
         AUTO_FREE char *from = mem_printf("%s/%s", from_dir, entry->d_name);
         AUTO_FREE char *to = mem_printf("%s/%s", to_dir, entry->d_name);
-        bool stays = from_dir == d->path ? is_ours(entry->d_name) : is_dots(entry->d_name);
+        bool stays = from_dir == d->path ? is_ours(entry->d_name) || strcmp(entry->d_name, DATADIR_KEPT) == 0
+                                         : is_dots(entry->d_name);
 
         if (!stays && strcmp(entry->d_name, d->guard) != 0 && rename(from, to) < 0)
             rc = datadir_os_error("move to", to, e);
@@ -148,7 +148,7 @@ static int swap(const char *from, const char *to, struct error *e)
 /* Whoever runs the server must be able to remove it. */
 static int make_kept(const struct datadir *d, struct error *e)
 {
-    AUTO_FREE char *top = mem_printf("%s/.stash-kept", d->path);
+    AUTO_FREE char *top = mem_printf("%s/" DATADIR_KEPT, d->path);
     struct stat st;
     int rc = make_folder(top, e);
 
@@ -199,7 +199,8 @@ void datadir_remove_moved(const struct datadir *d)
     struct dirent *entry;
 
     while (dir && (entry = readdir(dir)))
-        if (!is_ours(entry->d_name) && strcmp(entry->d_name, d->guard) != 0) {
+        if (!is_ours(entry->d_name) && strcmp(entry->d_name, DATADIR_KEPT) != 0 &&
+            strcmp(entry->d_name, d->guard) != 0) {
             AUTO_FREE char *path = mem_printf("%s/%s", d->path, entry->d_name);
 
             job_remove(path);
@@ -211,7 +212,7 @@ void datadir_remove_moved(const struct datadir *d)
 int datadir_take_back(const struct datadir *d, struct error *e)
 {
     AUTO_FREE char *in_place = mem_printf("%s/%s", d->path, d->guard), *aside = mem_printf("%s/%s", d->kept, d->guard);
-    AUTO_FREE char *top = mem_printf("%s/.stash-kept", d->path);
+    AUTO_FREE char *top = mem_printf("%s/" DATADIR_KEPT, d->path);
     int rc = 0;
 
     if (access(d->kept, F_OK) == 0) {

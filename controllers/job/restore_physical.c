@@ -100,6 +100,30 @@ static void drop(const struct physical *p, const char *name)
 
 /* ---- steps ---- */
 
+static uint64_t n_extracted; /* nftw has no argument of ours */
+
+static int count_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)path;
+    (void)st;
+    (void)ftw;
+    n_extracted += type == FTW_F;
+    return 0;
+}
+
+/* Programs that extract have ended well without doing so: at a name that they do not like, at a full disk. */
+static int count_extracted(struct physical *p, const struct xbstream *x, struct error *e)
+{
+    uint64_t wanted = xbstream_files(x);
+
+    drop(p, MANIFEST_FILE); /* it has done its work, and is no file of the backup */
+    n_extracted = 0;
+    if (nftw(p->dir.stage, count_file, 16, FTW_PHYS) == 0 && n_extracted == wanted)
+        return 0;
+    return error_set(e, ERR_INVALID, "%s extracted %llu files of %llu, and ended well", p->extract,
+                     (unsigned long long)n_extracted, (unsigned long long)wanted);
+}
+
 static int extract(struct physical *p, struct xbstream *x, struct error *e)
 {
     struct xbstream_options options = {.flavour = p->is_mariadb                           ? XBSTREAM_MARIADB
@@ -117,9 +141,13 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
                                 .progress_every_ms = PROGRESS_MS,
                                 .manifest_required = p->r->has_manifest,
                                 .expected_bytes = p->r->bytes > 0 ? (uint64_t)p->r->bytes : 0};
-    int rc = restore_pump_run(&pump, e);
+    int rc;
 
+    log_info(&p->r->job->log, "the backup is fetched", F_STR("snapshot", p->r->snapshot));
+    rc = restore_pump_run(&pump, e);
     p->r->bytes = (int64_t)pump.bytes;
+    if (rc == 0)
+        rc = count_extracted(p, x, e);
     if (rc == 0)
         log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes),
                  F_INT("files", xbstream_files(x)));
@@ -278,8 +306,7 @@ static int write_position(struct physical *p, struct error *e)
 /* Identity and state of the node the backup is of: they must not come to life on another. */
 static int tidy(struct physical *p, struct error *e)
 {
-    static const char *const stale[] = {"gvwstate.dat", "auto.cnf", "galera.cache", "xtrabackup_galera_info_SST",
-                                        MANIFEST_FILE};
+    static const char *const stale[] = {"gvwstate.dat", "auto.cnf", "galera.cache", "xtrabackup_galera_info_SST"};
     uid_t uid;
     gid_t gid;
 
@@ -339,7 +366,11 @@ static int check_first(struct physical *p, struct error *e)
     if (!f->data_dir_given && !datadir_is_mount(f->data_dir))
         return error_set(e, ERR_INVALID, "the snapshot holds a physical backup, but no volume is mounted at %s: the "
                          "RestoreSession needs volumeClaimTemplates and a volumeMount there", f->data_dir);
-    if ((rc = find_tools(p, e)) < 0 || (rc = ask_tool_version(p, e)) < 0)
+    rc = find_tools(p, e);
+    if (rc == 0 && !p->is_mariadb && str_same(f->existing_data, "keep"))
+        return error_set(e, ERR_INVALID, "--existing-data=keep is for MariaDB: a server of MySQL's kind finds the same "
+                         "tablespaces in the kept folder and does not start; remove the data, or use another claim");
+    if (rc < 0 || (rc = ask_tool_version(p, e)) < 0)
         return rc;
     /* Of the snapshot's tag: found before hours of extracting; the file in the backup decides in the end. */
     return *p->r->server ? restore_info_check(p->r->server, p->is_mariadb, p->tool_version, e) : 0;

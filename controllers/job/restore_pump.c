@@ -13,7 +13,7 @@ struct run {
     struct proc from, to;
     struct job_tail from_err, to_err;
     struct timer kill, tick;
-    struct manifest_reader *reader;
+    struct restore_check check;
     struct error error; /* the first failure; code 0: none */
     uint64_t bytes_at_tick;
     bool from_runs, to_runs, closed, done;
@@ -76,21 +76,6 @@ static void on_tick(struct timer *t)
 
 /* ---- restic ---- */
 
-static int on_body(void *ctx, struct str bytes, struct error *e)
-{
-    struct restore_pump *p = ctx;
-
-    if (p->check)
-        return xbstream_feed(p->check, bytes.p, bytes.n, e);
-    dump_scan_feed(&p->scan, bytes);
-    return 0;
-}
-
-static int of_snapshot(const struct run *r, struct error *e)
-{
-    return error_wrap(e, (int)e->code, r->p->check ? "the snapshot's stream" : "the snapshot's dump");
-}
-
 static void on_from_data(struct proc *proc, struct str bytes)
 {
     struct run *r = proc->data;
@@ -99,8 +84,7 @@ static void on_from_data(struct proc *proc, struct str bytes)
     if (r->error.code)
         return;
     r->p->bytes += bytes.n;
-    if (manifest_feed(r->reader, bytes, &e) < 0) {
-        (void)of_snapshot(r, &e);
+    if (restore_check_feed(&r->check, bytes, &e) < 0) {
         fail(r, &e);
     } else if (!r->env->ops->proc_write(r->env, &r->to, bytes.p, bytes.n)) {
         r->env->ops->proc_pause(r->env, &r->from, true);
@@ -121,32 +105,6 @@ static void on_from_stderr(struct proc *proc, struct str line)
     log_line(r, "restic", &r->from_err, line);
 }
 
-static int compare(const char *what, uint64_t have, uint64_t told, struct error *e)
-{
-    if (have == told)
-        return 0;
-    return error_set(e, ERR_INVALID, "it has %llu %s, but its manifest says %llu", (unsigned long long)have, what,
-                     (unsigned long long)told);
-}
-
-/* All bytes have come, restic says. Are they what was backed up? */
-static int check_content(struct restore_pump *p, struct run *r, struct error *e)
-{
-    const struct manifest *m = &p->manifest;
-    int rc = manifest_end(r->reader, p->manifest_required, &p->manifest_found, &p->manifest, e);
-
-    if (rc == 0 && p->check)
-        rc = xbstream_complete(p->check, p->options, e);
-    if (rc < 0 || !p->manifest_found)
-        return rc;
-    if (!p->check) {
-        rc = compare("tables", p->scan.tables, m->tables, e);
-        return rc == 0 ? compare("rows", p->scan.rows, m->rows, e) : rc;
-    }
-    rc = compare("files", xbstream_files(p->check), m->files, e);
-    return rc == 0 ? compare("chunks", xbstream_chunks(p->check), m->chunks, e) : rc;
-}
-
 static int from_verdict(struct run *r, int status, int sig, struct error *e)
 {
     char text[400];
@@ -161,17 +119,18 @@ static int from_verdict(struct run *r, int status, int sig, struct error *e)
     }
     if (!r->p->check && !r->p->bytes)
         return error_set(e, ERR_INVALID, "the snapshot's dump is empty");
-    return check_content(r->p, r, e) < 0 ? of_snapshot(r, e) : 0;
+    return restore_check_end(&r->check, e);
 }
 
-static void tell_manifest(const struct restore_pump *p)
+static void tell_manifest(const struct run *r)
 {
-    const struct manifest *m = &p->manifest;
+    const struct manifest *m = &r->check.manifest;
+    struct log *log = &r->p->repo->job->log;
 
-    if (!p->manifest_found)
-        log_warn(&p->repo->job->log, "the snapshot has no manifest to compare with: it is of an older version");
+    if (!r->check.manifest_found)
+        log_warn(log, "the snapshot has no manifest to compare with: it is of an older version");
     else
-        log_info(&p->repo->job->log, "the snapshot is what its manifest says", F_INT("bytes", m->bytes),
+        log_info(log, "the snapshot is what its manifest says", F_INT("bytes", m->bytes),
                  F_STR("sha256", m->sha256), F_STR("server", m->server), F_STR("donor", m->donor),
                  F_STR("position", m->position));
 }
@@ -185,7 +144,7 @@ static void on_from_exit(struct proc *proc, int status, int sig)
     if (!r->error.code && from_verdict(r, status, sig, &e) < 0)
         fail(r, &e);
     if (!r->error.code) {
-        tell_manifest(r->p);
+        tell_manifest(r);
         r->closed = true;
         r->env->ops->proc_close_stdin(r->env, &r->to);
     }
@@ -259,8 +218,9 @@ static int start(struct run *r, const struct restic_command *c, struct error *e)
 static void init(struct run *r, struct restore_pump *p)
 {
     *r = (struct run){.p = p, .env = p->repo->job->env, .op.cancel = cancel};
-    r->reader = manifest_reader_new(!p->check, on_body, p);
-    p->scan = (struct dump_scan){0};
+    r->check = (struct restore_check){
+        .stream = p->check, .options = p->options, .manifest_required = p->manifest_required};
+    restore_check_init(&r->check);
     r->from = (struct proc){
         .on_stdout = on_from_data, .on_stderr = on_from_stderr, .on_exit = on_from_exit, .data = r};
     r->to = (struct proc){.on_stdout = on_to_stdout,
@@ -300,7 +260,7 @@ int restore_pump_run(struct restore_pump *p, struct error *e)
             *e = r.error;
     }
     restic_done(&c);
-    manifest_reader_free(r.reader);
+    restore_check_done(&r.check);
     job_tail_done(&r.from_err);
     job_tail_done(&r.to_err);
     return rc;

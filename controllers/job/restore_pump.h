@@ -6,10 +6,8 @@
 #ifndef STASHD_RESTORE_PUMP_H
 #define STASHD_RESTORE_PUMP_H
 
-#include "controllers/job/dump_scan.h"
-#include "controllers/job/manifest.h"
 #include "controllers/job/repo.h"
-#include "controllers/job/xbstream.h"
+#include "controllers/job/restore_check.h"
 
 struct restore_pump {
     /* The caller's, set before the run. */
@@ -24,11 +22,7 @@ struct restore_pump {
 
     bool manifest_required;  /* the snapshot's tag says that there is one */
 
-    /* Readable. */
-    uint64_t bytes;        /* passed so far */
-    bool manifest_found;   /* else the file is of an older version: nothing was compared */
-    struct manifest manifest;
-    struct dump_scan scan; /* of a dump */
+    uint64_t bytes; /* passed so far; readable */
 };
 
 int restore_pump_run(struct restore_pump *p, struct error *e) NODISCARD;

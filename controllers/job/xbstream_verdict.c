@@ -50,6 +50,23 @@ static int require(struct xbstream *x, const char *name, const char *other)
     return xbstream_refuse(x, ERR_INVALID, "the stream has no %s: the donor's backup did not finish", name);
 }
 
+/* mbstream extracts nothing from such a name on, and ends with status 0. mariadb-backup makes one of each folder in the
+ * data directory, also of what a volume's snapshots or a person has put there. */
+static int check_names(struct xbstream *x)
+{
+    char name[128];
+    struct str key;
+    void *value;
+
+    for (size_t it = 0; map_next(&x->files, &it, &key, &value);)
+        if (key.n && key.p[0] == '.')
+            return xbstream_refuse(x, ERR_INVALID,
+                                   "the stream has '%s', and mbstream extracts no name that begins with a dot: remove "
+                                   "that folder from the donor's data directory",
+                                   xbstream_printable(key, name));
+    return 0;
+}
+
 static int check_tail(struct xbstream *x, const struct xbstream_options *o)
 {
     bool mariadb = o->flavour == XBSTREAM_MARIADB;
@@ -74,6 +91,8 @@ int xbstream_complete(struct xbstream *x, const struct xbstream_options *o, stru
     struct str last = xbstream_base(x->last);
     char name[128];
 
+    if (rc == 0 && o->flavour == XBSTREAM_MARIADB)
+        rc = check_names(x);
     if (rc == 0 && (rc = check_tail(x, o)) == 0 && o->flavour == XBSTREAM_MARIADB && !str_is(last, "xtrabackup_info") &&
         !str_is(last, "mariadb_backup_info"))
         rc = xbstream_refuse(x, ERR_INVALID, "the stream's last file is '%s', not xtrabackup_info",

@@ -188,7 +188,7 @@ static void what_is_whole_moves_into_place_and_nothing_else_stays(void **state)
     assert_true(all_new(h));
     assert_true(exists(h, "lost+found"));
     assert_false(exists(h, ".stash-restore"));
-    assert_false(exists(h, ".stash-kept"));
+    assert_false(exists(h, "stash_kept"));
     assert_false(h->d.has_kept);
     datadir_abandon(&h->d, "too late"); /* has nothing to take away any more */
     assert_true(all_new(h));
@@ -221,7 +221,7 @@ static void with_the_users_word_it_is_kept_aside(void **state)
     assert_int_equal(finish(h, &e), 0);
     assert_true(h->d.has_kept);
     assert_true(all_new(h));
-    assert_true(all_old(h, ".stash-kept/data/"));
+    assert_true(all_old(h, "stash_kept/data/"));
     assert_false(exists(h, "o1.ibd"));
     /* One generation: nobody's data go without a person. */
     assert_int_equal(begin(h, "b", true, &progress, &e), ERR_INVALID);
@@ -348,11 +348,11 @@ static void a_move_that_fails_brings_back_what_was_there(void **state)
     assert_int_equal(datadir_ready(&h->d, "ibdata1", &e), 0);
     assert_int_equal(unlink(trap), 0);
     assert_int_equal(datadir_commit(&h->d, &e), ERR_INVALID);
-    assert_true(all_old(h, ".stash-kept/data/"));
+    assert_true(all_old(h, "stash_kept/data/"));
     datadir_abandon(&h->d, e.msg);
     assert_true(all_old(h, ""));
     assert_int_equal(count_new(h), 0);
-    assert_false(exists(h, ".stash-kept"));
+    assert_false(exists(h, "stash_kept"));
 }
 
 /* Runs a step in a child that is killed at its n-th system call. False: it had ended before. */
@@ -438,21 +438,21 @@ static void killed_at_any_system_call_nothing_of_before_is_lost(void **state)
         assert_int_equal(begin(h, "a", true, &progress, &e), 0);
         fill(h);
         killed = killed_at(h, finish, n);
-        assert_int_equal(count_old(h, "") + count_old(h, ".stash-kept/data/"), N_OLD + 1);
+        assert_int_equal(count_old(h, "") + count_old(h, "stash_kept/data/"), N_OLD + 1);
         if (is_file(h, "ibdata1")) /* a server could start: on the one or on the other */
             assert_true(all_old(h, "") ? !holds(h, "", "t1.ibd", "new") : all_new(h));
         else
             assert_true(exists(h, "ibdata1"));
         if (n % 2) {
             go_on(h, true);
-            assert_true(all_old(h, ".stash-kept/data/"));
+            assert_true(all_old(h, "stash_kept/data/"));
         } else if (!is_file(h, "ibdata1") || all_old(h, "")) { /* another restore, which may keep nothing */
             n_taken_back += !is_file(h, "ibdata1");
             assert_int_equal(begin(h, "b", false, &progress, &e), ERR_INVALID);
             assert_non_null(strstr(e.msg, "not empty"));
             assert_true(all_old(h, ""));
             assert_false(holds(h, "", "t1.ibd", "new"));
-            assert_false(exists(h, ".stash-kept"));
+            assert_false(exists(h, "stash_kept"));
         }
         empty_again(h);
     }
@@ -475,11 +475,11 @@ static void put_half(const struct here *h)
     put(h, ".stash-restore", NULL);
     put(h, ".stash-restore/state", "{\"attempt\": \"a\", \"phase\": \"moving\", \"guard\": \"ibdata1\"}");
     put(h, "ibdata1", NULL);
-    put(h, ".stash-kept/data/mysql", NULL);
-    put(h, ".stash-kept/data/mysql/user.frm", "old");
-    put(h, ".stash-kept/data/ibdata1", "old");
+    put(h, "stash_kept/data/mysql", NULL);
+    put(h, "stash_kept/data/mysql/user.frm", "old");
+    put(h, "stash_kept/data/ibdata1", "old");
     for (int i = 0; i < N_OLD; i++) {
-        (void)snprintf(name, sizeof(name), i ? ".stash-kept/data/o%d.ibd" : ".stash-kept/data/t%d.ibd", i);
+        (void)snprintf(name, sizeof(name), i ? "stash_kept/data/o%d.ibd" : "stash_kept/data/t%d.ibd", i);
         put(h, name, "old");
     }
     for (int i = 0; i < N_FILES; i++) {
@@ -503,10 +503,10 @@ static void killed_at_any_system_call_the_way_back_is_gone_to_its_end(void **sta
         killed = killed_at(h, open_as_another, n);
         if (is_file(h, "ibdata1"))
             assert_true(all_old(h, ""));
-        assert_int_equal(count_old(h, "") + count_old(h, ".stash-kept/data/"), N_OLD + 1);
+        assert_int_equal(count_old(h, "") + count_old(h, "stash_kept/data/"), N_OLD + 1);
         assert_int_equal(begin(h, "c", false, &progress, &e), ERR_INVALID);
         assert_true(all_old(h, ""));
-        assert_false(exists(h, ".stash-kept"));
+        assert_false(exists(h, "stash_kept"));
         empty_again(h);
     }
     assert_true(n > 50);

@@ -115,6 +115,14 @@ static void a_whole_backup_is_complete_however_it_is_cut(void **state)
         assert_int_equal(verdict_of(stream.len, step, &mariadb, &e), 0);
 }
 
+static void a_name_that_mbstream_refuses_is_no_backup(void **state)
+{
+    (void)state;
+    put_file(".snapshot/db.opt", "");
+    put_mariadb();
+    assert_refused(&mariadb, "the stream has '.snapshot/db.opt', and mbstream extracts no name that begins with a dot");
+}
+
 static void no_proper_prefix_is_complete(void **state)
 {
     struct error e = {0};
@@ -304,6 +312,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
         T(a_whole_backup_is_complete_however_it_is_cut),
+        T(a_name_that_mbstream_refuses_is_no_backup),
         T(no_proper_prefix_is_complete),
         T(each_flipped_bit_is_seen),
         T(texts_of_the_small_files_are_kept),
