@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "controllers/job/claim.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -84,7 +85,7 @@ static int initialise(struct session *s, struct repo *repo, struct error *e)
     struct error patch;
     int rc;
 
-    o.rc = repo_ensure(repo, &o.created, e);
+    o.rc = claim_ensure(s, repo, &o.created, e);
     if (o.rc == ERR_CANCELED)
         return o.rc;
     rc = apiserver_patch(s->api, kind_get(KIND_BACKUPSESSION), s->ns, s->name, "status", add_condition, &o, NULL,

@@ -1,8 +1,8 @@
 /*
  * update_status_post: after the last target of a backup: retention, check, size. Retention forgets snapshots; that
- * their data is freed is the business of a Job of its own (repository_maintain.c), asked for in the Repository. Each action leaves a condition in the
- * session; after a failure the others are left out, but damage that a check found is a result, not a failure: it goes
- * to the Repository.
+ * their data is freed is the business of a Job of its own (repository_maintain.c), asked for in the Repository. Each
+ * action leaves a condition in the session; after a failure the others are left out, but damage that a check found is a
+ * result, not a failure: it goes to the Repository.
  */
 #include "controllers/job/update_status_parts.h"
 
@@ -238,14 +238,14 @@ static int check(struct post *p, bool lock, enum restic_check *ret, struct error
 
 /* Without a lock first: a repository may be readable only. Then with one, so that nobody's prune takes away what is
  * being read. */
-static int ask_size(struct post *p, struct error *e)
+static int ask_size(struct post *p, int tries, struct error *e)
 {
     struct restic_command c;
     struct buf out;
     int rc = -1;
 
     buf_init(&out, OUT_MAX);
-    for (int try = 0; try < 2 && rc < 0; try++) {
+    for (int try = 0; try < tries && rc < 0; try++) {
         restic_begin(&c, &p->repo.backend, "stats");
         restic_add(&c, "--json");
         restic_add(&c, "--mode=raw-data");
@@ -277,7 +277,7 @@ static int verify_integrity(struct post *p, struct error *e)
         return rc < 0 ? rc : ERR_INVALID;
     p->u->repository.integrity = result == RESTIC_CHECK_GOOD;
     damage = *e;
-    if ((rc = ask_size(p, e)) < 0 && result == RESTIC_CHECK_GOOD)
+    if ((rc = ask_size(p, result == RESTIC_CHECK_GOOD ? 2 : 1, e)) < 0 && result == RESTIC_CHECK_GOOD)
         return rc;
     if (result == RESTIC_CHECK_GOOD)
         return 0;

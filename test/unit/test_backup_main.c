@@ -134,6 +134,8 @@ static int set_up(void **state)
     w->model = model_new(&mo);
     model_start(w->model);
     add_crd(w, "backupsessions");
+    add_crd(w, "backupconfigurations");
+    add_crd(w, "repositories");
     add_crd(w, "appbindings");
     add_objects(w);
     add_files(w);
@@ -199,10 +201,9 @@ static int run(struct here *w, const char *more)
     return status;
 }
 
-/* Snapshots in the repository, counted by its files: a snapshot is one. */
-static int count_snapshots(struct here *w)
+static int count_files(struct here *w, const char *folder)
 {
-    AUTO_FREE char *command = mem_printf("ls %s/repo/snapshots 2>/dev/null | wc -l", w->dir);
+    AUTO_FREE char *command = mem_printf("ls %s/repo/%s 2>/dev/null | wc -l", w->dir, folder);
     FILE *f = popen(command, "r");
     int n = -1;
 
@@ -210,6 +211,12 @@ static int count_snapshots(struct here *w)
     assert_int_equal(fscanf(f, "%d", &n), 1);
     assert_int_equal(pclose(f), 0);
     return n;
+}
+
+/* A snapshot is one file. */
+static int count_snapshots(struct here *w)
+{
+    return count_files(w, "snapshots");
 }
 
 static const char *error_of(struct here *w)
@@ -250,6 +257,64 @@ static void the_first_target_makes_the_repository_and_backs_up(void **state)
     assert_condition(w, "True", "BackendRepositoryFound");
     assert_int_equal(run(w, NULL), 0); /* again: found now */
     assert_int_equal(count_snapshots(w), 2);
+}
+
+/* ---- one makes the repository ---- */
+
+#define REPOSITORIES "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories"
+
+static void add_repository(struct here *w, int64_t claimed_s_ago)
+{
+    char then[32];
+    AUTO_FREE char *status = NULL;
+
+    put(w, "POST", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations",
+        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db-backup}, spec: {"
+        "schedule: '* * * * *', repository: {name: repo}, retentionPolicy: {name: p, keepLast: 1, prune: true},"
+        "target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}}}}");
+    put(w, "POST", REPOSITORIES,
+        "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo},"
+        " spec: {backend: {local: {mountPath: /r}, storageSecretName: s}}}");
+    (void)str_format_time(env_wall_ms(w->env) / 1000 - claimed_s_ago, then);
+    status = mem_printf("{status: {conditions: [{type: BackendRepositoryInitialized, status: 'False', reason: "
+                        "Initializing, message: somebody else, lastTransitionTime: '%s'}]}}",
+                        then);
+    put(w, "PATCH", REPOSITORIES "/repo/status", status);
+}
+
+static void assert_claim(struct here *w, const char *reason)
+{
+    json_t *o = NULL;
+
+    assert_int_equal(model_do(w->model, "system:admin", "GET", REPOSITORIES "/repo", NULL, &o), 200);
+    assert_string_equal(json_text(o, "status.conditions.0.reason"), reason);
+    json_decref(o);
+}
+
+/* restic itself would let both of them make it, and nobody could read it afterwards. */
+static void a_repository_that_another_is_making_is_waited_for(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *other = mem_printf("(sleep 1; RESTIC_PASSWORD=repository-password restic -q -r %s/repo init) &",
+                                       w->dir);
+
+    add_repository(w, 0);
+    assert_int_equal(system(other), 0);
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(error_of(w), "");
+    assert_int_equal(count_files(w, "keys"), 1);
+    assert_claim(w, "Initializing"); /* it is not ours to change */
+}
+
+static void the_claim_of_one_that_died_is_taken_over(void **state)
+{
+    struct here *w = *state;
+
+    add_repository(w, 3600);
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(error_of(w), "");
+    assert_int_equal(count_files(w, "keys"), 1);
+    assert_claim(w, "BackendRepositoryFound");
 }
 
 static void a_failed_dump_makes_no_snapshot(void **state)
@@ -399,6 +464,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
         T(the_first_target_makes_the_repository_and_backs_up),
+        T(a_repository_that_another_is_making_is_waited_for),
+        T(the_claim_of_one_that_died_is_taken_over),
         T(a_failed_dump_makes_no_snapshot),
         T(a_dump_without_its_last_line_makes_no_snapshot),
         T(a_database_that_does_not_answer_is_waited_for),

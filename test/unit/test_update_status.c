@@ -302,6 +302,9 @@ static void a_good_backup_is_published_with_retention_check_and_size(void **stat
     assert_int_equal(json_int(r, "status.snapshotCount", -1), 3);
     assert_int_equal(json_int(r, "status.snapshotsRemovedOnLastCleanup", -1), 1);
     assert_non_null(strchr(json_text(r, "status.totalSize"), 'B'));
+    /* The data of what was removed is freed by a Job of its own: here it is only asked for. */
+    assert_string_equal(condition_status(json_at(r, "status.conditions"), "Pruned"), "False");
+    assert_string_equal(condition_reason(json_at(r, "status.conditions"), "Pruned"), "PruneNeeded");
     assert_string_equal(json_text(r, "status.lastBackupTime"), json_text(s, "metadata.creationTimestamp"));
     assert_string_equal(json_text(r, "status.firstBackupTime"), json_text(s, "metadata.creationTimestamp"));
     json_decref(s);
