@@ -31,10 +31,13 @@ until_true() { # until_true SECONDS COMMAND...: polls a condition of another pro
   until "$@"; do ((SECONDS < end)) || return 1; sleep 0.1; done
 }
 
-run() { # one backup
+start() { # one backup
   : >"$folder/log"
   "$driver" "$folder/app.json" "$folder/repo" "$folder/scratch" >"$folder/out" 2>"$folder/log" &
   job=$!
+}
+run() { # one backup to its end; one that was started already
+  [[ -n $job ]] || start
   wait "$job"
   status=$? job=''
 }
