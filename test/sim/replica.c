@@ -82,7 +82,8 @@ void replica_start(struct replica *r, bool competes, uint64_t seed, unsigned fau
     r->server = model_peer_new(r->o.model, "system:serviceaccount:stash:stashd", "system:masters");
     r->faults = faults_new(&(struct faults_options){.process = &r->process, .inner = r->server, .book = r->o.book,
                                                     .seed = seed, .percent = fault_percent, .nth = r->o.nth,
-                                                    .on_kill = wants_death, .on_write = wrote, .rv = server_rv, .ctx = r});
+                                                    .on_kill = wants_death, .on_write = wrote,
+                                                    .rv = server_rv, .ctx = r});
     peer = faults_peer(r->faults);
     r->log = (struct log){.env = env, .min = LOG_INFO, .write = write_line, .ctx = r, .plain = true};
     r->kube = (struct kube){.env = env, .log = &r->log, .peers = {peer, peer, peer}, .user_agent = "sim",

@@ -38,8 +38,8 @@ struct scenario {
 };
 
 static const char restore[] =
-    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'RestoreSession','metadata':{'name':'back'},'spec':{'repository':"
-    "{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{'apiVersion':'appcatalog.appscode.com/v1alpha1',"
+    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'RestoreSession','metadata':{'name':'back'},"
+    "'spec':{'repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{'apiVersion':'appcatalog.appscode.com/v1alpha1',"
     "'kind':'AppBinding','name':'db'},'rules':[{'snapshots':['latest']}]}}}";
 
 /* Every schedule is due at 600 s first. */
@@ -225,7 +225,8 @@ static char *what_is_left(struct rack *r)
 {
     static const char *const lists[] = {STASH "backupconfigurations", STASH "backupsessions", STASH "restoresessions",
                                         "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories",
-                                        "/apis/batch/v1/namespaces/demo/jobs", "/apis/batch/v1/namespaces/demo/cronjobs",
+                                        "/apis/batch/v1/namespaces/demo/jobs",
+                                        "/apis/batch/v1/namespaces/demo/cronjobs",
                                         "/api/v1/namespaces/demo/serviceaccounts",
                                         "/apis/rbac.authorization.k8s.io/v1/namespaces/demo/rolebindings"};
     struct buf out;
