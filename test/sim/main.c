@@ -5,7 +5,7 @@
  *     sim [--seed N] [--until 24h] [--kill 30m] [--switch 10m] [--faults 5] [--fail 5] [--lost 2]
  *     sim --worlds 200 --invokers 100 --days 30 [--seed N] [--twice 10]
  *     sim --minutes 45
- *     sim --torture 1
+ *     sim --torture 1 [--only "a restore"]
  *
  * The first form runs one short world twice; both traces, hashes of every change that the API server commits, must be
  * equal. --kill: the operator is killed, that far apart on average, and started again. --faults: so many of 100 calls
@@ -107,6 +107,8 @@ static bool parse_flag(struct worlds_options *w, const char *name, const char *v
         w->world.until_s = strtoll(value, NULL, 10) * 86400;
     else if (strcmp(name, "--chart") == 0)
         w->world.chart = value;
+    else if (strcmp(name, "--only") == 0)
+        w->only = value;
     else if (strcmp(name, "--without") == 0)
         w->world.forbidden = kinds(value);
     else
@@ -171,7 +173,7 @@ int main(int argc, char **argv)
     mem_install(1);
     parse(&w, argc, argv);
     if (w.torture)
-        return torture_run(w.world.chart, w.torture);
+        return torture_run(w.world.chart, w.torture, w.only);
     if (!w.worlds && !w.minutes && !w.world.invokers)
         return run_one(&w);
     worlds_prepare(&w);

@@ -39,8 +39,8 @@ struct scenario {
 
 static const char restore[] =
     "{'apiVersion':'stash.appscode.com/v1beta1','kind':'RestoreSession','metadata':{'name':'back'},"
-    "'spec':{'repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{'apiVersion':'appcatalog.appscode.com/v1alpha1',"
-    "'kind':'AppBinding','name':'db'},'rules':[{'snapshots':['latest']}]}}}";
+    "'spec':{'repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{'kind':'AppBinding',"
+    "'apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'},'rules':[{'snapshots':['latest']}]}}}";
 
 /* Every schedule is due at 600 s first. */
 static const struct scenario scenarios[] = {
@@ -359,14 +359,14 @@ static unsigned torture(const struct scenario *s, const char *chart, unsigned ev
     return bad;
 }
 
-int torture_run(const char *chart, unsigned every)
+int torture_run(const char *chart, unsigned every, const char *only)
 {
     uint64_t runs = 0;
     unsigned bad = 0;
 
     for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-        bad += torture(&scenarios[i], chart, every ? every : 1, &runs);
-    (void)printf("%zu scenarios, %" PRIu64 " runs, %u of them ended differently\n",
-                 sizeof(scenarios) / sizeof(scenarios[0]), runs, bad);
+        if (!only || strstr(scenarios[i].name, only))
+            bad += torture(&scenarios[i], chart, every ? every : 1, &runs);
+    (void)printf("%" PRIu64 " runs, %u of them ended differently\n", runs, bad);
     return bad ? 1 : 0;
 }

@@ -10,6 +10,7 @@ struct worlds_options {
     unsigned jobs;              /* 0: as many as there are cores */
     unsigned twice;             /* each so-many-th is run twice; 0: none */
     unsigned torture;           /* not worlds but torture.h; 0: worlds */
+    const char *only;           /* its scenarios; NULL: all */
     bool once, no_shrink;
 };
 
