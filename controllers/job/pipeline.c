@@ -65,6 +65,9 @@ static int restic_failed(struct pipeline *p, int status, int sig, struct error *
         return error_set(e, ERR_INVALID, "restic backup ended well but told of no snapshot");
     if (!p->committed)
         return error_set(e, ERR_INVALID, "restic backup ended before its input did");
+    if (p->summary.bytes_processed >= 0 && (uint64_t)p->summary.bytes_processed != p->bytes)
+        return error_set(e, ERR_INVALID, "restic stored %lld bytes, %llu were given to it",
+                         (long long)p->summary.bytes_processed, (unsigned long long)p->bytes);
     return 0;
 }
 
