@@ -798,6 +798,39 @@ static void old_sessions_go_but_the_last_results_stay(void **state)
     assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "e"));
 }
 
+static void two_successes(struct test_world *w)
+{
+    add_session(w, "a", "{phase: Succeeded}");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "b", "{}");
+    start(w, "b");
+    report(w, "b", GOOD);
+}
+
+static void a_success_and_the_end_of_the_one_before_are_one_step(void **state)
+{
+    struct test_world *w = *state;
+
+    two_successes(w);
+    assert_string_equal(step(w, "b"), "BackupSucceeded");
+    assert_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "a"));
+    assert_string_equal(condition(w, "b", SESSION, "BackupHistoryCleaned"), "True/SuccessfullyCleanedBackupHistory");
+    assert_string_equal(step(w, "b"), "");
+}
+
+static void one_that_may_not_be_deleted_keeps_no_success_back(void **state)
+{
+    struct test_world *w = *state;
+
+    two_successes(w);
+    test_world_refuse(w, KIND_BACKUPSESSION, "demo", "a", REFUSAL_FORBIDDEN, "no");
+    assert_string_equal(step(w, "b"), "BackupSucceeded");
+    assert_string_equal(text(w, "b", "status.phase"), "Succeeded");
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "a"));
+    assert_string_equal(condition(w, "b", SESSION, "BackupHistoryCleaned"), "");
+    assert_string_equal(step(w, "b"), "HistoryCleanedAfterSuccess"); /* tried by itself, again and again */
+}
+
 static void fail_once(struct test_world *w, const char *name)
 {
     start(w, name);
@@ -978,6 +1011,8 @@ int main(void)
         T(the_deadline_does_not_wait_for_a_node_that_is_gone),
         T(the_deadline_ends_a_session_that_waits),
         T(old_sessions_go_but_the_last_results_stay),
+        T(a_success_and_the_end_of_the_one_before_are_one_step),
+        T(one_that_may_not_be_deleted_keeps_no_success_back),
         T(a_failed_session_is_retried_once_by_name),
         T(a_crash_between_retry_and_its_note_makes_no_second),
         T(a_newer_session_makes_the_retry_needless),
