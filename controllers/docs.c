@@ -87,6 +87,14 @@ void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char 
         forget(d, doc);
 }
 
+void docs_drop_version(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv)
+{
+    struct doc *doc = find(d, k, ns, name);
+
+    if (doc && strcmp(doc->rv, rv) == 0)
+        forget(d, doc);
+}
+
 /* Versions are decimal numbers without leading zeros; of others nobody is newer. */
 static bool is_newer(const char *a, const char *b)
 {

@@ -34,5 +34,7 @@ void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *
 json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
                  uint64_t now_ns, bool *ret_ahead);
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name);
+/* Only if it is still of that version: a newer one may have come. */
+void docs_drop_version(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv);
 
 #endif

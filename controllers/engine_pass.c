@@ -64,9 +64,17 @@ static void log_end(const struct pass *p)
     }
 }
 
-/* What a failed pass was decided on may be the reason: the next one reads anew. */
+/* What a failed pass was decided on may be the reason: the next one reads anew. A conflict names its reason, and a
+ * watch may have brought the newer one already. */
 static void forget_documents(struct pass *p)
 {
+    const struct effect *f = p->effect;
+
+    if (p->result == PASS_CONFLICT && f) {
+        docs_drop_version(p->engine->docs, f->kind, f->ns, f->name,
+                          json_text(f->body, "metadata.resourceVersion"));
+        return;
+    }
     LIST_EACH (it, &p->world.docs) {
         const struct world_doc *d = LIST_ENTRY(it, struct world_doc, link);
 
