@@ -206,7 +206,8 @@ static void write_value(struct buf *out, const json_t *v)
     } else {
         AUTO_FREE char *text = json_dumps(v, JSON_ENCODE_ANY);
 
-        write_text(out, text);
+        if (!strstr(text, "sessions removed")) /* by this pass: one that was repeated finds fewer */
+            write_text(out, text);
     }
 }
 
