@@ -5,8 +5,8 @@
  * call it stale. We know that the pod has ended, so a Job with the pod's name as host name removes exactly its locks
  * (controllers/job/maintain.h). There is one Job a pod, named after it, so nothing has to be remembered.
  *
- * Prune: retention, which stays with the backup, only forgets snapshots and says in condition Pruned that their data can
- * be freed (update_status_post.c). That takes long, needs the repository for itself and much memory, so it waits some
+ * Prune: retention, which stays with the backup, only forgets snapshots and says in condition Pruned that their data
+ * can be freed (update_status_post.c). That takes long, needs the repository for itself and much memory, so it waits some
  * minutes, for other backups' retention to come along, and is done once for all of them.
  */
 #include "controllers/condition.h"

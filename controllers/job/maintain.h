@@ -1,6 +1,7 @@
 /*
  * maintain: `stash-job prune-repository`: frees what no snapshot needs any more, apart from the backups, since it takes
- * long and needs the repository for itself; and `stash-job unlock-repository`: removes the locks that an ended pod left.
+ * long and needs the repository for itself; and `stash-job unlock-repository`: removes the locks that an ended pod
+ * left.
  *
  * restic removes a lock without waiting half an hour only when it is of its own host and the process is gone there. So
  * the operator, which knows that a pod has ended, gives the pod of unlock-repository that pod's name as its host name:
