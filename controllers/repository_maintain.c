@@ -6,8 +6,8 @@
  * (controllers/job/maintain.h). There is one Job a pod, named after it, so nothing has to be remembered.
  *
  * Prune: retention, which stays with the backup, only forgets snapshots and says in condition Pruned that their data
- * can be freed (update_status_post.c). That takes long, needs the repository for itself and much memory, so it waits some
- * minutes, for other backups' retention to come along, and is done once for all of them.
+ * can be freed (update_status_post.c). That takes long, needs the repository for itself and much memory, so it waits
+ * some minutes, for other backups' retention to come along, and is done once for all of them.
  */
 #include "controllers/condition.h"
 #include "controllers/repository_view.h"
