@@ -4,10 +4,10 @@
  */
 #include "controllers/job/manifest.h"
 
+#include <libdeflate.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <zlib.h>
 
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -133,7 +133,7 @@ static void put_chunk_head(struct buf *out, char type)
 
 static uint32_t crc_of(struct str s)
 {
-    return (uint32_t)crc32(0, (const unsigned char *)s.p, (unsigned)s.n);
+    return libdeflate_crc32(0, s.p, s.n);
 }
 
 /* The text and blanks: n bytes. */

@@ -10,8 +10,8 @@
 #include "controllers/job/xbstream_parts.h"
 
 #include <ctype.h>
+#include <libdeflate.h>
 #include <stdio.h>
-#include <zlib.h>
 
 #include "core/base/mem.h"
 
@@ -257,7 +257,7 @@ static int payload_begin(struct xbstream *x)
 {
     x->part = PART_PAYLOAD;
     x->left = x->payload;
-    x->crc = (uint32_t)crc32(0, NULL, 0);
+    x->crc = 0;
     return x->left ? 0 : payload_done(x);
 }
 
@@ -324,7 +324,7 @@ static size_t feed_payload(struct xbstream *x, const char *p, size_t n, int *rc)
 
     if (take > CRC_STEP)
         take = CRC_STEP;
-    x->crc = (uint32_t)crc32(x->crc, (const unsigned char *)p, (unsigned)take);
+    x->crc = libdeflate_crc32(x->crc, p, take);
     if (x->file->kept >= 0)
         buf_add(&x->kept[x->file->kept], p, take);
     x->at += take;
