@@ -171,6 +171,10 @@ struct controller {
     const struct watched *watches;
     size_t n_watches;
     bool by_wake_only; /* events of its own kind do not wake it: the scheduler, or its watches, do */
+    /* By wake only: wakes what may need a look when an operator begins to lead, since the event that said so may have
+     * come to one that was killed. seed: for maps. NULL: nothing does. */
+    void (*first_look)(const struct cache *c, const struct operator_settings *s, uint64_t seed, wake_fn *wake,
+                       void *ctx);
 };
 
 enum { PHASE_REST = -2 }; /* observe: nothing to do */

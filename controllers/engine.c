@@ -185,13 +185,28 @@ struct first_look {
     const struct controller *controller;
 };
 
-static bool add_first_look(void *ctx, const struct kobj *o)
+static void wake_first(void *ctx, const char *ns, const char *name)
 {
     struct first_look *f = ctx;
 
-    queue_add(f->engine->queue, f->controller, o->kind->namespaced ? o->ns : NULL, o->name, 0, QUEUE_LOW,
-              env_wall_ms(f->engine->o.env));
+    queue_add(f->engine->queue, f->controller, kind_get(f->controller->kind)->namespaced ? ns : NULL, name, 0,
+              QUEUE_LOW, env_wall_ms(f->engine->o.env));
+}
+
+static bool add_first_look(void *ctx, const struct kobj *o)
+{
+    wake_first(ctx, o->ns, o->name);
     return true;
+}
+
+static void look_first(struct engine *e, const struct controller *c)
+{
+    struct first_look f = {e, c};
+
+    if (c->first_look)
+        c->first_look(e->o.cache, e->o.settings, env_random(e->o.env), wake_first, &f);
+    else if (!c->by_wake_only)
+        cache_each(e->o.cache, kind_get(c->kind), add_first_look, &f);
 }
 
 static void set_active(struct engine *e)
@@ -202,12 +217,8 @@ static void set_active(struct engine *e)
         return;
     e->active = active;
     if (active) {
-        for (size_t i = 0; i < e->o.n_controllers; i++) {
-            struct first_look f = {e, e->o.controllers[i]};
-
-            if (!f.controller->by_wake_only)
-                cache_each(e->o.cache, kind_get(f.controller->kind), add_first_look, &f);
-        }
+        for (size_t i = 0; i < e->o.n_controllers; i++)
+            look_first(e, e->o.controllers[i]);
     } else {
         queue_clear(e->queue);
         if (!e->stopping) /* then the grace decides */

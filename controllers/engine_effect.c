@@ -214,8 +214,7 @@ static void effect_done(struct kube_call *call, int rc, const json_t *object, co
         check_owner(p);
     else if (rc == ERR_NOTFOUND && type == EFFECT_STATUS)
         engine_pass_end(p); /* the object of the pass is gone: nothing left to do */
-    else if (rc == 0 || (rc == ERR_NOTFOUND && (type == EFFECT_DELETE || type == EFFECT_PATCH)) ||
-             (rc == ERR_CONFLICT && type == EFFECT_DELETE)) /* another object has the name by now */
+    else if (rc == 0 || (rc == ERR_NOTFOUND && (type == EFFECT_DELETE || type == EFFECT_PATCH)))
         effect_succeeded(p, rc == 0 ? call->text : STR_NONE);
     else
         effect_failed(p, rc, error);

@@ -2,14 +2,15 @@
  * identity: see identity.h. Accounts and bindings are applied (server-side apply: wholly ours), and only when the cache
  * does not show them, so a backup in a settled namespace costs no request here. The ClusterRoles come with the chart.
  *
- * The controller's kind is the Namespace, but it runs only when an invoker or a CronJob of that namespace was deleted:
- * with the last one the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage
+ * The controller's kind is the Namespace, but it runs only when an invoker or a CronJob of that namespace was deleted,
+ * and at a start where accounts are that nobody needs: with the last invoker the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage
  * collection.
  */
 #include "controllers/identity.h"
 
 #include "controllers/trigger.h"
 #include "core/base/json.h"
+#include "core/base/map.h"
 #include "core/base/mem.h"
 
 static const char managed_by[] = "stash.appscode.com";
@@ -200,6 +201,68 @@ static void wake_namespace_of_deleted(const struct cache *c, const struct kobj *
         wake(ctx, NULL, changed->ns);
 }
 
+/* ---- what an operator that was killed has left ---- */
+
+struct uses {
+    struct map roles; /* namespace to its roles that somebody needs, as bits, and ASKED */
+    const struct operator_settings *settings;
+    wake_fn *wake;
+    void *ctx;
+};
+
+enum { ASKED = 1 << 7 };
+
+static unsigned roles_of(const struct uses *u, const char *ns)
+{
+    return (unsigned)(uintptr_t)map_get(&u->roles, str_of(ns));
+}
+
+static void add_roles(struct uses *u, const char *ns, unsigned bits)
+{
+    (void)map_put(&u->roles, str_of(ns), (void *)(uintptr_t)(roles_of(u, ns) | bits));
+}
+
+static bool note_invoker(void *ctx, const struct kobj *o)
+{
+    struct uses *u = ctx;
+    bool restores = o->kind->id == KIND_RESTORESESSION || o->kind->id == KIND_RESTOREBATCH;
+    bool triggers = o->kind->id == KIND_BACKUPCONFIGURATION && trigger_of(u->settings, o) == TRIGGER_CRONJOB;
+
+    if (!o->deleting)
+        add_roles(u, o->ns, (restores ? 1u << IDENTITY_RESTORE : 1u << IDENTITY_BACKUP) |
+                                (triggers ? 1u << IDENTITY_TRIGGER : 0));
+    return true;
+}
+
+static bool ask_about(void *ctx, const struct kobj *o)
+{
+    struct uses *u = ctx;
+    unsigned used = roles_of(u, o->ns);
+
+    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++) {
+        if (!str_same(o->name, roles[i].account) || used & (1u << i) || used & ASKED)
+            continue;
+        add_roles(u, o->ns, ASKED);
+        u->wake(u->ctx, NULL, o->ns);
+    }
+    return true;
+}
+
+static void wake_namespaces_with_leftovers(const struct cache *c, const struct operator_settings *s, uint64_t seed,
+                                           wake_fn *wake, void *ctx)
+{
+    static const enum kind_id invokers[] = {KIND_BACKUPCONFIGURATION, KIND_BACKUPBATCH, KIND_RESTORESESSION,
+                                            KIND_RESTOREBATCH};
+    struct uses u = {.settings = s, .wake = wake, .ctx = ctx};
+
+    map_init(&u.roles, seed);
+    for (size_t i = 0; i < sizeof(invokers) / sizeof(invokers[0]); i++)
+        cache_each(c, kind_get(invokers[i]), note_invoker, &u);
+    cache_each(c, kind_get(KIND_SERVICEACCOUNT), ask_about, &u);
+    cache_each(c, kind_get(KIND_ROLEBINDING), ask_about, &u);
+    map_done(&u.roles);
+}
+
 static const char *const phases[] = {"", NULL};
 
 static const struct rule rules[] = {
@@ -227,4 +290,5 @@ const struct controller identity_controller = {
     .watches = watches,
     .n_watches = sizeof(watches) / sizeof(watches[0]),
     .by_wake_only = true,
+    .first_look = wake_namespaces_with_leftovers,
 };

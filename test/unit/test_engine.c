@@ -852,6 +852,24 @@ static void a_delete_has_its_uid_and_absence_is_success(void **state)
     assert_string_equal(b->results, "Acted=ok ");
 }
 
+static void a_delete_that_meets_a_conflict_is_tried_again(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = delete_job;
+    put_repository(b, "a", 1);
+    expect(b, "DELETE " JOBS "/old ");
+    answer(b, 409, "{\"kind\":\"Status\",\"reason\":\"Conflict\"}");
+    assert_string_equal(b->results, "Acted=conflict ");
+    test_env_advance(&b->env, 1000);
+    expect(b, "DELETE " JOBS "/old ");
+    answer(b, 404, "{}");
+    expect(b, "PATCH " REPOSITORIES "/other ");
+    answer(b, 404, "{}");
+    assert_string_equal(b->results, "Acted=conflict Acted=ok ");
+}
+
 static void nothing_is_made_in_a_namespace_that_goes(void **state)
 {
     struct bench *b = *state;
@@ -978,6 +996,7 @@ int main(void)
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
         T(a_delete_has_its_uid_and_absence_is_success),
+        T(a_delete_that_meets_a_conflict_is_tried_again),
         T(nothing_is_made_in_a_namespace_that_goes),
         T(after_a_429_no_request_comes_before_its_time),
         T(the_rate_limit_holds_requests_back_in_order),

@@ -238,6 +238,20 @@ static void a_message_cut_within_a_character_is_still_a_string(void **state)
 
 /* ---- identities ---- */
 
+static void note_wake(void *ctx, const char *ns, const char *name)
+{
+    (void)ns;
+    buf_printf(ctx, "%s ", name);
+}
+
+/* The namespaces that the operator looks at when it begins to lead. */
+static const char *first_looks(struct test_world *w)
+{
+    buf_clear(&w->out);
+    identity_controller.first_look(w->cache, &w->settings, 7, note_wake, &w->out);
+    return w->out.data;
+}
+
 static void accounts_are_made_once_and_go_with_the_last_invoker(void **state)
 {
     struct test_world *w;
@@ -278,10 +292,13 @@ static void accounts_are_made_once_and_go_with_the_last_invoker(void **state)
     plan_print(&w->plan, &w->out);
     assert_string_equal(w->out.data, "apply RoleBinding demo/backupconfiguration-db-0\n");
     assert_string_equal(test_world_decide(w, &identity_controller, NULL, "demo"), "");
+    assert_string_equal(first_looks(w), "");
     test_world_del(w, KIND_BACKUPCONFIGURATION, "demo", "db");
+    assert_string_equal(first_looks(w), "demo "); /* whoever heard of the deletion was killed */
     assert_string_equal(test_world_step(w, &identity_controller, NULL, "demo"),
                         "delete RoleBinding demo/stash-backup Background\n"
                         "delete ServiceAccount demo/stash-backup Background\n");
+    assert_string_equal(first_looks(w), "");
     test_world_teardown((void **)&w);
 }
 
