@@ -141,7 +141,7 @@ static bool differs_always(const char *key)
     static const char *const keys[] = {"uid", "resourceVersion", "creationTimestamp", "generation",
                                        "observedGeneration", "batch.kubernetes.io/controller-uid", "controller-uid",
                                        "stash.appscode.com/schedule-ledger", "duration", "sessionDuration",
-                                       "nextRetry"};
+                                       "nextRetry", "hostname"}; /* of an unlock Job: its dead pod's name */
     size_t n = strlen(key);
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
@@ -150,11 +150,17 @@ static bool differs_always(const char *key)
     return (n >= 4 && strcmp(key + n - 4, "Time") == 0) || (n >= 8 && strcmp(key + n - 8, "Deadline") == 0);
 }
 
+/* "-3409dc98": the beginning of a UID at the end of a name. */
+static bool is_uid_part(const char *text)
+{
+    return text[0] == '-' && strspn(text + 1, "0123456789abcdef") == 8;
+}
+
 /* Names and messages have seconds and versions in them. */
 static void write_text(struct buf *out, const char *text)
 {
     while (*text) {
-        size_t digits = strspn(text, "0123456789");
+        size_t digits = is_uid_part(text) ? 9 : strspn(text, "0123456789");
 
         if (digits >= 9)
             buf_putc(out, '#');
