@@ -3,8 +3,8 @@
  * does not show them, so a backup in a settled namespace costs no request here. The ClusterRoles come with the chart.
  *
  * The controller's kind is the Namespace, but it runs only when an invoker or a CronJob of that namespace was deleted,
- * and at a start where accounts are that nobody needs: with the last invoker the shared accounts go. Accounts of an invoker's own carry an owner reference and go by garbage
- * collection.
+ * and at a start where accounts are that nobody needs: with the last invoker they go. Accounts of an invoker's own
+ * carry an owner reference and go by garbage collection.
  */
 #include "controllers/identity.h"
 
