@@ -164,8 +164,15 @@ static void turn(struct timer *t)
 
 /* ---- active or not ---- */
 
+/* First those that wait for another pass: the end of that one would let them go on, and maybe end, inside the loop. */
 static void cancel_passes(struct engine *e)
 {
+    LIST_EACH_SAFE (it, &e->passes) {
+        struct pass *p = LIST_ENTRY(it, struct pass, link);
+
+        if (!list_empty(&p->behind))
+            engine_pass_cancel(p);
+    }
     LIST_EACH_SAFE (it, &e->passes)
         engine_pass_cancel(LIST_ENTRY(it, struct pass, link));
 }

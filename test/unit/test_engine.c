@@ -772,6 +772,27 @@ static void a_failed_apply_is_tried_by_the_next(void **state)
     assert_int_equal(test_peer_open(&b->peer), 1);
 }
 
+static void losing_the_lead_ends_those_that_wait_for_another_too(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 1, 1);
+    b->act = make_two_jobs;
+    put_repository(b, "a", 1); /* takes the only token */
+    expect(b, "POST " JOBS " ");
+    b->act = want_account;
+    put_repository(b, "b", 2); /* held back by the limit */
+    put_repository(b, "c", 3); /* waits for b's */
+    test_env_settle(&b->env);
+    assert_int_equal(engine_running(b->engine), 3);
+    b->env.now_ns += 1000000000; /* the process was stopped: a token is there, its timer has not fired */
+    b->fenced = true;
+    engine_set_leader(b->engine, false);
+    test_env_settle(&b->env);
+    assert_int_equal(engine_running(b->engine), 0);
+    assert_string_equal(b->results, "Acted=canceled Acted=canceled Acted=canceled ");
+}
+
 static void ask_and_tell(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -992,6 +1013,7 @@ int main(void)
         T(what_is_gone_is_not_known_any_more),
         T(what_several_apply_is_sent_once),
         T(a_failed_apply_is_tried_by_the_next),
+        T(losing_the_lead_ends_those_that_wait_for_another_too),
         T(a_right_is_asked_of_the_api_server),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
