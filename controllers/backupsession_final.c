@@ -54,9 +54,12 @@ void backupsession_clean_history(const void *view, struct world *w, struct plan 
         plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
 }
 
-/* The API server would not let one go: then the session's end is told first, and history has its own pass. */
-static bool is_drop_refused(const struct backupsession_view *v, struct world *w)
+/* The API server would not let one go, or may not have: then the session's end is told first, and history has its own
+ * pass, which is tried again until all are gone. */
+static bool is_drop_hard(const struct backupsession_view *v, struct world *w)
 {
+    if (world_failures(w))
+        return true;
     for (size_t i = 0; i < v->n_history; i++) {
         const struct kobj *o = v->history[i].data;
 
@@ -85,7 +88,7 @@ void backupsession_succeed(const void *view, struct world *w, struct plan *p)
     bool drops_self;
     size_t n;
 
-    if (is_drop_refused(v, w)) {
+    if (is_drop_hard(v, w)) {
         backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
         return;
     }

@@ -83,6 +83,8 @@ struct refusal {
     int64_t retry_s;     /* not before, Unix seconds */
     uint32_t times;      /* in a row: 1 after the first */
 };
+/* How many passes over this object, in a row and just before this one, were ended by an error or a conflict. */
+uint32_t world_failures(const struct world *w);
 const struct refusal *world_refusal(const struct world *w, const struct kind *k, const char *ns, const char *name);
 
 /* ---- the plan: effects in order; any failure puts the key back with back-off and the rest is not run ---- */

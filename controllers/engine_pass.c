@@ -184,6 +184,7 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     arena_init(&p->arena);
     world_init(&p->world, e->o.settings, e->o.cache, &p->arena, env_wall_ms(e->o.env), key->asked_ms);
     p->world.refusals = &key->refusals;
+    p->world.failures = key->failures;
     p->world.at_hand = take_kept;
     p->world.ctx = p;
     list_add_tail(&e->passes, &p->link);

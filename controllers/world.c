@@ -138,6 +138,11 @@ void world_rerun(struct world *w)
     w->waiting = false;
 }
 
+uint32_t world_failures(const struct world *w)
+{
+    return w->failures;
+}
+
 const struct refusal *world_refusal(const struct world *w, const struct kind *k, const char *ns, const char *name)
 {
     if (!w->refusals)

@@ -225,6 +225,7 @@ void test_world_begin(struct test_world *w)
     arena_init(&w->arena);
     world_init(&w->world, &w->settings, w->cache, &w->arena, w->now_ms, w->asked_ms ? w->asked_ms : w->now_ms);
     w->world.refusals = &w->refusals;
+    w->world.failures = w->failures;
     w->runs = 0;
 }
 

@@ -26,6 +26,7 @@ struct test_world {
     struct cache *cache;
     bool accounts_may; /* the answer to world_may */
     struct list refusals;
+    uint32_t failures; /* of the passes before, as the engine would count them */
     /* Of the last pass. */
     struct arena arena;
     struct world world;

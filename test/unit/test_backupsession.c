@@ -831,6 +831,21 @@ static void one_that_may_not_be_deleted_keeps_no_success_back(void **state)
     assert_string_equal(step(w, "b"), "HistoryCleanedAfterSuccess"); /* tried by itself, again and again */
 }
 
+static void a_pass_that_failed_tells_the_success_before_it_deletes(void **state)
+{
+    struct test_world *w = *state;
+
+    two_successes(w);
+    w->failures = 1;
+    assert_string_equal(step(w, "b"), "BackupSucceeded");
+    assert_string_equal(text(w, "b", "status.phase"), "Succeeded");
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "a"));
+    w->failures = 0;
+    assert_string_equal(step(w, "b"), "HistoryCleanedAfterSuccess");
+    assert_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "a"));
+    assert_string_equal(condition(w, "b", SESSION, "MetricsPushed"), "True/SuccessfullyPushedMetrics");
+}
+
 static void fail_once(struct test_world *w, const char *name)
 {
     start(w, name);
@@ -1013,6 +1028,7 @@ int main(void)
         T(old_sessions_go_but_the_last_results_stay),
         T(a_success_and_the_end_of_the_one_before_are_one_step),
         T(one_that_may_not_be_deleted_keeps_no_success_back),
+        T(a_pass_that_failed_tells_the_success_before_it_deletes),
         T(a_failed_session_is_retried_once_by_name),
         T(a_crash_between_retry_and_its_note_makes_no_second),
         T(a_newer_session_makes_the_retry_needless),
