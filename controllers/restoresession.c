@@ -67,13 +67,20 @@ static void wait_on(const struct restoresession_view *v, struct plan *p, enum re
         plan_wake_at(p, v->deadline_s);
 }
 
+/* What it lacks may be long in coming: meanwhile it stands in nobody's way. */
+static void leave_line(const struct restoresession_view *v)
+{
+    condition_drop(v->conditions, EXECUTOR);
+    restoresession_set_found_conditions(v);
+}
+
 static void wait_for_others(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
     const json_t *old = json_at(v->doc, "status.conditions");
 
     (void)w;
-    restoresession_set_found_conditions(v);
+    leave_line(v);
     wait_on(v, p, RESTORESESSION_PENDING);
     repository_warn(p, old, v->conditions);
     if (condition_fails_anew(old, v->conditions, "RestoreTargetFound"))
@@ -97,7 +104,7 @@ static void refuse(const void *view, struct world *w, struct plan *p)
     const json_t *old = json_at(v->doc, "status.conditions");
 
     (void)w;
-    restoresession_set_found_conditions(v);
+    leave_line(v);
     restoresession_write_status(v, p, RESTORESESSION_INVALID);
     if (!str_same(condition_message(old, "ValidationPassed"), v->problems))
         plan_event(p, "Warning", "Validation Failed", "%s", v->problems);

@@ -317,6 +317,21 @@ static void one_that_waits_for_its_repository_is_in_nobodys_way(void **state)
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
+static void one_that_loses_what_it_needs_leaves_the_line(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T01:00:00Z", "Running"));
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{spec: {repository: {name: later}}}");
+    assert_string_equal(step(w), "RepositoryMissing");
+    assert_null(condition(w, "RestoreExecutorEnsured"));
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{spec: {repository: {name: repo}, task: {name: x}}}");
+    assert_string_equal(step(w), "ValidationFailed");
+    assert_null(condition(w, "RestoreExecutorEnsured"));
+}
+
 static void all_that_is_wrong_is_said_at_once(void **state)
 {
     struct test_world *w = *state;
@@ -598,6 +613,7 @@ int main(void)
         T(two_restores_of_a_database_run_one_after_the_other),
         T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
         T(one_that_waits_for_its_repository_is_in_nobodys_way),
+        T(one_that_loses_what_it_needs_leaves_the_line),
         T(all_that_is_wrong_is_said_at_once),
         T(replicas_do_not_share_a_claim),
         T(a_refused_namespace_restores_nothing),
