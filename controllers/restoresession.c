@@ -229,7 +229,8 @@ static bool is_out_of_line(const void *view)
     return v->is_out_of_line;
 }
 
-/* It is seen by the others before it starts: one that has just started may not be seen by us yet. */
+/* Each is seen by the others before it starts: of two made in one second, the one that has just started may not be seen
+ * by the other yet. */
 static void join_line(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;

@@ -58,8 +58,8 @@ struct restoresession_view {
     const char *conflict;       /* a claim that is somebody else's; NULL */
 
     const char *waits_for;      /* "BackupSession ns/name": who holds the target; NULL */
-    bool is_out_of_line;        /* it has waited for something else so far */
-    int64_t line_s;             /* since when it is in line, as far as its status tells; 0: it is new */
+    bool is_out_of_line;        /* its status does not say yet that it is in line */
+    int64_t line_s;             /* since when it is; 0: it has a Job */
 
     size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that may end */
     bool is_late;

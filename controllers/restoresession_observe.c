@@ -203,7 +203,6 @@ static void find_conflict(struct world *w, struct restoresession_view *v)
 static void look_at_line(struct world *w, struct restoresession_view *v)
 {
     const json_t *conditions = json_at(v->doc, "status.conditions");
-    bool is_new = !*json_text(v->doc, "status.phase");
     const struct kobj *rival;
 
     if (backupsession_has_job(world_cache(w), v->self))
@@ -213,8 +212,8 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
         rival = restoresession_rival(world_cache(w), v->self, &v->ref);
     if (rival)
         v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
-    v->is_out_of_line = !is_new && !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown");
-    v->line_s = is_new ? 0 : condition_since(conditions, RESTORESESSION_EXECUTOR);
+    v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown");
+    v->line_s = condition_since(conditions, RESTORESESSION_EXECUTOR);
 }
 
 static void set_deadline(struct restoresession_view *v)

@@ -28,13 +28,21 @@ static int setup(void **state)
     return rc;
 }
 
+#define RESTORE(name)                                                                                                  \
+    "apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: " name ", namespace: demo}"
+#define HAS_WAITED                                                                                                     \
+    "status: {phase: Pending, conditions: [{type: RestoreExecutorEnsured, status: Unknown, reason: "                   \
+    "WaitingForOtherSession, lastTransitionTime: \"2026-03-01T01:59:00Z\"}]}"
+
+static void add_new(struct test_world *w, const char *spec)
+{
+    test_world_addf(w, "{" RESTORE("r") ", spec: %s}", spec);
+}
+
+/* One that has stood in line already. */
 static void add(struct test_world *w, const char *spec)
 {
-    test_world_addf(
-        w,
-        "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: demo},"
-        "spec: %s}",
-        spec);
+    test_world_addf(w, "{" RESTORE("r") ", spec: %s, " HAS_WAITED "}", spec);
 }
 
 static const char *step(struct test_world *w)
@@ -156,10 +164,11 @@ static void a_cluster_gets_a_claim_and_a_job_for_each_ordinal(void **state)
                         "create Job demo/stash-restore-r-0-0\n"
                         "create Job demo/stash-restore-r-0-1\n"
                         "create Job demo/stash-restore-r-0-2\n"
-                        "status phase=Running conditions=RepositoryFound=True/RepositoryAvailable,"
+                        "status phase=Running "
+                        "conditions=RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor,"
+                        "RepositoryFound=True/RepositoryAvailable,"
                         "BackendSecretFound=True/BackendSecretAvailable,ValidationPassed=True/ResourceValidationPassed,"
-                        "RestoreTargetFound=True/TargetAvailable,"
-                        "RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor,Admitted=True/Admitted "
+                        "RestoreTargetFound=True/TargetAvailable,Admitted=True/Admitted "
                         "sessionDeadline=2026-03-02T02:00:00Z totalHosts=3\n"
                         "wake 15m0s\n");
     says(w, "RestoreTargetFound", "AppBinding demo/db is not needed: the data goes into claims of its own");
@@ -277,8 +286,7 @@ static void two_restores_of_a_database_run_one_after_the_other(void **state)
 {
     struct test_world *w = *state;
 
-    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: a, namespace: "
-                      "demo}, spec: " SINGLE "}");
+    test_world_add(w, "{" RESTORE("a") ", spec: " SINGLE ", " HAS_WAITED "}");
     (void)test_world_step(w, C, "demo", "a");
     assert_string_equal(w->rule->reason, "SuccessfullyEnsuredRestoreExecutor");
     add(w, SINGLE);
@@ -287,6 +295,24 @@ static void two_restores_of_a_database_run_one_after_the_other(void **state)
     test_world_at(w, "2026-03-01T02:01:00Z");
     test_world_del(w, KIND_RESTORESESSION, "demo", "a"); /* however it ends */
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+/* Each may be decided on before the other, or its Job, is in the cache. */
+static void of_two_of_one_second_the_first_by_name_goes_on(void **state)
+{
+    struct test_world *w = *state;
+
+    add_new(w, SINGLE);
+    assert_string_equal(step(w), "JoinedLine");
+    is(w, "RestoreExecutorEnsured", "Unknown/WaitingForOtherSession");
+    assert_string_equal(step(w), "NewInLine");
+    test_world_add(w, "{" RESTORE("a") ", spec: " SINGLE "}");
+    (void)test_world_step(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "JoinedLine");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    (void)test_world_step(w, C, "demo", "a");
+    assert_string_equal(w->rule->reason, "SuccessfullyEnsuredRestoreExecutor");
 }
 
 /* The operator was killed between making the Job and writing the status. */
@@ -554,8 +580,9 @@ static int story(struct test_world *w, int kill)
 {
     int left = kill;
 
-    add(w, CLUSTER);
+    add_new(w, CLUSTER);
     for (int pass = 0; pass < 12; pass++) {
+        w->now_ms += 2000;
         (void)test_world_decide(w, C, "demo", "r");
         LIST_EACH_SAFE (it, &w->plan.effects)
             if (left-- <= 0)
@@ -611,6 +638,7 @@ int main(void)
         T(a_restore_waits_for_a_backup_of_its_database_and_says_so),
         T(a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not),
         T(two_restores_of_a_database_run_one_after_the_other),
+        T(of_two_of_one_second_the_first_by_name_goes_on),
         T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
         T(one_that_waits_for_its_repository_is_in_nobodys_way),
         T(one_that_loses_what_it_needs_leaves_the_line),
