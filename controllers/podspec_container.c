@@ -73,6 +73,8 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
     set_env_number(env, "IONICE_CLASS_DATA", settings, "ionice.classData", a);
     if (in->ordinal >= 0)
         set_env(env, "POD_ORDINAL", arena_printf(a, "%d", in->ordinal));
+    if (in->direction == DIRECTION_RESTORE) /* a repetition goes on, another restore of this name does not */
+        set_env(env, "STASH_RESTORE_UID", json_text(in->invoker, "metadata.uid"));
     set_env_field(env, "POD_NAME", "metadata.name");
     set_env_field(env, "POD_NAMESPACE", "metadata.namespace");
     set_env_field(env, "POD_IP", "status.podIP"); /* the state transfer comes to it */

@@ -108,6 +108,8 @@ int backup_start_pipeline(struct backup *b, const char *method, uint64_t expecte
 {
     struct buf line;
 
+    manifest_hash_free(b->hash); /* of an earlier try */
+    b->hash = manifest_hash_new();
     build_command(b, method);
     buf_init(&line, 16384);
     redact_argv(&b->job->redact, &line, restic_argv(&b->command));
@@ -193,6 +195,7 @@ static void clean_up(struct backup *b, struct error *e)
     bool canceled = b->job->canceled;
 
     b->job->canceled = false;
+    b->repo->is_hurried = canceled;
     if (b->pipeline.lock_stayed) /* first: it would be in the way of forgetting */
         repo_unlock_stale(b->repo);
     find_unseen_snapshot(b);
@@ -229,7 +232,6 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
 
     *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE,
                                   .manifest.is_dump = !cluster};
-    b.hash = manifest_hash_new();
     if (rc == 0)
         rc = sql_wait(&b.sql, p->wait_s, e);
     if (rc == 0)

@@ -109,11 +109,18 @@ static void on_limit(struct timer *t)
 
 /* ---- what a connection is ---- */
 
-static void unreadable(struct receive_conn *c, const char *what)
+static void note_seen(struct receive_conn *c, const char *what)
 {
     struct receive *r = c->r;
 
     (void)snprintf(r->seen, sizeof(r->seen), "it came from %s with %s", tcp_remote(c->tcp), what);
+}
+
+static void unreadable(struct receive_conn *c, const char *what)
+{
+    struct receive *r = c->r;
+
+    note_seen(c, what);
     log_warn(&r->job->log, "connection can't be read", F_STR("remote", tcp_remote(c->tcp)), F_STR("what", what));
     /* Once: somebody who comes again and again must not put the end off for ever. */
     if (r->expecting && !r->source && !r->hurried) {
@@ -197,7 +204,8 @@ static void take_data(struct receive_conn *c)
 
     address_of(tcp_remote(c->tcp), peer);
     if (!r->has_info) { /* perhaps of an earlier transfer that failed: Percona's donors try for 30 s */
-        unreadable(c, "a data stream, before its first connection");
+        note_seen(c, "a data stream, before its first connection");
+        stranger(c, "a data stream, before its first connection");
         return;
     }
     if (!str_same(peer, r->peer)) {

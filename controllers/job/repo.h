@@ -13,6 +13,7 @@ struct repo {
     struct job *job;
     struct backend backend;
     int version; /* of restic */
+    bool is_hurried; /* we are being ended: there is no half hour for dead holders */
     int64_t retry_lock_s;
     const char **envp; /* restic's whole environment */
     char *tmp_dir;     /* its TMPDIR */
@@ -43,7 +44,7 @@ typedef bool repo_holder_gone(void *ctx, const char *host);
 /*
  * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). wait_s: for
  * holders that work; for a lock that nobody renews any more half an hour longer, until restic itself calls it stale and
- * removes it. With wait_s 0 one look. ERR_TIMEOUT names a holder.
+ * removes it (not when is_hurried). With wait_s 0 one look. ERR_TIMEOUT names a holder.
  */
 int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
                        struct error *e) NODISCARD;

@@ -145,7 +145,7 @@ static uint64_t seconds(struct repo *r)
 
 int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx, struct error *e)
 {
-    uint64_t end_s = seconds(r) + wait_s, last_s = end_s + (wait_s ? STALE_S + MARGIN_S : 0);
+    uint64_t end_s = seconds(r) + wait_s, last_s = end_s + (wait_s && !r->is_hurried ? STALE_S + MARGIN_S : 0);
     uint32_t pause = FIRST_POLL_MS;
     char told[256] = "";
     struct hinder h;

@@ -175,14 +175,16 @@ int restore_find_snapshot(struct restore *r, struct error *e)
 
 /* ---- all of it ---- */
 
-/* The Job's name, which is the pod's without its random end. */
+/* The Job's name, which is the pod's without its random end, and the UID of its RestoreSession: another one of the same
+ * name is another restore. */
 static char *attempt_name(const struct restore *r)
 {
     const char *pod = repo_flags_env(r->envp, "POD_NAME"), *dash = pod ? strrchr(pod, '-') : NULL;
+    const char *uid = repo_flags_env(r->envp, "STASH_RESTORE_UID");
 
     if (!pod || !dash)
-        return mem_printf("%s/%s", r->flags->ns, pod && *pod ? pod : r->flags->hostname);
-    return mem_printf("%s/%.*s", r->flags->ns, (int)(dash - pod), pod);
+        return mem_printf("%s/%s/%s", r->flags->ns, pod && *pod ? pod : r->flags->hostname, uid ? uid : "");
+    return mem_printf("%s/%.*s/%s", r->flags->ns, (int)(dash - pod), pod, uid ? uid : "");
 }
 
 static int restore(struct restore *r, struct error *e)

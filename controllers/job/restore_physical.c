@@ -227,6 +227,19 @@ static uint64_t memory_mb(void)
     return MEMORY_DEFAULT_MB;
 }
 
+/* The stream's position is newer than its data. What is there after --prepare must be what that has found: there are
+ * versions that write no file where one is. */
+static void drop_position(struct physical *p)
+{
+    static const char *const names[] = {"xtrabackup_galera_info", "mariadb_backup_galera_info"};
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        AUTO_FREE char *path = in_stage(p, names[i]);
+
+        job_remove(path);
+    }
+}
+
 static int prepare(struct physical *p, struct error *e)
 {
     const char *memory = p->r->flags->use_memory;
@@ -235,6 +248,7 @@ static int prepare(struct physical *p, struct error *e)
     struct str err;
     int rc;
 
+    drop_position(p);
     words_add(&w, p->prepare);
     words_add(&w, "--no-defaults");
     words_add(&w, "--prepare");

@@ -259,6 +259,29 @@ static void the_first_target_makes_the_repository_and_backs_up(void **state)
     assert_int_equal(count_snapshots(w), 2);
 }
 
+/* Somebody locks the repository between the look and restic's start: the dump begins again, and its manifest must not
+ * tell of what the first try has sent. */
+static void a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *restic = mem_printf(
+        "#!/bin/sh\ncase \"$*\" in *--stdin*) if [ ! -e %s/met ]; then : >%s/met; head -c 20 >/dev/null; echo 'Fatal: "
+        "unable to create lock in backend: repository is already locked exclusively by PID 1 on x' >&2; exit 1; fi;; "
+        "esac\n"
+        "PATH=%s exec restic \"$@\"\n",
+        w->dir, w->dir, w->old_path);
+    AUTO_FREE char *compare = mem_printf(
+        "cd %s && export RESTIC_PASSWORD=repository-password && restic -r repo dump latest dumpfile.sql >whole && "
+        "sum=$(head -c -4096 whole | sha256sum | cut -c1-64) && tail -c 4096 whole | grep -q \"\\\"$sum\\\"\"",
+        w->dir);
+
+    write_file(w, "bin/restic", restic, 0755);
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(error_of(w), "");
+    assert_int_equal(count_snapshots(w), 1);
+    assert_int_equal(system(compare), 0);
+}
+
 /* ---- one makes the repository ---- */
 
 #define REPOSITORIES "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories"
@@ -464,6 +487,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
         T(the_first_target_makes_the_repository_and_backs_up),
+        T(a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own),
         T(a_repository_that_another_is_making_is_waited_for),
         T(the_claim_of_one_that_died_is_taken_over),
         T(a_failed_dump_makes_no_snapshot),
