@@ -94,7 +94,7 @@ static int take_lock(struct datadir *d, struct error *e)
 }
 
 /* A server may start on what is here, or finds nothing: what may stay, and may be kept aside? */
-static int check_content(const struct datadir *d, bool keep, struct error *e)
+static int check_content(const struct datadir *d, struct error *e)
 {
     AUTO_FREE char *top = mem_printf("%s/" DATADIR_KEPT, d->path);
     char foreign[256];
@@ -102,7 +102,7 @@ static int check_content(const struct datadir *d, bool keep, struct error *e)
 
     if (rc < 0 || !*foreign)
         return rc;
-    if (!keep)
+    if (!d->keep)
         return error_set(e, ERR_INVALID,
                          "the data directory %s is not empty (it holds %s): a restore needs an empty one, or "
                          "--existing-data=keep", d->path, foreign);
@@ -146,7 +146,7 @@ static bool is_marked(const struct datadir *d)
     return ours;
 }
 
-static int recover(struct datadir *d, bool keep, enum datadir_progress *ret, struct error *e)
+static int recover(struct datadir *d, enum datadir_progress *ret, struct error *e)
 {
     json_t *state = read_json(d->own, "state");
     bool ours = str_same(json_text(state, "attempt"), d->attempt), moves;
@@ -170,7 +170,7 @@ static int recover(struct datadir *d, bool keep, enum datadir_progress *ret, str
         return 0;
     if ((rc = undo_move(d, e)) < 0)
         return rc;
-    rc = check_content(d, keep, e); /* again for a stage that is ready: much may have happened since */
+    rc = check_content(d, e); /* again for a stage that is ready: much may have happened since */
     if (rc == 0 && *ret == DATADIR_EMPTY)
         job_remove(d->stage);
     return rc;
@@ -183,7 +183,7 @@ static int make_own(struct datadir *d, struct error *e)
     return take_lock(d, e);
 }
 
-static int check_folder(struct datadir *d, bool keep, struct error *e)
+static int check_folder(struct datadir *d, struct error *e)
 {
     struct stat st;
 
@@ -191,7 +191,7 @@ static int check_folder(struct datadir *d, bool keep, struct error *e)
         return error_set(e, ERR_INVALID, "there is no data directory %s: no volume is mounted there", d->path);
     if (lstat(d->own, &st) == 0)
         return S_ISDIR(st.st_mode) ? 0 : error_set(e, ERR_INVALID, "%s is no folder", d->own);
-    return is_marked(d) ? 0 : check_content(d, keep, e); /* what is not ours is not even written to */
+    return is_marked(d) ? 0 : check_content(d, e); /* what is not ours is not even written to */
 }
 
 static int begin(struct datadir *d, struct error *e)
@@ -217,7 +217,8 @@ int datadir_open(struct datadir *d, const struct datadir_options *o, enum datadi
     d->kept = mem_printf("%s/" DATADIR_KEPT "/data", o->path);
     d->attempt = mem_strdup(o->attempt);
     d->snapshot = mem_strdup(o->snapshot ? o->snapshot : "");
-    if ((rc = check_folder(d, o->keep, e)) < 0 || (rc = make_own(d, e)) < 0 || (rc = recover(d, o->keep, ret, e)) < 0)
+    d->keep = o->keep;
+    if ((rc = check_folder(d, e)) < 0 || (rc = make_own(d, e)) < 0 || (rc = recover(d, ret, e)) < 0)
         return rc;
     d->has_kept = access(d->kept, F_OK) == 0;
     if (*ret == DATADIR_EMPTY)
@@ -265,6 +266,8 @@ int datadir_ready(struct datadir *d, const char *guard, struct error *e)
     return enter(d, "ready", NULL, e);
 }
 
+/* The volume was looked at hours ago, and a server may have started on it since: looked at again just before the move,
+ * and as long as what a server opens is in its place. */
 static int keep_aside(struct datadir *d, struct error *e)
 {
     char foreign[256];
@@ -272,7 +275,9 @@ static int keep_aside(struct datadir *d, struct error *e)
 
     if (rc < 0 || in_phase(d, "moving") || (in_phase(d, "ready") && !*foreign))
         return rc;
-    if (in_phase(d, "ready") && (rc = enter(d, "keeping", NULL, e)) < 0)
+    if (in_phase(d, "ready") && ((rc = check_content(d, e)) < 0 || (rc = enter(d, "keeping", NULL, e)) < 0))
+        return rc;
+    if (datadir_guard_is_file(d) && (rc = datadir_check_unused(d, e)) < 0)
         return rc;
     d->has_kept = true;
     return datadir_move_out(d, e);

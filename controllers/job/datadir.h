@@ -47,7 +47,7 @@ struct datadir {
     bool has_kept; /* after the commit: data of before are in kept */
     /* private */
     int lock_fd;
-    bool begun;
+    bool begun, keep;
     char phase[16], guard[64];
 };
 
@@ -63,7 +63,8 @@ char *datadir_snapshot(const char *path, const char *attempt);
 /* The stage is a whole data directory; guard: its system tablespace. It is on disk, and this is known, when it returns
  * 0. */
 int datadir_ready(struct datadir *d, const char *guard, struct error *e) NODISCARD;
-/* Moves the stage into place, once it is ready. All of it is on disk when this returns 0. */
+/* Moves the stage into place, once it is ready. All of it is on disk when this returns 0. Errors as of datadir_open, of
+ * what came there since. */
 int datadir_commit(struct datadir *d, struct error *e) NODISCARD;
 /* The restore failed: takes everything of it away but the state file, which says why, and brings back what was kept. */
 void datadir_abandon(struct datadir *d, const char *why);

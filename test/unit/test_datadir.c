@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -174,6 +175,23 @@ static void empty_again(struct here *h)
     assert_int_equal(mkdir(h->dir, 0755), 0);
 }
 
+/* The same attempt again, to its end. */
+static void go_on(struct here *h, bool keep)
+{
+    enum datadir_progress progress;
+    struct error e = {0};
+
+    assert_int_equal(begin(h, "a", keep, &progress, &e), 0);
+    if (progress == DATADIR_EMPTY)
+        fill(h);
+    if (progress == DATADIR_EMPTY)
+        assert_int_equal(finish(h, &e), 0);
+    else if (progress == DATADIR_READY)
+        assert_int_equal(datadir_commit(&h->d, &e), 0);
+    assert_true(all_new(h));
+    assert_false(exists(h, ".stash-restore"));
+}
+
 static void what_is_whole_moves_into_place_and_nothing_else_stays(void **state)
 {
     struct here *h = *state;
@@ -229,36 +247,98 @@ static void with_the_users_word_it_is_kept_aside(void **state)
     assert_true(all_new(h));
 }
 
-static void data_that_a_server_holds_are_not_kept_aside(void **state)
+/* A process that holds a lock on the system tablespace in place, as a server does. */
+static pid_t start_server(const struct here *h)
 {
-    struct here *h = *state;
     AUTO_FREE char *path = mem_printf("%s/ibdata1", h->dir);
-    enum datadir_progress progress;
-    struct error e;
-    int ready[2], status;
+    int ready[2];
     pid_t server;
     char byte;
 
-    put_old(h);
     assert_int_equal(pipe(ready), 0);
     server = fork(); /* a lock of our own would not count */
     if (server == 0) {
         struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
         int fd = open(path, O_RDWR | O_CLOEXEC);
 
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        (void)close(h->d.lock_fd); /* else the restore's lock is the server's too */
         if (fcntl(fd, F_SETLK, &lock) < 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         for (;;)
             (void)pause();
     }
+    (void)close(ready[1]);
     assert_int_equal(read(ready[0], &byte, 1), 1);
-    assert_int_equal(begin(h, "a", true, &progress, &e), ERR_CONFLICT);
-    assert_non_null(strstr(e.msg, "a database server is running on"));
+    (void)close(ready[0]);
+    return server;
+}
+
+static void stop_server(pid_t server)
+{
+    int status;
+
     (void)kill(server, SIGKILL);
     assert_int_equal(waitpid(server, &status, 0), server);
+}
+
+static void data_that_a_server_holds_are_not_kept_aside(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+    pid_t server;
+
+    put_old(h);
+    server = start_server(h);
+    assert_int_equal(begin(h, "a", true, &progress, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.msg, "a database server is running on"));
+    stop_server(server);
     assert_int_equal(begin(h, "a", true, &progress, &e), 0);
-    (void)close(ready[0]);
-    (void)close(ready[1]);
+}
+
+/* The volume was empty when the restore began; hours later it is not. */
+static void what_came_while_it_was_fetched_is_refused_and_not_touched(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    fill(h);
+    put_old(h);
+    assert_int_equal(finish(h, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "is not empty (it holds "));
+    datadir_abandon(&h->d, e.msg);
+    assert_true(all_old(h, ""));
+    assert_false(exists(h, "stash_kept"));
+    assert_false(exists(h, ".stash-restore/data"));
+}
+
+static void a_server_that_started_meanwhile_keeps_its_files(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+    pid_t server;
+
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    fill(h);
+    put_old(h);
+    server = start_server(h);
+    assert_int_equal(finish(h, &e), ERR_CONFLICT);
+    assert_true(all_old(h, ""));
+    assert_false(exists(h, "stash_kept"));
+    /* The same when it had begun to keep, but had not come to the system tablespace. */
+    put(h, ".stash-restore/state", "{\"attempt\": \"a\", \"phase\": \"keeping\", \"guard\": \"ibdata1\"}");
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_READY);
+    assert_int_equal(datadir_commit(&h->d, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.msg, "(it holds ibdata1): stop it first"));
+    assert_true(all_old(h, ""));
+    stop_server(server);
+    go_on(h, true);
+    assert_true(all_old(h, "stash_kept/data/"));
 }
 
 static void a_failed_restore_leaves_its_reason_and_can_be_repeated(void **state)
@@ -380,23 +460,6 @@ static bool killed_at(struct here *h, int (*step)(struct here *, struct error *)
     (void)kill(child, SIGKILL);
     assert_int_equal(waitpid(child, &status, 0), child);
     return true;
-}
-
-/* The same attempt again, to its end. */
-static void go_on(struct here *h, bool keep)
-{
-    enum datadir_progress progress;
-    struct error e = {0};
-
-    assert_int_equal(begin(h, "a", keep, &progress, &e), 0);
-    if (progress == DATADIR_EMPTY)
-        fill(h);
-    if (progress == DATADIR_EMPTY)
-        assert_int_equal(finish(h, &e), 0);
-    else if (progress == DATADIR_READY)
-        assert_int_equal(datadir_commit(&h->d, &e), 0);
-    assert_true(all_new(h));
-    assert_false(exists(h, ".stash-restore"));
 }
 
 static void killed_at_any_system_call_it_is_whole_or_no_server_starts(void **state)
@@ -527,6 +590,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_directory_with_files_is_refused_and_not_touched, set_up, tear_down),
         cmocka_unit_test_setup_teardown(with_the_users_word_it_is_kept_aside, set_up, tear_down),
         cmocka_unit_test_setup_teardown(data_that_a_server_holds_are_not_kept_aside, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_came_while_it_was_fetched_is_refused_and_not_touched, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_server_that_started_meanwhile_keeps_its_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_restore_leaves_its_reason_and_can_be_repeated, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_restores_at_once_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stage_that_is_ready_is_not_fetched_again, set_up, tear_down),
