@@ -7,8 +7,9 @@
 #include "core/base/json.h"
 
 #define EXECUTOR BACKUPSESSION_EXECUTOR
+#define ADMITTED BACKUPSESSION_ADMITTED
 
-enum { LOOK_AGAIN_S = 60, EARLY_S = 5 }; /* waiting for what wakes us; this is for what no event tells */
+enum { LOOK_AGAIN_S = 60, EARLY_S = 5, LINE_S = 2 }; /* waiting for what wakes us; this is for what no event tells */
 
 /* ---- before the start ---- */
 
@@ -183,6 +184,7 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
     const struct backupsession_view *v = view;
 
     (void)w;
+    backupsession_set_condition(v, ADMITTED, "False", v->refusal->reason, v->refusal->message);
     backupsession_set_entry(v, EXECUTOR, "Unknown", v->refusal->reason, v->refusal->message);
     backupsession_write_status(v, p, BACKUPSESSION_PENDING);
     wake_waiting(v, p, v->refusal->retry_s);
@@ -190,12 +192,51 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
         plan_event(p, "Warning", "Quota Exceeded", "%s", v->refusal->message);
 }
 
+static bool was_refused(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return condition_is(v->conditions, ADMITTED, "False");
+}
+
+/* Restores went past it meanwhile: they see it in line before it tries again, and it sees the one that has just
+ * started. */
+static void join_line(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    backupsession_set_condition(v, ADMITTED, "Unknown", "WaitingForOtherSession", "it is about to be tried again");
+    backupsession_write_status(v, p, BACKUPSESSION_PENDING);
+    wake_waiting(v, p, v->now_s + LINE_S);
+}
+
+static int64_t line_end_s(const struct backupsession_view *v)
+{
+    return condition_is(v->conditions, ADMITTED, "Unknown") ? condition_since(v->conditions, ADMITTED) + LINE_S : 0;
+}
+
+static bool is_new_in_line(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->now_s < line_end_s(v);
+}
+
+static void stay_in_line(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    wake_waiting(v, p, line_end_s(v));
+}
+
 static void write_started(const struct backupsession_view *v, struct world *w, struct plan *p)
 {
     backupsession_set_entry(v, EXECUTOR, "True", "SuccessfullyEnsuredBackupExecutor",
               arena_printf(world_arena(w), "made the backup Job %s/%s", v->self->ns, v->job_name));
     json_object_set_new(v->entry, "totalHosts", json_integer(1));
-    backupsession_set_condition(v, "Admitted", "True", "Admitted", "the session has started");
+    backupsession_set_condition(v, ADMITTED, "True", "Admitted", "the session has started");
     backupsession_write_status(v, p, BACKUPSESSION_RUNNING);
 }
 
@@ -434,6 +475,8 @@ static const struct rule rules[] = {
     {PENDING,   is_impossible,           give_up_job,                  FAILED,    "FailedToEnsureBackupExecutor"},
     {PENDING,   is_refused_for_good,     give_up_refused,              FAILED,    "JobRefused"},
     {PENDING,   is_refused_for_now,      wait_refused,                 PENDING,   "JobRefusedForNow"},
+    {PENDING,   was_refused,             join_line,                    PENDING,   "JoinedLine"},
+    {PENDING,   is_new_in_line,          stay_in_line,                 PENDING,   "NewInLine"},
     {PENDING,   NULL,                    start,                        RUNNING,   "SuccessfullyEnsuredBackupExecutor"},
     {RUNNING,   is_late_with_job,        stop_job,                     RUNNING,   "DeadlineExceeded"},
     {RUNNING,   is_late,                 end_late,                     FAILED,    "DeadlineExceededStopped"},

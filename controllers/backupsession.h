@@ -56,6 +56,7 @@ struct backupsession_view {
     bool wants_retry, retry_exists, retry_held; /* held: paused */
 };
 
+#define BACKUPSESSION_ADMITTED "Admitted" /* False: the API server refused what it has to make */
 #define BACKUPSESSION_EXECUTOR "BackupExecutorEnsured"
 
 extern const char *const backupsession_phases[];

@@ -47,13 +47,20 @@ bool backupsession_has_job(const struct cache *c, const struct kobj *session)
     return has;
 }
 
+/* It may never start: a full quota, a missing right. */
+static bool is_refused(const struct kobj *s)
+{
+    return condition_record_is(kobj_get(s, "status.conditions"), BACKUPSESSION_ADMITTED, "False");
+}
+
 struct search {
     const struct cache *cache;
     const struct kobj *self, *found;
     const char *kind; /* of the invoker */
 };
 
-/* Who has started holds the place; among those that wait the oldest goes on. */
+/* Who has started holds the place; among those that wait the oldest goes on. A restore goes past a backup that the API
+ * server refuses; that one looks at its rivals before each new try. */
 static bool take_blocking(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
@@ -62,7 +69,8 @@ static bool take_blocking(void *ctx, const struct kobj *o)
         return true;
     if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o))
         return true;
-    if (is_running(o) || is_before(o, s->self) || backupsession_has_job(s->cache, o)) {
+    if (is_running(o) || backupsession_has_job(s->cache, o) ||
+        (is_before(o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
         s->found = o;
         return false;
     }

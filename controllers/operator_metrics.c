@@ -138,7 +138,9 @@ void operator_metrics_collect(struct operator_metrics *m, const struct cache *c,
                               const struct kube_watch *watches, size_t n_watches, uint64_t events_dropped)
 {
     static const char *const reasons[] = {"WaitingForClusterSlot", "WaitingForTenantSlot", "WaitingForRepositorySlot",
-                                          "WaitingForBackendSlot", "WaitingForNodeSlot",   "NamespaceQuotaExceeded"};
+                                          "WaitingForBackendSlot", "WaitingForNodeSlot",   "NamespaceQuotaExceeded",
+                                          "QuotaNeedsResources",   "LimitRangeViolation",  "AdmissionDenied",
+                                          "OperatorForbidden",     "NamespaceTerminating"};
     struct tally t = {m, 0, 0};
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)

@@ -216,7 +216,7 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     restoresession_set_found_conditions(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForOtherSession",
+    restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS,
                   arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->now_s + LOOK_AGAIN_S);
@@ -237,7 +237,7 @@ static void join_line(const void *view, struct world *w, struct plan *p)
 
     (void)w;
     restoresession_set_found_conditions(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForOtherSession", "nobody else has the target");
+    restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS, "nobody else has the target");
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->now_s + LINE_S);
 }

@@ -66,6 +66,7 @@ struct restoresession_view {
 };
 
 #define RESTORESESSION_EXECUTOR "RestoreExecutorEnsured"
+#define RESTORESESSION_WAITS "WaitingForOtherSession" /* its reason, with Unknown, while in line */
 
 extern const char *const restoresession_phases[];
 

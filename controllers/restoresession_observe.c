@@ -212,7 +212,8 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
         rival = restoresession_rival(world_cache(w), v->self, &v->ref);
     if (rival)
         v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
-    v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown");
+    v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") ||
+                        strcmp(condition_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS) != 0;
     v->line_s = condition_since(conditions, RESTORESESSION_EXECUTOR);
 }
 

@@ -3,8 +3,8 @@
  * database never run at once. Nothing is written down for it: it is held by whoever is Running or has a Job, so a
  * session that ends, or goes, gives it back however its process died. Among those that wait the oldest goes first.
  *
- * A restore is in line while it is new, or Pending with RestoreExecutorEnsured Unknown. One that waits for its
- * Repository or its Secret is in nobody's way; it joins the line when it has all it needs.
+ * A restore is in line while it is new, or Pending with RestoreExecutorEnsured Unknown, WaitingForOtherSession. One
+ * that waits for its Repository, its Secret or a quota is in nobody's way; it joins the line when it has all it needs.
  */
 #include "controllers/backupsession.h"
 #include "controllers/condition.h"
@@ -17,8 +17,11 @@ static bool has_phase(const struct kobj *o, const char *phase)
 
 static bool is_in_line(const struct kobj *o)
 {
-    return has_phase(o, "") || (has_phase(o, "Pending") && condition_record_is(kobj_get(o, "status.conditions"),
-                                                                              RESTORESESSION_EXECUTOR, "Unknown"));
+    const char *conditions = kobj_get(o, "status.conditions");
+
+    return has_phase(o, "") ||
+           (has_phase(o, "Pending") && condition_record_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") &&
+            str_is(condition_record_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS));
 }
 
 static bool is_before(const struct kobj *a, const struct kobj *b)

@@ -440,6 +440,23 @@ static void a_restore_of_the_database_is_waited_for(void **state)
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+static void a_restore_that_a_quota_holds_back_is_in_nobodys_way(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: "
+                      "demo, creationTimestamp: \"2026-03-01T01:00:00Z\"}, spec: {target: {ref: {apiVersion: "
+                      "appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}}}, status: {phase: Pending, "
+                      "conditions: [{type: RestoreExecutorEnsured, status: Unknown, reason: "
+                      "WaitingForOtherSession}]}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    assert_string_equal(step(w, "s"), "WaitingForOtherSession");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{status: {conditions: [{type: RestoreExecutorEnsured, "
+                                                          "status: Unknown, reason: NamespaceQuotaExceeded}]}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
 struct woken {
     char text[256];
 };
@@ -510,8 +527,13 @@ static void a_full_quota_is_waited_for(void **state)
     assert_string_equal(step(w, "s"), "JobRefusedForNow");
     assert_string_equal(text(w, "s", "status.phase"), "Pending");
     assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "Unknown/NamespaceQuotaExceeded");
+    assert_string_equal(condition(w, "s", SESSION, "Admitted"), "False/NamespaceQuotaExceeded");
     test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_string_equal(step(w, "s"), "JoinedLine"); /* a restore may have gone past it just now */
+    assert_string_equal(step(w, "s"), "NewInLine");
+    test_world_at(w, "2026-03-01T02:10:02Z");
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+    assert_string_equal(condition(w, "s", SESSION, "Admitted"), "True/Admitted");
 }
 
 static void an_invalid_job_fails_for_good(void **state)
@@ -1007,6 +1029,7 @@ int main(void)
         T(another_invokers_session_holds_the_target),
         T(a_stranger_of_another_namespace_holds_nothing),
         T(a_restore_of_the_database_is_waited_for),
+        T(a_restore_that_a_quota_holds_back_is_in_nobodys_way),
         T(the_end_of_a_session_wakes_its_rivals),
         T(a_missing_task_fails_at_once_and_says_so),
         T(a_refused_binding_is_told),

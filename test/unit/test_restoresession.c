@@ -282,6 +282,19 @@ static void a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not(voi
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
+static void a_backup_that_the_api_server_refuses_is_in_nobodys_way(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T01:00:00Z", "Pending"));
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "b",
+                     "{status: {conditions: [{type: Admitted, status: \"False\", reason: NamespaceQuotaExceeded}]}}");
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
 static void two_restores_of_a_database_run_one_after_the_other(void **state)
 {
     struct test_world *w = *state;
@@ -435,6 +448,10 @@ static void a_full_quota_is_waited_for(void **state)
     assert_string_equal(step(w), "JobRefusedForNow");
     is(w, "RestoreExecutorEnsured", "Unknown/NamespaceQuotaExceeded");
     assert_string_equal(phase(w), "Pending");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_string_equal(step(w), "JoinedLine");
+    test_world_at(w, "2026-03-01T02:10:02Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
 static void an_unresolved_variable_fails_it(void **state)
@@ -637,6 +654,7 @@ int main(void)
         T(a_task_that_does_not_exist_is_invalid_until_it_does),
         T(a_restore_waits_for_a_backup_of_its_database_and_says_so),
         T(a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not),
+        T(a_backup_that_the_api_server_refuses_is_in_nobodys_way),
         T(two_restores_of_a_database_run_one_after_the_other),
         T(of_two_of_one_second_the_first_by_name_goes_on),
         T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
