@@ -141,6 +141,7 @@ static bool differs_always(const char *key)
     static const char *const keys[] = {"uid", "resourceVersion", "creationTimestamp", "generation",
                                        "observedGeneration", "batch.kubernetes.io/controller-uid", "controller-uid",
                                        "stash.appscode.com/schedule-ledger", "duration", "sessionDuration",
+                                       "activeDeadlineSeconds", /* of a Job: what is left of its session's time */
                                        "nextRetry", "hostname"}; /* of an unlock Job: its dead pod's name */
     size_t n = strlen(key);
 
