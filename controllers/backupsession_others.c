@@ -13,7 +13,8 @@ static bool is_final(const struct kobj *s)
 {
     const char *phase = kobj_text(s, "status.phase");
 
-    return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed") || !strcmp(phase, "Skipped");
+    return !strcmp(phase, "Succeeded") || !strcmp(phase, "Failed") || !strcmp(phase, "Skipped") ||
+           !strcmp(phase, "Unknown"); /* of the older operator */
 }
 
 static bool is_running(const struct kobj *s)
@@ -64,12 +65,16 @@ struct search {
 static bool take_blocking(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
+    bool has_job;
 
     if (o->kind == s->self->kind && strcmp(o->ns, s->self->ns) == 0 && strcmp(o->name, s->self->name) == 0)
         return true;
     if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o))
         return true;
-    if (is_running(o) || backupsession_has_job(s->cache, o) ||
+    has_job = backupsession_has_job(s->cache, o);
+    if (o->deleting && !has_job) /* it starts nothing any more */
+        return true;
+    if (has_job || is_running(o) ||
         (is_before(o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
         s->found = o;
         return false;

@@ -295,6 +295,21 @@ static void a_backup_that_the_api_server_refuses_is_in_nobodys_way(void **state)
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
+static void a_backup_that_is_over_or_goes_holds_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T01:00:00Z", "Unknown"));
+    add(w, SINGLE);
+    (void)test_world_decide(w, C, "demo", "r");
+    assert_string_equal(w->rule->reason, "SuccessfullyEnsuredRestoreExecutor");
+    test_world_add(w, BACKUP("2026-03-01T01:00:00Z", "Running"));
+    (void)test_world_decide(w, C, "demo", "r");
+    assert_string_equal(w->rule->reason, "WaitingForOtherSession");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "b", "{metadata: {deletionTimestamp: \"2026-03-01T02:00:00Z\"}}");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
 static void two_restores_of_a_database_run_one_after_the_other(void **state)
 {
     struct test_world *w = *state;
@@ -655,6 +670,7 @@ int main(void)
         T(a_restore_waits_for_a_backup_of_its_database_and_says_so),
         T(a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not),
         T(a_backup_that_the_api_server_refuses_is_in_nobodys_way),
+        T(a_backup_that_is_over_or_goes_holds_nothing),
         T(two_restores_of_a_database_run_one_after_the_other),
         T(of_two_of_one_second_the_first_by_name_goes_on),
         T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
