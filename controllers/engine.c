@@ -250,16 +250,29 @@ void engine_set_synced(struct engine *e)
     set_active(e);
 }
 
-/* While stopping the turn's timer has another meaning: on_stopped never comes inside engine_stop, and what still runs
- * after the grace is canceled. */
-static void stop_turn(struct timer *t)
+/* While stopping the turn's timer has another meaning: what still runs after the grace is canceled. */
+static void cancel_turn(struct timer *t)
+{
+    cancel_passes(t->data);
+}
+
+/* The first turn of stopping: on_stopped never comes inside engine_stop, and what waits for the rate limit goes now,
+ * for no turn would send it any more. The list is our own: the last pass to end may take the engine with it. */
+static void drain_turn(struct timer *t)
 {
     struct engine *e = t->data;
+    struct list starved, *l;
 
-    if (list_empty(&e->passes))
+    if (list_empty(&e->passes)) {
         tell_stopped(e);
-    else
-        cancel_passes(e);
+        return;
+    }
+    e->turn.on_fire = cancel_turn;
+    timer_set_in(e->o.env, &e->turn, e->o.drain_ms);
+    list_init(&starved);
+    list_move_all(&starved, &e->starved);
+    while ((l = list_pop(&starved)))
+        start_call(e, LIST_ENTRY(l, struct engine_call, link));
 }
 
 void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx)
@@ -268,8 +281,8 @@ void engine_stop(struct engine *e, void (*on_stopped)(void *ctx), void *ctx)
     e->on_stopped = on_stopped;
     e->stopped_ctx = ctx;
     set_active(e);
-    e->turn.on_fire = stop_turn;
-    timer_set_in(e->o.env, &e->turn, list_empty(&e->passes) ? 0 : e->o.drain_ms);
+    e->turn.on_fire = drain_turn;
+    timer_set_in(e->o.env, &e->turn, 0);
 }
 
 /* ---- keys ---- */

@@ -30,6 +30,7 @@ struct bench {
     void (*act)(struct bench *b, const struct kobj *self, struct world *w, struct plan *p);
     unsigned observed;
     bool fenced;
+    uint32_t drain_ms;
 };
 
 static struct bench *bench; /* the controller's callbacks have no context of their own */
@@ -114,7 +115,8 @@ static void make_engine(struct bench *b, unsigned concurrency, double qps, doubl
 {
     b->engine = engine_new(&(struct engine_options){
         .env = &b->env.env, .kube = &b->kube, .cache = b->cache, .log = &b->log, .settings = &b->settings,
-        .concurrency = concurrency, .qps = qps, .burst = burst, .controllers = table, .n_controllers = 1,
+        .concurrency = concurrency, .qps = qps, .burst = burst, .drain_ms = b->drain_ms, .controllers = table,
+        .n_controllers = 1,
         .on_pass = on_pass, .may_write = may_write, .on_count = on_count, .on_active = on_active, .ctx = b});
     engine_set_leader(b->engine, true);
     engine_set_synced(b->engine);
@@ -961,6 +963,30 @@ static void stopping_cancels_what_runs_and_what_waits(void **state)
     /* The teardown stops the engine and asserts that all ended. */
 }
 
+static void stopping_sends_what_the_rate_limit_holds_back(void **state)
+{
+    struct bench *b = *state;
+
+    b->drain_ms = 5000;
+    make_engine(b, 10, 0.001, 1);
+    b->act = make_job_unless_refused;
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    engine_stop(b->engine, stopped, b);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 2);
+    answer(b, 201, "{}");
+    assert_false(b->stopped);
+    answer(b, 201, "{}");
+    assert_true(b->stopped);
+    assert_string_equal(b->results, "Acted=ok Acted=ok ");
+    engine_free(b->engine); /* the teardown stops one too */
+    b->stopped = false;
+    make_engine(b, 1, 0, 0);
+}
+
 static void wake_later(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)self;
@@ -1023,6 +1049,7 @@ int main(void)
         T(after_a_429_no_request_comes_before_its_time),
         T(the_rate_limit_holds_requests_back_in_order),
         T(stopping_cancels_what_runs_and_what_waits),
+        T(stopping_sends_what_the_rate_limit_holds_back),
         T(a_plan_may_ask_to_be_woken),
     };
 
