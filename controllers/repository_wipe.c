@@ -119,11 +119,22 @@ static const char *users(const struct repository_view *v, struct world *w)
     return text;
 }
 
+/* Nothing has to be freed any more, and the wipe would wait for its lock. */
+static void drop_prune(const struct repository_view *v, struct world *w, struct plan *p)
+{
+    const struct kobj *job = cache_find(world_cache(w), kind_get(KIND_JOB), v->self->ns,
+                                        repository_job_name(world_arena(w), "prune", v->self->name));
+
+    if (job && !job->deleting && *kobj_text(job, "label:stash.appscode.com/repository-job"))
+        plan_delete(p, job->kind, job->ns, job->name, job->uid, "Background");
+}
+
 void repository_wipe_start(const void *view, struct world *w, struct plan *p)
 {
     const struct repository_view *v = view;
     const char *still_used = users(v, w);
 
+    drop_prune(v, w, p);
     write_wipe(v, w, p, "WipeOutRunning", "the data is being deleted");
     plan_create(p, kind_get(KIND_JOB), v->self->ns, repository_wipe_job(w, v->self, v->doc));
     if (still_used[0])

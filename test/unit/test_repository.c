@@ -266,6 +266,24 @@ static void a_wipe_runs_is_retried_and_then_lets_go(void **state)
                         "patch Repository demo/repo {\"metadata\":{\"finalizers\":[]}}\n");
 }
 
+static void a_prune_at_work_goes_before_the_wipe_starts(void **state)
+{
+    struct test_world *w = *state;
+    const char *lines, *drop, *make;
+
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: stash-prune-repo, namespace: demo, labels: "
+                      "{stash.appscode.com/repository-job: prune}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{metadata: {finalizers: [stash], deletionTimestamp: '2026-03-01T02:00:00Z'}, spec: {wipeOut: "
+                     "true}}");
+    lines = step(w, "2026-03-01T02:00:00Z");
+    drop = strstr(lines, "delete Job demo/stash-prune-repo Background");
+    make = strstr(lines, "create Job demo/stash-wipe-repo");
+    assert_non_null(drop);
+    assert_non_null(make);
+    assert_true(drop < make);
+}
+
 /* A wipe Job stays for an hour: it must not count for the next Repository of that name. */
 static void the_wipe_of_a_namesake_says_nothing(void **state)
 {
@@ -447,6 +465,7 @@ int main(void)
         T(the_finalizer_is_there_only_with_wipeout),
         T(deletion_without_wipeout_lets_go_at_once),
         T(a_wipe_runs_is_retried_and_then_lets_go),
+        T(a_prune_at_work_goes_before_the_wipe_starts),
         T(the_wipe_of_a_namesake_says_nothing),
         T(a_wipe_has_what_restic_needs),
         T(a_namespace_that_goes_is_not_held_up),
