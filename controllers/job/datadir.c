@@ -123,15 +123,16 @@ static void take_state(struct datadir *d, const json_t *state)
 /* What a move of another attempt left half done, or one of our own that cannot go on. */
 static int undo_move(struct datadir *d, struct error *e)
 {
-    bool in = in_phase(d, "moving") && !datadir_guard_is_file(d);
-    int rc;
+    bool in = in_phase(d, "moving") && !datadir_all_in_place(d);
+    int rc = 0;
 
     if (!in && !in_phase(d, "keeping") && !in_phase(d, "undoing"))
         return 0;
     if (in)
-        datadir_remove_moved(d);
+        rc = datadir_remove_moved(d, e);
     /* From here on what is in place was there before all restores, and is not to be removed. */
-    rc = enter(d, "undoing", NULL, e);
+    if (rc == 0)
+        rc = enter(d, "undoing", NULL, e);
     if (rc == 0)
         rc = datadir_take_back(d, e);
     return rc < 0 ? error_wrap(e, rc, "what an interrupted restore left") : 0;
@@ -157,7 +158,8 @@ static int recover(struct datadir *d, enum datadir_progress *ret, struct error *
     snapshot = mem_strdup(json_text(state, "snapshot"));
     json_decref(state);
     moves = in_phase(d, "keeping") || in_phase(d, "moving");
-    if ((ours || !*d->phase) && (moves ? in_phase(d, "moving") && datadir_guard_is_file(d) : is_marked(d)))
+    if ((ours || !*d->phase) &&
+        (moves || in_phase(d, "undoing") ? in_phase(d, "moving") && datadir_all_in_place(d) : is_marked(d)))
         *ret = DATADIR_COMPLETE;
     else if (ours && (moves || in_phase(d, "ready")))
         *ret = DATADIR_READY;

@@ -2,6 +2,9 @@
  * no server starts on it; also when the restore is killed. */
 #include "test.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +28,49 @@ struct here {
     size_t live;
 };
 
+/* ---- a disk with errors: these stand before libc's ---- */
+
+static unsigned readdir_fails_at; /* the n-th call from now; 0: none */
+static const char *stuck;         /* no file of this name can be removed */
+
+struct dirent *readdir(DIR *dir)
+{
+    struct dirent *(*real)(DIR *) = NULL;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "readdir");
+    if (readdir_fails_at && --readdir_fails_at == 0) {
+        errno = EIO;
+        return NULL;
+    }
+    return real(dir);
+}
+
+int remove(const char *path)
+{
+    int (*real)(const char *) = NULL;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "remove");
+    if (stuck && strstr(path, stuck)) {
+        errno = EBUSY;
+        return -1;
+    }
+    return real(path);
+}
+
+static bool no_flags; /* renames have none here, as on NFS */
+
+int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
+{
+    int (*real)(int, const char *, int, const char *, unsigned) = NULL;
+
+    *(void **)&real = dlsym(RTLD_NEXT, "renameat2");
+    if (no_flags) {
+        errno = EINVAL;
+        return -1;
+    }
+    return real(from_fd, from, to_fd, to, flags);
+}
+
 static int set_up(void **state)
 {
     size_t live = mem_live();
@@ -45,6 +91,7 @@ static int tear_down(void **state)
     struct here *h = *state;
     size_t live = h->live;
 
+    no_flags = false;
     datadir_done(&h->d);
     job_remove(h->dir);
     mem_free(h);
@@ -108,17 +155,25 @@ static int finish(struct here *h, struct error *e)
 }
 
 /* What was there: some names are those of new files too. */
-static void put_old(const struct here *h)
+static void put_old_into(const struct here *h, const char *folder)
 {
     char name[64];
 
-    put(h, "ibdata1", "old");
-    put(h, "mysql", NULL);
-    put(h, "mysql/user.frm", "old");
+    (void)snprintf(name, sizeof(name), "%sibdata1", folder);
+    put(h, name, "old");
+    (void)snprintf(name, sizeof(name), "%smysql", folder);
+    put(h, name, NULL);
+    (void)snprintf(name, sizeof(name), "%smysql/user.frm", folder);
+    put(h, name, "old");
     for (int i = 0; i < N_OLD; i++) {
-        (void)snprintf(name, sizeof(name), i ? "o%d.ibd" : "t%d.ibd", i);
+        (void)snprintf(name, sizeof(name), "%s%s%d.ibd", folder, i ? "o" : "t", i);
         put(h, name, "old");
     }
+}
+
+static void put_old(const struct here *h)
+{
+    put_old_into(h, "");
 }
 
 static bool holds(const struct here *h, const char *folder, const char *name, const char *text)
@@ -538,13 +593,8 @@ static void put_half(const struct here *h)
     put(h, ".stash-restore", NULL);
     put(h, ".stash-restore/state", "{\"attempt\": \"a\", \"phase\": \"moving\", \"guard\": \"ibdata1\"}");
     put(h, "ibdata1", NULL);
-    put(h, "stash_kept/data/mysql", NULL);
-    put(h, "stash_kept/data/mysql/user.frm", "old");
-    put(h, "stash_kept/data/ibdata1", "old");
-    for (int i = 0; i < N_OLD; i++) {
-        (void)snprintf(name, sizeof(name), i ? "stash_kept/data/o%d.ibd" : "stash_kept/data/t%d.ibd", i);
-        put(h, name, "old");
-    }
+    put(h, "stash_kept/data", NULL);
+    put_old_into(h, "stash_kept/data/");
     for (int i = 0; i < N_FILES; i++) {
         (void)snprintf(name, sizeof(name), "%st%d.ibd", i % 2 ? ".stash-restore/data/" : "", i);
         put(h, ".stash-restore/data", NULL);
@@ -575,6 +625,167 @@ static void killed_at_any_system_call_the_way_back_is_gone_to_its_end(void **sta
     assert_true(n > 50);
 }
 
+static void put_state(const struct here *h, const char *phase)
+{
+    AUTO_FREE char *text = mem_printf("{\"attempt\": \"a\", \"phase\": \"%s\", \"guard\": \"ibdata1\"}", phase);
+
+    put(h, ".stash-restore", NULL);
+    put(h, ".stash-restore/state", text);
+}
+
+static void a_folder_that_cannot_be_read_to_its_end_loses_nothing(void **state)
+{
+    struct here *h = *state;
+    unsigned n = 1;
+
+    for (bool failed = true; failed; n++) {
+        enum datadir_progress progress;
+        struct error e;
+
+        put_old(h);
+        assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+        fill(h);
+        readdir_fails_at = n;
+        failed = finish(h, &e) < 0;
+        assert_true(failed == (readdir_fails_at == 0));
+        readdir_fails_at = 0;
+        assert_int_equal(count_old(h, "") + count_old(h, "stash_kept/data/"), N_OLD + 1);
+        go_on(h, true);
+        assert_true(all_old(h, "stash_kept/data/"));
+        empty_again(h);
+    }
+    assert_true(n > N_FILES + N_OLD);
+}
+
+static void nor_does_the_way_back(void **state)
+{
+    struct here *h = *state;
+    unsigned n = 1;
+
+    for (bool failed = true; failed; n++) {
+        enum datadir_progress progress;
+        struct error e;
+
+        put_half(h);
+        readdir_fails_at = n;
+        assert_true(begin(h, "b", false, &progress, &e) < 0);
+        failed = readdir_fails_at == 0;
+        assert_true(failed == (strstr(e.msg, "Input/output error") != NULL));
+        readdir_fails_at = 0;
+        assert_int_equal(begin(h, "c", false, &progress, &e), ERR_INVALID);
+        assert_true(all_old(h, ""));
+        assert_false(exists(h, "t2.ibd"));
+        assert_false(exists(h, "stash_kept"));
+        empty_again(h);
+    }
+    assert_true(n > N_FILES);
+}
+
+static void what_cannot_be_removed_is_not_taken_for_old_data(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    put_half(h);
+    stuck = "/t2.ibd";
+    assert_int_equal(begin(h, "b", false, &progress, &e), ERR_INVALID);
+    stuck = NULL;
+    assert_non_null(strstr(e.msg, "t2.ibd: Device or resource busy"));
+    assert_true(all_old(h, "stash_kept/data/"));
+    assert_false(is_file(h, "ibdata1"));
+    assert_int_equal(begin(h, "b", false, &progress, &e), ERR_INVALID);
+    assert_true(all_old(h, ""));
+    assert_false(exists(h, "t2.ibd"));
+}
+
+static void a_mark_that_stayed_behind_completes_nothing(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    put_state(h, "undoing");
+    put(h, "ibdata1", NULL);
+    put(h, DATADIR_MARK, "{\"attempt\": \"a\"}");
+    put(h, "stash_kept/data", NULL);
+    put(h, "stash_kept/data/ibdata1", "old");
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_EMPTY);
+    assert_true(holds(h, "", "ibdata1", "old"));
+}
+
+static void what_a_server_made_since_does_not_replace_what_is_kept(void **state)
+{
+    struct here *h = *state;
+    AUTO_FREE char *path = mem_printf("%s/o1.ibd", h->dir);
+    enum datadir_progress progress;
+    struct error e;
+
+    put_state(h, "keeping");
+    put(h, ".stash-restore/data", NULL);
+    fill(h);
+    put(h, "ibdata1", NULL);
+    put(h, "stash_kept/data", NULL);
+    put_old_into(h, "stash_kept/data/");
+    put(h, "o1.ibd", "since");
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_READY);
+    assert_int_equal(datadir_commit(&h->d, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.msg, "/o1.ibd is there twice"));
+    datadir_abandon(&h->d, e.msg);
+    assert_true(holds(h, "", "o1.ibd", "since"));
+    assert_int_equal(count_old(h, "") + count_old(h, "stash_kept/data/"), N_OLD + 1);
+    assert_int_equal(unlink(path), 0); /* as the message says */
+    go_on(h, true);
+    assert_true(all_old(h, "stash_kept/data/"));
+}
+
+static void nor_where_renames_have_no_flags(void **state)
+{
+    no_flags = true;
+    what_a_server_made_since_does_not_replace_what_is_kept(state);
+}
+
+static void a_servers_own_tablespace_completes_no_move(void **state)
+{
+    struct here *h = *state;
+    AUTO_FREE char *path = mem_printf("%s/ibdata1", h->dir);
+    enum datadir_progress progress;
+    struct error e;
+
+    put_state(h, "moving");
+    put(h, ".stash-restore/data", NULL);
+    fill(h);
+    put(h, "ibdata1", "of a server");
+    assert_int_equal(begin(h, "a", false, &progress, &e), 0);
+    assert_int_equal(progress, DATADIR_READY);
+    assert_int_equal(datadir_commit(&h->d, &e), ERR_CONFLICT);
+    datadir_abandon(&h->d, e.msg);
+    assert_true(holds(h, "", "ibdata1", "of a server"));
+    assert_int_equal(unlink(path), 0);
+    go_on(h, false);
+}
+
+static void a_backup_may_have_the_names_of_our_folders(void **state)
+{
+    struct here *h = *state;
+    enum datadir_progress progress;
+    struct error e;
+
+    put_old(h);
+    put(h, "lost+found", NULL);
+    assert_int_equal(begin(h, "a", true, &progress, &e), 0);
+    fill(h);
+    put(h, ".stash-restore/data/lost+found", NULL);
+    put(h, ".stash-restore/data/stash_kept", NULL);
+    put(h, ".stash-restore/data/stash_kept/db.opt", "");
+    assert_int_equal(finish(h, &e), 0);
+    assert_true(all_new(h));
+    assert_true(all_old(h, "stash_kept/data/"));
+    assert_false(exists(h, "stash_kept/db.opt"));
+}
+
 static void a_mount_is_told_from_a_folder(void **state)
 {
     (void)state;
@@ -600,6 +811,14 @@ int main(void)
         cmocka_unit_test_setup_teardown(killed_at_any_system_call_it_is_whole_or_no_server_starts, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_at_any_system_call_nothing_of_before_is_lost, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_at_any_system_call_the_way_back_is_gone_to_its_end, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_that_cannot_be_read_to_its_end_loses_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nor_does_the_way_back, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_cannot_be_removed_is_not_taken_for_old_data, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_mark_that_stayed_behind_completes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_server_made_since_does_not_replace_what_is_kept, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nor_where_renames_have_no_flags, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_servers_own_tablespace_completes_no_move, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_backup_may_have_the_names_of_our_folders, set_up, tear_down),
         cmocka_unit_test(a_mount_is_told_from_a_folder),
     };
 
