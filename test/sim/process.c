@@ -65,20 +65,12 @@ static void timer_drop(struct env *e, struct timer *t)
     arm(of(e));
 }
 
-static int no_children(struct env *e, struct proc *p, const struct proc_spec *spec, struct error *error)
-{
-    (void)e;
-    (void)p;
-    (void)spec;
-    return error_set(error, ERR_NOTFOUND, "no child processes here");
-}
-
 static const struct env_ops ops = {.now_ns = now_ns,
                                    .wall_ms = wall_ms,
                                    .random = random_number,
                                    .timer_set = timer_set,
                                    .timer_clear = timer_drop,
-                                   .proc_start = no_children};
+                                   .proc_start = sim_env_no_children};
 
 void process_init(struct process *p, struct sim_env *sim)
 {

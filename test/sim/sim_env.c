@@ -44,7 +44,7 @@ static void timer_drop(struct env *e, struct timer *t)
     heap_del(&of(e)->timers, &t->node);
 }
 
-static int no_children(struct env *e, struct proc *p, const struct proc_spec *spec, struct error *error)
+int sim_env_no_children(struct env *e, struct proc *p, const struct proc_spec *spec, struct error *error)
 {
     (void)e;
     (void)p;
@@ -57,7 +57,7 @@ static const struct env_ops ops = {.now_ns = now_ns,
                                    .random = random_number,
                                    .timer_set = timer_set,
                                    .timer_clear = timer_drop,
-                                   .proc_start = no_children};
+                                   .proc_start = sim_env_no_children};
 
 void sim_env_init(struct sim_env *s, uint64_t seed, int64_t wall)
 {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "../unit/support_cron.h"
 #include "cluster.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -274,18 +275,10 @@ static void check_idle_writes(struct world *w)
 /* The zone that the process lives in must change nothing; a clock change in it is counted. */
 static void choose_zone(struct world *w)
 {
-    static const char *const zones[] = {
-        "UTC",              "Europe/Berlin",      "Europe/London",       "Europe/Lisbon",     "Europe/Kyiv",
-        "Europe/Dublin",    "Europe/Istanbul",    "Africa/Cairo",        "Africa/Casablanca", "Africa/Johannesburg",
-        "America/New_York", "America/Chicago",    "America/Denver",      "America/Phoenix",   "America/Los_Angeles",
-        "America/Halifax",  "America/St_Johns",   "America/Havana",      "America/Santiago",  "America/Asuncion",
-        "America/Sao_Paulo", "Asia/Beirut",       "Asia/Jerusalem",      "Asia/Tehran",       "Asia/Kolkata",
-        "Asia/Kathmandu",   "Australia/Sydney",   "Australia/Lord_Howe", "Pacific/Auckland",  "Pacific/Apia",
-    };
     time_t t = (time_t)w->start_s;
     struct tm first, now;
 
-    setenv("TZ", zones[sim_random(&w->dice) % (sizeof(zones) / sizeof(zones[0]))], 1);
+    setenv("TZ", oracle_zones[sim_random(&w->dice) % ORACLE_ZONES], 1);
     tzset();
     (void)localtime_r(&t, &first);
     for (; t < (time_t)(w->start_s + w->o->until_s); t += 3600) {

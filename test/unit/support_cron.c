@@ -13,6 +13,15 @@ static const char *const month_names[] = {"", "jan", "feb", "mar", "apr", "may",
                                           "jul", "aug", "sep", "oct", "nov", "dec", NULL};
 static const char *const weekday_names[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat", NULL};
 
+const char *const oracle_zones[ORACLE_ZONES] = {
+    "UTC",              "Europe/Berlin",      "Europe/London",      "Europe/Lisbon",     "Europe/Kyiv",
+    "Europe/Dublin",    "Europe/Istanbul",    "Africa/Cairo",       "Africa/Casablanca", "Africa/Johannesburg",
+    "America/New_York", "America/Chicago",    "America/Denver",     "America/Phoenix",   "America/Los_Angeles",
+    "America/Halifax",  "America/St_Johns",   "America/Havana",     "America/Santiago",  "America/Asuncion",
+    "America/Sao_Paulo", "Asia/Beirut",       "Asia/Jerusalem",     "Asia/Tehran",       "Asia/Kolkata",
+    "Asia/Kathmandu",   "Australia/Sydney",   "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Apia",
+};
+
 struct field {
     long min, max;
     const char *const *names; /* by value; NULL: numbers only */
@@ -54,6 +63,8 @@ static bool item_allows(const struct field *f, const char *item, long value, boo
             return false;
         if (!dash && !slash)
             to = from;
+        else if (!dash && f->min == 7)
+            to = 6; /* N/step ends on Saturday, so it never reaches Sunday's second number */
     }
     return value >= from && value <= to && (value - from) % step == 0;
 }
@@ -108,7 +119,7 @@ bool oracle_read(struct oracle *o, const char *expression)
 {
     static const struct field minute = {0, 59, NULL}, hour = {0, 23, NULL}, day = {1, 31, NULL},
                               month = {1, 12, month_names}, weekday = {0, 6, weekday_names},
-                              sunday = {7, 7, NULL}; /* its second number, which Kubernetes' N/step never reaches */
+                              sunday = {7, 7, NULL}; /* its second number */
     char words[5][WORD_MAX];
     bool unused = false, is_seven = false;
 

@@ -14,6 +14,10 @@ struct oracle { /* which values each field allows, asked once */
     int64_t every_s; /* @every; 0: fields */
 };
 
+/* Zones of every sort of clock change, and of none. */
+enum { ORACLE_ZONES = 30 };
+extern const char *const oracle_zones[ORACLE_ZONES];
+
 /* False: no expression. Only what Kubernetes takes is judged; texts beyond that may be taken too. */
 bool oracle_read(struct oracle *o, const char *expression);
 /* First due time after that second; INT64_MAX: none in five years. */
