@@ -94,6 +94,12 @@ static void on_donor_limit(struct timer *t)
     fail(c, &e);
 }
 
+static void note_trouble(struct cluster *c, const struct sst_log *log)
+{
+    c->trouble_type = log->type;
+    (void)snprintf(c->trouble, sizeof(c->trouble), "%s", log->text);
+}
+
 static void on_garbd_line(struct proc *p, struct str line)
 {
     struct cluster *c = p->data;
@@ -111,17 +117,36 @@ static void on_garbd_line(struct proc *p, struct str line)
         break;
     case SST_LOG_TLS: /* it goes on trying, until it tells of no group */
         refusal_of_group(log.text, c->trouble, sizeof(c->trouble));
-        c->group_refused = true;
+        c->trouble_type = log.type;
         break;
     case SST_LOG_REFUSED:
+        if (c->trouble_type != SST_LOG_TLS)
+            note_trouble(c, &log);
+        break;
     case SST_LOG_NO_GROUP: /* also printed when it leaves a group in order: its end decides */
-        if (!c->group_refused)
-            (void)snprintf(c->trouble, sizeof(c->trouble), "%s", log.text);
+        if (c->trouble_type == SST_LOG_OTHER || c->trouble_type == SST_LOG_NO_GROUP)
+            note_trouble(c, &log);
         break;
     case SST_LOG_BUSY:
     case SST_LOG_OTHER:
         break;
     }
+}
+
+/* garbd has ended before a donor was selected. e: how it ended. */
+static void no_donor(struct cluster *c, struct error *e)
+{
+    const struct app *app = c->b->app;
+
+    if (c->trouble_type == SST_LOG_TLS) /* its last words tell less */
+        (void)error_set(e, ERR_INVALID, "AppBinding %s/%s: no donor was selected: %s", app->ns, app->name, c->trouble);
+    else if (c->trouble_type == SST_LOG_NO_GROUP) /* which of its words comes last is a matter of timing */
+        (void)error_wrap(e, ERR_INVALID,
+                         "AppBinding %s/%s: no donor was selected: there is no primary component of group %s at %s, or "
+                         "we cannot reach it (parameters.group, parameters.address): %s",
+                         app->ns, app->name, app->group, app->address, c->trouble);
+    else
+        (void)error_wrap(e, ERR_INVALID, "no donor was selected%s%s", c->trouble[0] ? ": " : "", c->trouble);
 }
 
 static void on_garbd_exit(struct proc *p, int status, int sig)
@@ -134,11 +159,7 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
     if (!c->selected[0] && !c->b->error.code) {
         timer_clear(env_of(c), &c->request);
         (void)job_child_error(c->b->job, "garbd", status, sig, &c->garbd_err, &e);
-        if (c->group_refused) /* its last words tell less */
-            (void)error_set(&e, ERR_INVALID, "AppBinding %s/%s: no donor was selected: %s", c->b->app->ns,
-                            c->b->app->name, c->trouble);
-        else
-            (void)error_wrap(&e, ERR_INVALID, "no donor was selected%s%s", c->trouble[0] ? ": " : "", c->trouble);
+        no_donor(c, &e);
         fail(c, &e);
     }
     settle(c);

@@ -27,11 +27,11 @@ struct cluster {
     char garbd_name[32]; /* in the group */
     char selected[128]; /* the donor that the group chose for us */
     char trouble[400];  /* what garbd said went wrong */
+    enum sst_log_type trouble_type; /* SST_LOG_TLS, _REFUSED, _NO_GROUP, the one that tells most; _OTHER: nothing */
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
     bool garbd_runs, receiving, piping, guarding;
     bool complete;  /* the stream has ended and is a whole backup */
-    bool group_refused; /* trouble is about certificates */
     bool turn_over; /* complete, or all has ended: the sequence goes on */
 };
 

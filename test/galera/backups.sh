@@ -32,7 +32,8 @@ until_true() { # until_true SECONDS COMMAND...: polls a condition of another pro
 }
 
 start() { # one backup
-  : >"$folder/log"
+  : >"$folder/log" # by us, before anything looks at it
+  : >"$folder/out"
   "$driver" "$folder/app.json" "$folder/repo" "$folder/scratch" >"$folder/out" 2>"$folder/log" &
   job=$!
 }
