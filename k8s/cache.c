@@ -25,6 +25,7 @@ struct place {
 struct entry {
     const struct kobj *o;
     uint32_t seen;          /* the relist in which it was last put */
+    uint64_t arrival;       /* cache_arrival */
     struct place places[];  /* [0]: by owner; [1 + i]: by index i */
 };
 
@@ -40,13 +41,15 @@ struct store {
     struct index *indexes;
     size_t n_indexes;
     uint32_t relist;
-    bool complete;
+    uint64_t list_arrival; /* of what the list that comes brings */
+    bool complete, is_listing;
 };
 
 struct cache {
     cache_fn *on_change;
     void *ctx;
     uint64_t seed;
+    uint64_t arrivals;
     struct store stores[N_KINDS];
 };
 
@@ -192,6 +195,8 @@ static void add(struct cache *c, struct str key, const struct kobj *o)
 
     e->o = kobj_ref(o);
     e->seen = s->relist;
+    if (s->complete)
+        e->arrival = s->is_listing ? s->list_arrival : ++c->arrivals;
     (void)map_put(&s->objects, key, e);
     reindex(s, e, NULL, o);
     tell(c, o->kind, NULL, o);
@@ -240,7 +245,11 @@ void cache_del(struct cache *c, const struct kind *k, const char *ns, const char
 
 void cache_relist_begin(struct cache *c, const struct kind *k)
 {
-    c->stores[k->id].relist++;
+    struct store *s = &c->stores[k->id];
+
+    s->relist++;
+    s->is_listing = true;
+    s->list_arrival = ++c->arrivals;
 }
 
 void cache_relist_end(struct cache *c, const struct kind *k)
@@ -249,6 +258,7 @@ void cache_relist_end(struct cache *c, const struct kind *k)
     struct str key;
     void *value;
 
+    s->is_listing = false;
     for (size_t it = 0; map_next(&s->objects, &it, &key, &value);) {
         struct entry *e = value;
         char text[KEY_MAX];
@@ -272,13 +282,26 @@ bool cache_complete(const struct cache *c, const struct kind *k)
 
 /* ---- reading ---- */
 
-const struct kobj *cache_find(const struct cache *c, const struct kind *k, const char *ns, const char *name)
+static const struct entry *find(const struct cache *c, const struct kind *k, const char *ns, const char *name)
 {
     char text[KEY_MAX];
     struct str key = key_of(k->namespaced ? ns : NULL, name, text);
-    const struct entry *e = key.p ? map_get(&c->stores[k->id].objects, key) : NULL;
+
+    return key.p ? map_get(&c->stores[k->id].objects, key) : NULL;
+}
+
+const struct kobj *cache_find(const struct cache *c, const struct kind *k, const char *ns, const char *name)
+{
+    const struct entry *e = find(c, k, ns, name);
 
     return e ? e->o : NULL;
+}
+
+uint64_t cache_arrival(const struct cache *c, const struct kobj *o)
+{
+    const struct entry *e = find(c, o->kind, o->ns, o->name);
+
+    return e ? e->arrival : 0;
 }
 
 size_t cache_count(const struct cache *c, const struct kind *k)

@@ -33,6 +33,10 @@ bool cache_complete(const struct cache *c, const struct kind *k);
 
 /* Borrowed until the next change of that object; NULL when absent. ns NULL for cluster-scoped kinds. */
 const struct kobj *cache_find(const struct cache *c, const struct kind *k, const char *ns, const char *name);
+/* Of two objects of any kinds the one with the smaller number came first: what was decided on one of them before the
+ * other was known is told by it, which creation times, whole seconds of several servers' clocks, do not. What one list
+ * brings has one number, the first list of each kind 0; kept until the object is gone. 0 when absent. */
+uint64_t cache_arrival(const struct cache *c, const struct kobj *o);
 size_t cache_count(const struct cache *c, const struct kind *k);
 
 /* Loops: return false from fn to stop. fn may not change the cache. */

@@ -174,6 +174,44 @@ static void a_relist_drops_what_was_not_put_again(void **state)
     cache_free(c);
 }
 
+static uint64_t came(struct cache *c, const char *name)
+{
+    return cache_arrival(c, cache_find(c, kind_get(KIND_BACKUPSESSION), "n", name));
+}
+
+static void objects_are_numbered_as_they_come_and_those_of_a_list_alike(void **state)
+{
+    const struct kind *k = kind_get(KIND_BACKUPSESSION);
+    struct cache *c = cache_new(1, NULL, NULL);
+    struct kobj *absent = session("n", "no", "9", 9, "x", "o");
+    uint64_t of_b;
+
+    (void)state;
+    cache_relist_begin(c, k);
+    put(c, session("n", "z", "1", 1, "x", "o"));
+    cache_relist_end(c, k);
+    cache_set_complete(c, k);
+    put(c, session("n", "b", "2", 2, "x", "o"));
+    put(c, session("n", "a", "3", 3, "x", "o"));
+    of_b = came(c, "b");
+    assert_int_equal(came(c, "z"), 0);
+    assert_true(0 < of_b && of_b < came(c, "a"));
+    put(c, session("n", "b", "2", 4, "x", "o")); /* a change is no arrival */
+    assert_int_equal(came(c, "b"), of_b);
+    cache_relist_begin(c, k);
+    put(c, session("n", "b", "2", 4, "x", "o"));
+    put(c, session("n", "d", "5", 5, "x", "o"));
+    put(c, session("n", "c", "6", 6, "x", "o"));
+    cache_relist_end(c, k);
+    put(c, session("n", "b", "7", 7, "x", "o")); /* made again */
+    assert_true(of_b < came(c, "d"));
+    assert_int_equal(came(c, "d"), came(c, "c"));
+    assert_true(came(c, "d") < came(c, "b"));
+    assert_int_equal(cache_arrival(c, absent), 0);
+    kobj_unref(absent);
+    cache_free(c);
+}
+
 static void cluster_objects_are_found_without_a_namespace(void **state)
 {
     struct cache *c = cache_new(1, NULL, NULL);
@@ -250,6 +288,7 @@ int main(void)
         cmocka_unit_test(an_equal_resource_version_calls_nobody),
         cmocka_unit_test(a_new_uid_is_a_deletion_and_an_addition),
         cmocka_unit_test(a_relist_drops_what_was_not_put_again),
+        cmocka_unit_test(objects_are_numbered_as_they_come_and_those_of_a_list_alike),
         cmocka_unit_test(cluster_objects_are_found_without_a_namespace),
         cmocka_unit_test(indexes_agree_with_a_scan_over_random_changes),
     };
