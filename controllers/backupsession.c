@@ -546,7 +546,9 @@ static const struct watched watches[] = {
     {KIND_POD, wake_owner, NULL},
     {KIND_BACKUPCONFIGURATION, wake_sessions_of, phase_or_pause_changed},
     {KIND_BACKUPSESSION, backupsession_wake_rivals, phase_changed},
-    {KIND_RESTORESESSION, backupsession_wake_by_restore, phase_changed},
+    {KIND_RESTORESESSION, backupsession_wake_rivals, phase_changed},
+    {KIND_JOB, backupsession_wake_by_job, NULL},
+    {KIND_POD, backupsession_wake_by_job, NULL},
 };
 
 const struct controller backupsession_controller = {

@@ -93,19 +93,17 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view);
 
 /* Another session of the same invoker that has started or is older; NULL: none. */
 const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self);
-/* A session of another invoker, or a RestoreSession, that has this target or is before us in line; NULL: none. */
+/* A session of another invoker, a RestoreSession, or what runs on without its session (target_lock.h), that has this
+ * target or is before us in line; NULL: none. May leave world_waiting. */
 const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref);
-/* Map of a watch: sessions of other invokers with the same target. */
+/* Maps of watches: sessions that wait for the target of a session of either kind; of a Job, or a pod, that ended. */
 void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
-/* Map of a watch: sessions with a RestoreSession's target. */
-void backupsession_wake_by_restore(const struct cache *c, const struct kobj *restore, wake_fn *wake, void *ctx);
+void backupsession_wake_by_job(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
 /* A BackupSession that has this target or is before a RestoreSession in line; NULL: none. */
 const struct kobj *backupsession_before(const struct cache *c, const struct kobj *restore,
                                         const struct target_ref *ref);
 /* A session of either kind. */
 bool backupsession_has_job(const struct cache *c, const struct kobj *session);
-/* Does a BackupConfiguration, or a RestoreSession, name this target? */
-bool backupsession_has_target(const struct kobj *invoker, const struct target_ref *ref);
 /* All sessions of a session's invoker, for history and retries. In the arena. */
 struct retain_item *backupsession_family(struct world *w, const struct kobj *self, size_t *ret_n);
 

@@ -7,6 +7,7 @@
 
 #include "controllers/condition.h"
 #include "controllers/restoresession.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 
 static bool is_final(const struct kobj *s)
@@ -20,16 +21,6 @@ static bool is_final(const struct kobj *s)
 static bool is_running(const struct kobj *s)
 {
     return strcmp(kobj_text(s, "status.phase"), "Running") == 0;
-}
-
-/* Oldest first: by creation, then by name and namespace. */
-static bool is_before(const struct kobj *a, const struct kobj *b)
-{
-    int order = strcmp(a->name, b->name);
-
-    if (a->created_s != b->created_s)
-        return a->created_s < b->created_s;
-    return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
 }
 
 static bool note_job(void *ctx, const struct kobj *job)
@@ -60,7 +51,7 @@ struct search {
     const char *kind; /* of the invoker */
 };
 
-/* Who has started holds the place; among those that wait the oldest goes on. A restore goes past a backup that the API
+/* Who has started holds the place; among those that wait the first goes on. A restore goes past a backup that the API
  * server refuses; that one looks at its rivals before each new try. */
 static bool take_blocking(void *ctx, const struct kobj *o)
 {
@@ -75,7 +66,7 @@ static bool take_blocking(void *ctx, const struct kobj *o)
     if (o->deleting && !has_job) /* it starts nothing any more */
         return true;
     if (has_job || is_running(o) ||
-        (is_before(o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
+        (target_lock_is_before(s->cache, o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
         s->found = o;
         return false;
     }
@@ -102,18 +93,6 @@ const struct kobj *backupsession_sibling(const struct cache *c, const struct kob
 
 /* ---- rivals ---- */
 
-bool backupsession_has_target(const struct kobj *invoker, const struct target_ref *ref)
-{
-    const char *ns = kobj_text(invoker, "spec.target.ref.namespace");
-    struct str theirs = str_of(kobj_text(invoker, "spec.target.ref.apiVersion")), ours = str_of(ref->api_version);
-    struct str group_a = STR_NONE, group_b = STR_NONE;
-
-    (void)str_cut(&theirs, '/', &group_a);
-    (void)str_cut(&ours, '/', &group_b);
-    return str_eq(group_a, group_b) && strcmp(kobj_text(invoker, "spec.target.ref.kind"), ref->kind) == 0 &&
-           strcmp(*ns ? ns : invoker->ns, ref->ns) == 0;
-}
-
 struct rivals {
     const struct cache *cache;
     const struct target_ref *ref;
@@ -125,16 +104,19 @@ struct rivals {
 /* One of another namespace counts once it was found that it may read the target: else anybody could hold it up. */
 static bool may_hold(const struct kobj *invoker, const struct target_ref *ref)
 {
-    return strcmp(invoker->ns, ref->ns) == 0 ||
-           condition_record_is(kobj_get(invoker, "status.conditions"), "BackupTargetFound", "True");
+    struct target_ref theirs;
+
+    target_lock_ref(invoker, &theirs);
+    return target_lock_same(&theirs, ref) &&
+           (strcmp(invoker->ns, ref->ns) == 0 ||
+            condition_record_is(kobj_get(invoker, "status.conditions"), "BackupTargetFound", "True"));
 }
 
 static bool each_rival_session(void *ctx, const struct kobj *invoker)
 {
     const struct rivals *r = ctx;
 
-    if (backupsession_has_target(invoker, r->ref) && may_hold(invoker, r->ref) &&
-        (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
+    if (may_hold(invoker, r->ref) && (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
         each_of(r->cache, invoker->ns, invoker->name, r->fn, r->ctx);
     return true;
 }
@@ -152,7 +134,9 @@ const struct kobj *backupsession_rival(struct world *w, const struct kobj *self,
     struct rivals r = {world_cache(w), ref, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s};
 
     each_rival(&r);
-    return s.found ? s.found : restoresession_rival(world_cache(w), self, ref);
+    if (!s.found)
+        s.found = restoresession_rival(world_cache(w), self, ref);
+    return s.found ? s.found : target_lock_holder(w, self, ref);
 }
 
 const struct kobj *backupsession_before(const struct cache *c, const struct kobj *restore, const struct target_ref *ref)
@@ -178,35 +162,37 @@ static bool wake_waiting(void *ctx, const struct kobj *o)
     return true;
 }
 
-void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+static void wake_waiting_for(const struct cache *c, const struct target_ref *ref, wake_fn *wake, void *ctx)
 {
-    const struct kobj *invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), changed->ns,
-                                            kobj_text(changed, "spec.invoker.name"));
     struct waking k = {wake, ctx};
-    struct target_ref ref;
-    struct rivals r = {c, &ref, changed->ns, kobj_text(changed, "spec.invoker.name"), wake_waiting, &k};
+    struct rivals r = {c, ref, "", "", wake_waiting, &k};
 
-    if (!invoker)
-        return;
-    ref = (struct target_ref){kobj_text(invoker, "spec.target.ref.apiVersion"),
-                              kobj_text(invoker, "spec.target.ref.kind"), kobj_text(invoker, "spec.target.ref.name"),
-                              kobj_text(invoker, "spec.target.ref.namespace")};
-    if (!*ref.ns)
-        ref.ns = invoker->ns;
     each_rival(&r);
 }
 
-void backupsession_wake_by_restore(const struct cache *c, const struct kobj *restore, wake_fn *wake, void *ctx)
+void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
 {
-    struct waking k = {wake, ctx};
-    struct target_ref ref = {kobj_text(restore, "spec.target.ref.apiVersion"),
-                             kobj_text(restore, "spec.target.ref.kind"), kobj_text(restore, "spec.target.ref.name"),
-                             kobj_text(restore, "spec.target.ref.namespace")};
-    struct rivals r = {c, &ref, "", "", wake_waiting, &k};
+    const struct kobj *invoker = changed;
+    struct target_ref ref;
 
-    if (!*ref.ns)
-        ref.ns = restore->ns;
-    each_rival(&r);
+    if (changed->kind->id == KIND_BACKUPSESSION)
+        invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), changed->ns,
+                             kobj_text(changed, "spec.invoker.name"));
+    if (!invoker)
+        return;
+    target_lock_ref(invoker, &ref);
+    wake_waiting_for(c, &ref, wake, ctx);
+}
+
+void backupsession_wake_by_job(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    struct target_ref ref;
+    struct arena a;
+
+    arena_init(&a);
+    if (target_lock_given_back(c, changed, &a, &ref))
+        wake_waiting_for(c, &ref, wake, ctx);
+    arena_done(&a);
 }
 
 /* ---- the family ---- */

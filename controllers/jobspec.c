@@ -1,7 +1,9 @@
 /* jobspec: see jobspec.h. */
 #include "controllers/jobspec.h"
 
+#include "controllers/repository.h"
 #include "controllers/substitute.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 
 #define SESSION_LABEL STASH_GROUP "/session"
@@ -179,29 +181,49 @@ static const json_t *function_of(void *ctx, const char *name)
     return world_doc(ctx, kind_get(KIND_FUNCTION), NULL, name);
 }
 
-static json_t *template_of(const struct job_input *in, json_t *labels, json_t *pod)
+/* What holds the target, for as long as it is there. */
+static void put_target(const struct job_input *in, struct arena *a, json_t *annotations)
 {
-    const json_t *annotations = json_at(in->unit, "runtimeSettings.pod.podAnnotations");
-    json_t *meta = json_pack("{s:o}", "labels", labels);
+    struct target_ref ref;
+    const char *value;
 
-    if (json_object_size(annotations))
-        json_object_set_new(meta, "annotations", json_deep_copy(annotations));
-    return json_pack("{s:o, s:o}", "metadata", meta, "spec", pod);
+    target_ref_of(json_at(in->unit, "target"), json_text(in->invoker, "metadata.namespace"), &ref);
+    value = target_lock_value(a, &ref);
+    if (value)
+        json_object_set_new(annotations, TARGET_LOCK_ANNOTATION, json_string(value));
+    else
+        json_object_del(annotations, TARGET_LOCK_ANNOTATION);
 }
 
-static json_t *job_of(const struct job_input *in, const struct jobspec_options *o, const char *functions,
-                      json_t *template)
+/* Ours come last: what users add to a pod takes nothing away. */
+static json_t *template_of(const struct job_input *in, struct arena *a, json_t *labels, json_t *pod)
+{
+    const json_t *own = json_at(in->unit, "runtimeSettings.pod.podAnnotations");
+    json_t *annotations = json_is_object(own) ? json_deep_copy(own) : json_object();
+
+    put_target(in, a, annotations);
+    json_object_del(annotations, REPOSITORY_JOB_ANNOTATION);
+    if (in->repository)
+        json_object_set_new(annotations, REPOSITORY_JOB_ANNOTATION,
+                            json_sprintf("%s/%s", json_text(in->repository, "metadata.namespace"),
+                                         json_text(in->repository, "metadata.name")));
+    return json_pack("{s:{s:o, s:o}, s:o}", "metadata", "labels", labels, "annotations", annotations, "spec", pod);
+}
+
+static json_t *job_of(const struct job_input *in, struct arena *a, const struct jobspec_options *o,
+                      const char *functions, json_t *template)
 {
     json_t *labels = jobspec_labels(in->invoker, in->direction);
+    json_t *annotations = json_pack("{s:s}", STASH_GROUP "/functions", functions);
     json_t *spec = json_pack("{s:i, s:i, s:i, s:I, s:o}", "backoffLimit", 0, "completions", 1, "parallelism", 1,
                              "ttlSecondsAfterFinished", (json_int_t)in->settings->job_ttl_s, "template", template);
 
     set_label(labels, SESSION_LABEL, json_text(owner(in), "metadata.name"));
     if (o->left_s > 0)
         json_object_set_new(spec, "activeDeadlineSeconds", json_integer(o->left_s));
-    return json_pack("{s:{s:s, s:o, s:{s:s}, s:[o]}, s:o}", "metadata", "name", o->name, "labels", labels,
-                     "annotations", STASH_GROUP "/functions", functions, "ownerReferences", jobspec_owner(in), "spec",
-                     spec);
+    put_target(in, a, annotations);
+    return json_pack("{s:{s:s, s:o, s:o, s:[o]}, s:o}", "metadata", "name", o->name, "labels", labels, "annotations",
+                     annotations, "ownerReferences", jobspec_owner(in), "spec", spec);
 }
 
 int jobspec_make(struct world *w, const struct job_input *in, const struct jobspec_options *o, json_t **ret,
@@ -229,6 +251,6 @@ int jobspec_make(struct world *w, const struct job_input *in, const struct jobsp
         json_decref(pod);
         return ERR_INVALID;
     }
-    *ret = job_of(in, o, r.functions, template_of(in, labels, pod));
+    *ret = job_of(in, a, o, r.functions, template_of(in, a, labels, pod));
     return 0;
 }

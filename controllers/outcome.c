@@ -194,17 +194,24 @@ static void look_at_start(struct world *w, const struct kobj *pod, struct outcom
  * deletionTimestamp has its grace in it. If it has not ended by then, nobody on its node listens, and the Job counts it
  * as running until somebody takes the node away: nobody may wait for that.
  */
+int64_t outcome_lost_at_s(const json_t *pod)
+{
+    const char *phase = json_text(pod, "status.phase");
+    int64_t end_s;
+
+    if (str_parse_time(str_of(json_text(pod, "metadata.deletionTimestamp")), &end_s) < 0 ||
+        strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
+        return 0;
+    return end_s + LOST_S;
+}
+
 static void look_at_end(struct world *w, const struct kobj *pod, struct outcome *r)
 {
     const json_t *doc = world_doc(w, kind_get(KIND_POD), pod->ns, pod->name);
-    const char *phase = json_text(doc, "status.phase"), *why;
-    int64_t end_s;
+    const char *why;
 
-    if (str_parse_time(str_of(json_text(doc, "metadata.deletionTimestamp")), &end_s) < 0 ||
-        strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0)
-        return;
-    r->lost_at_s = end_s + LOST_S;
-    if (world_now_s(w) < r->lost_at_s)
+    r->lost_at_s = outcome_lost_at_s(doc);
+    if (!r->lost_at_s || world_now_s(w) < r->lost_at_s)
         return;
     why = condition_message(json_at(doc, "status.conditions"), "DisruptionTarget");
     r->state = OUTCOME_FAILED;

@@ -32,6 +32,9 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
 /* The same by the cache alone, which may not have a new Job yet: for who makes one anyway when there is none. */
 void outcome_glance(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret);
 
+/* When a pod that was told to end is given up, if it does not (Unix seconds); 0: it was not told, or has ended. */
+int64_t outcome_lost_at_s(const json_t *pod);
+
 /* For maps of watches: the owner of a Job, or of the Job of a pod, when it is of that kind. */
 void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,
                         void *ctx);

@@ -42,6 +42,9 @@ void repository_check(const json_t *object, const struct operator_settings *s, s
 /* The policy alone, for right before a Job is made. NULL: allowed; else why not. May leave world_waiting. */
 const char *repository_refusal(struct world *w, const json_t *repository, const char *own_ns);
 
+/* On pods that work in a Repository: "<namespace>/<name>". */
+#define REPOSITORY_JOB_ANNOTATION STASH_GROUP "/job-repository"
+
 /* Name of a Job of a Repository: "stash-<what>-<repo>". */
 const char *repository_job_name(struct arena *a, const char *what, const char *repository);
 

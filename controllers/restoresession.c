@@ -83,7 +83,7 @@ static void wait_for_others(const void *view, struct world *w, struct plan *p)
     leave_line(v);
     wait_on(v, p, RESTORESESSION_PENDING);
     repository_warn(p, old, v->conditions);
-    if (condition_fails_anew(old, v->conditions, "RestoreTargetFound"))
+    if (condition_fails_anew(old, v->conditions, RESTORESESSION_TARGET))
         plan_event(p, "Warning", "Target Not Found", "%s", v->target_text);
     if (v->is_target_absent && strcmp(v->ref.kind, "PersistentVolumeClaim") == 0)
         plan_wake_at(p, v->now_s + CLAIM_RETRY_S); /* claims of users are not watched */
@@ -605,6 +605,8 @@ static const struct watched watches[] = {
     {KIND_NAMESPACE, wake_all_waiting, NULL},
     {KIND_BACKUPSESSION, restoresession_wake_rivals, phase_changed},
     {KIND_RESTORESESSION, restoresession_wake_rivals, phase_changed},
+    {KIND_JOB, restoresession_wake_by_job, NULL},
+    {KIND_POD, restoresession_wake_by_job, NULL},
 };
 
 const struct controller restoresession_controller = {

@@ -66,6 +66,7 @@ struct restoresession_view {
 };
 
 #define RESTORESESSION_EXECUTOR "RestoreExecutorEnsured"
+#define RESTORESESSION_TARGET "RestoreTargetFound"
 #define RESTORESESSION_WAITS "WaitingForOtherSession" /* its reason, with Unknown, while in line */
 
 extern const char *const restoresession_phases[];
@@ -92,8 +93,9 @@ int restoresession_observe(struct world *w, const struct kobj *self, void *view)
 
 /* Another RestoreSession that has this target or is before `self`, a session of either kind, in line; NULL: none. */
 const struct kobj *restoresession_rival(const struct cache *c, const struct kobj *self, const struct target_ref *ref);
-/* Map of a watch: those that wait for the target of a BackupSession or of another RestoreSession. */
+/* Maps of watches: those that wait for the target of a session of either kind; of a Job, or a pod, that ended. */
 void restoresession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
+void restoresession_wake_by_job(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
 
 /* All that is wrong with the object itself. */
 void restoresession_check(const json_t *object, struct problems *out);

@@ -5,6 +5,7 @@
 
 #include "controllers/condition.h"
 #include "controllers/identity.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 
@@ -210,6 +211,8 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
     rival = backupsession_before(world_cache(w), v->self, &v->ref);
     if (!rival)
         rival = restoresession_rival(world_cache(w), v->self, &v->ref);
+    if (!rival)
+        rival = target_lock_holder(w, v->self, &v->ref);
     if (rival)
         v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
     v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") ||

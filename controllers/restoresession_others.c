@@ -9,6 +9,7 @@
 #include "controllers/backupsession.h"
 #include "controllers/condition.h"
 #include "controllers/restoresession.h"
+#include "controllers/target_lock.h"
 
 static bool has_phase(const struct kobj *o, const char *phase)
 {
@@ -24,33 +25,36 @@ static bool is_in_line(const struct kobj *o)
             str_is(condition_record_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS));
 }
 
-static bool is_before(const struct kobj *a, const struct kobj *b)
-{
-    int order = strcmp(a->name, b->name);
-
-    if (a->created_s != b->created_s)
-        return a->created_s < b->created_s;
-    return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
-}
-
 struct search {
     const struct cache *cache;
     const struct kobj *self, *found;
     const struct target_ref *ref;
 };
 
-/* One of another namespace holds nothing: else anybody could hold up the backups of a database that he may not read. */
+/* One of another namespace counts once it was found that it may read the target: else anybody could hold up the
+ * backups of a database that he may not read. */
+static bool may_hold(const struct kobj *o, const struct target_ref *ref)
+{
+    struct target_ref theirs;
+
+    target_lock_ref(o, &theirs);
+    return target_lock_same(&theirs, ref) &&
+           (strcmp(o->ns, ref->ns) == 0 ||
+            condition_record_is(kobj_get(o, "status.conditions"), RESTORESESSION_TARGET, "True"));
+}
+
 static bool take_holder(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
 
     if (o->uid && s->self->uid && strcmp(o->uid, s->self->uid) == 0)
         return true;
-    if (strcmp(o->ns, s->ref->ns) != 0 || !backupsession_has_target(o, s->ref))
+    if (!may_hold(o, s->ref))
         return true;
     if (has_phase(o, "Succeeded") || has_phase(o, "Failed") || has_phase(o, "Unknown"))
         return true;
-    if (!has_phase(o, "Running") && !(is_in_line(o) && is_before(o, s->self)) && !backupsession_has_job(s->cache, o))
+    if (!has_phase(o, "Running") && !backupsession_has_job(s->cache, o) &&
+        !(is_in_line(o) && target_lock_is_before(s->cache, o, s->self)))
         return true;
     s->found = o;
     return false;
@@ -81,15 +85,32 @@ static bool wake_waiting(void *ctx, const struct kobj *o)
     return true;
 }
 
+static void wake_waiting_for(const struct cache *c, const char *target, wake_fn *wake, void *ctx)
+{
+    struct waking k = {wake, ctx};
+
+    if (*target)
+        cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name", target, wake_waiting, &k);
+}
+
 void restoresession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
 {
     const struct kobj *invoker = changed;
-    struct waking k = {wake, ctx};
 
     if (changed->kind->id == KIND_BACKUPSESSION)
         invoker = cache_find(c, kind_get(KIND_BACKUPCONFIGURATION), changed->ns,
                              kobj_text(changed, "spec.invoker.name"));
-    if (invoker && *kobj_text(invoker, "spec.target.ref.name"))
-        cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name",
-                      kobj_text(invoker, "spec.target.ref.name"), wake_waiting, &k);
+    if (invoker)
+        wake_waiting_for(c, kobj_text(invoker, "spec.target.ref.name"), wake, ctx);
+}
+
+void restoresession_wake_by_job(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx)
+{
+    struct target_ref ref;
+    struct arena a;
+
+    arena_init(&a);
+    if (target_lock_given_back(c, changed, &a, &ref))
+        wake_waiting_for(c, ref.name, wake, ctx);
+    arena_done(&a);
 }

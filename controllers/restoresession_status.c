@@ -60,13 +60,13 @@ void restoresession_set_found_conditions(const struct restoresession_view *v)
         restoresession_set_condition(v, "ValidationPassed", "True", "ResourceValidationPassed",
                                      "the specification is valid");
     if (v->is_target_denied)
-        restoresession_set_condition(v, "RestoreTargetFound", "Unknown", "UnableToCheckTargetAvailability",
+        restoresession_set_condition(v, RESTORESESSION_TARGET, "Unknown", "UnableToCheckTargetAvailability",
                                      v->target_text);
     else if (*v->ref.name)
-        restoresession_set_condition(v, "RestoreTargetFound", v->is_target_absent ? "False" : "True",
+        restoresession_set_condition(v, RESTORESESSION_TARGET, v->is_target_absent ? "False" : "True",
                                      v->is_target_absent ? "TargetNotAvailable" : "TargetAvailable", v->target_text);
     else
-        restoresession_set_condition(v, "RestoreTargetFound", "True", "TargetAvailable", "no target is needed");
+        restoresession_set_condition(v, RESTORESESSION_TARGET, "True", "TargetAvailable", "no target is needed");
 }
 
 void restoresession_set_deadline_exceeded(const struct restoresession_view *v, const char *how)

@@ -7,6 +7,7 @@
 #include "controllers/repository.h"
 #include "controllers/restoresession.h"
 #include "controllers/schedule.h"
+#include "controllers/target_lock.h"
 
 const struct controller *const controllers[] = {
     &repository_controller,
@@ -30,4 +31,7 @@ void controllers_index(struct cache *c)
     cache_index(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", false);
     cache_index(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name", false);
     cache_index(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", true);
+    cache_index(c, kind_get(KIND_JOB), "annotation:" TARGET_LOCK_ANNOTATION, false);
+    cache_index(c, kind_get(KIND_POD), "annotation:" TARGET_LOCK_ANNOTATION, false);
+    cache_index(c, kind_get(KIND_POD), "annotation:" REPOSITORY_JOB_ANNOTATION, false);
 }

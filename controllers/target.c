@@ -11,7 +11,7 @@ void target_ref_of(const json_t *target, const char *own_ns, struct target_ref *
     *ret = (struct target_ref){json_text(ref, "apiVersion"), json_text(ref, "kind"), json_text(ref, "name"),
                                *ns ? ns : own_ns};
     if (!*ret->kind && !*ret->name && !target_has_templates(target))
-        *ret = (struct target_ref){"na", "EmptyTarget", "na", own_ns};
+        *ret = (struct target_ref){"na", TARGET_EMPTY, "na", own_ns};
 }
 
 bool target_ref_equal(const struct target_ref *r, const json_t *ref)

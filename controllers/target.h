@@ -35,6 +35,8 @@ struct target_ref {
     const char *api_version, *kind, *name, *ns; /* never NULL */
 };
 
+#define TARGET_EMPTY "EmptyTarget"
+
 void target_ref_of(const json_t *target, const char *own_ns, struct target_ref *ret);
 bool target_ref_equal(const struct target_ref *r, const json_t *ref);
 json_t *target_ref_json(const struct target_ref *r); /* one reference */

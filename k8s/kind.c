@@ -14,6 +14,8 @@
 #define TARGET_REF                                                                                                     \
     "spec.target.ref.apiVersion", "spec.target.ref.kind", "spec.target.ref.name", "spec.target.ref.namespace"
 #define REPOSITORY_REF "spec.repository.name", "spec.repository.namespace"
+#define JOB_TARGET "annotation:stash.appscode.com/job-target"
+#define JOB_REPOSITORY "annotation:stash.appscode.com/job-repository"
 #define MANAGED_BY "label:app.kubernetes.io/managed-by"
 
 /* clang-format off */
@@ -53,14 +55,14 @@ static const struct kind kinds[N_KINDS] = {
     {KIND_NAMESPACE, "", "v1", "Namespace", "namespaces", false, FIELDS("status.phase")},
     {KIND_POD, "", "v1", "Pod", "pods", true,
      FIELDS("status.phase", "label:job-name", "label:batch.kubernetes.io/job-name", "spec.nodeName",
-            "status.conditions")},
+            "status.conditions", JOB_TARGET, JOB_REPOSITORY)},
     {KIND_PVC, "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true,
      FIELDS("status.phase", MANAGED_BY, "label:stash.appscode.com/restore-session")},
     {KIND_SERVICEACCOUNT, "", "v1", "ServiceAccount", "serviceaccounts", true, FIELDS(MANAGED_BY)},
     {KIND_EVENT, "", "v1", "Event", "events", true, NULL, 0},
     {KIND_JOB, "batch", "v1", "Job", "jobs", true,
      FIELDS("status.active", "status.succeeded", "status.failed", "status.conditions", "status.completionTime",
-            "spec.suspend", "label:stash.appscode.com/session", "label:stash.appscode.com/repository-job",
+            "spec.suspend", JOB_TARGET, "label:stash.appscode.com/session", "label:stash.appscode.com/repository-job",
             "label:stash.appscode.com/delete-job-on-completion",
             "annotation:batch.kubernetes.io/cronjob-scheduled-timestamp")},
     {KIND_CRONJOB, "batch", "v1", "CronJob", "cronjobs", true,

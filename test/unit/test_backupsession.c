@@ -457,6 +457,196 @@ static void a_restore_that_a_quota_holds_back_is_in_nobodys_way(void **state)
     assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+/* ---- the lock is held by what runs ---- */
+
+#define CONFIGURATION(name, ns)                                                                                        \
+    "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: " name ", namespace: " ns    \
+    "}, spec: {task: {name: xtradb-backup}, repository: {name: repo}, target: {ref: {apiVersion: "                    \
+    "appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db, namespace: demo}}, retentionPolicy: {name: keep, "  \
+    "keepLast: 5}}, status: {phase: Ready, conditions: [{type: BackupTargetFound, status: \"True\", reason: x}]}}"
+#define SESSION_OF(invoker, name, ns)                                                                                  \
+    "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: " name ", namespace: " ns          \
+    "}, spec: {invoker: {kind: BackupConfiguration, name: " invoker "}}}"
+#define HOLDS "annotations: {stash.appscode.com/job-target: appcatalog.appscode.com/AppBinding/demo/db}"
+#define JOB_ENDS "{status: {conditions: [{type: Complete, status: \"True\", reason: x}]}}"
+
+static void add_pod(struct test_world *w, const char *phase)
+{
+    test_world_addf(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, " HOLDS ", ownerReferences: "
+                       "[{kind: Job, name: stash-backup-a-0, uid: uid-stash-backup-a-0, controller: true}]}, status: "
+                       "{phase: %s}}", phase);
+}
+
+static void waits_for(struct test_world *w, const char *name, const char *who)
+{
+    assert_string_equal(step(w, name), "WaitingForOtherSession");
+    assert_string_equal(message(w, name, TARGET, "BackupExecutorEnsured"), who);
+}
+
+static void what_runs_says_which_target_and_repository_it_has(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job, *template;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {runtimeSettings: {pod: {podAnnotations: {a: b, stash.appscode.com/job-target: c, "
+                     "stash.appscode.com/job-repository: d}}}}}");
+    add_session(w, "a", "{}");
+    start(w, "a");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-backup-a-0");
+    template = json_at(job, "spec.template");
+    assert_string_equal(json_meta(job, "annotations", "stash.appscode.com/job-target"),
+                        "appcatalog.appscode.com/AppBinding/demo/db");
+    assert_string_equal(json_meta(template, "annotations", "stash.appscode.com/job-target"),
+                        "appcatalog.appscode.com/AppBinding/demo/db");
+    assert_string_equal(json_meta(template, "annotations", "stash.appscode.com/job-repository"), "demo/repo");
+    assert_string_equal(json_meta(template, "annotations", "a"), "b");
+}
+
+static void a_deleted_session_holds_its_target_until_its_pod_has_ended(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_del(w, KIND_BACKUPSESSION, "demo", "a");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Job demo/stash-backup-a-0 has the same target");
+    add_pod(w, "Running");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-a-0"); /* by the garbage collector: its pods go after it */
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_patch(w, KIND_POD, "demo", "p", "{status: {phase: Succeeded}}");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void an_edited_configuration_gives_nothing_back(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {target: {ref: {name: other}}}}");
+    test_world_add(w, CONFIGURATION("two", "demo") "\n---\n" SESSION_OF("two", "b", "demo"));
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Job demo/stash-backup-a-0 has the same target");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0", JOB_ENDS);
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_session_that_is_over_holds_its_target_while_its_pod_ends(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    report(w, "a", BAD);
+    assert_string_equal(step(w, "a"), "BackupFailed");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Job demo/stash-backup-a-0 has the same target");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0", JOB_ENDS);
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_pod_of_a_node_that_is_gone_holds_nothing_once_it_is_given_up(void **state)
+{
+    struct test_world *w = *state;
+
+    add_pod(w, "Running");
+    test_world_patch(w, KIND_POD, "demo", "p", "{metadata: {deletionTimestamp: \"2026-03-01T02:01:00Z\"}}");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    test_world_at(w, "2026-03-01T02:01:29Z");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* A proxy that a mesh has put into the pod runs on for ever. */
+static void a_pod_whose_own_containers_have_ended_holds_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    report(w, "a", GOOD);
+    assert_string_equal(step(w, "a"), "BackupSucceeded");
+    add_pod(w, "Running");
+    test_world_patch(w, KIND_POD, "demo", "p",
+                     "{status: {containerStatuses: [{name: proxy, state: {terminated: {exitCode: 1}}}, {name: "
+                     "update-status-1, state: {running: {}}}]}}");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_patch(w, KIND_POD, "demo", "p",
+                     "{status: {containerStatuses: [{name: proxy, state: {running: {}}}, {name: update-status-1, "
+                     "state: {terminated: {exitCode: 0}}}]}}");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* Anybody can write such an annotation on a Job of his namespace: it counts if its account may read the AppBinding. */
+static void a_job_of_another_namespace_holds_what_its_account_may_read(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: j, namespace: ops, " HOLDS "}, spec: "
+                      "{template: {spec: {serviceAccountName: backup}}}}");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    w->accounts_may = true;
+    waits_for(w, "b", "Job ops/j has the same target");
+    w->accounts_may = false;
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_restore_of_another_namespace_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: "
+                      "ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding,"
+                      "name: db, namespace: demo}}}, status: {phase: Running, conditions: [{type: RestoreTargetFound, "
+                      "status: \"True\", reason: x}]}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    waits_for(w, "s", "RestoreSession ops/r has the same target");
+    test_world_patch(w, KIND_RESTORESESSION, "ops", "r", /* it may not read it: else anybody could hold it up */
+                     "{status: {conditions: [{type: RestoreTargetFound, status: Unknown, reason: x}]}}");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* The operator decides on one before the other is there; the second comes in the same second, with a smaller name. */
+static void of_two_of_one_second_the_one_that_came_first_goes_on(void **state)
+{
+    struct test_world *w = *state;
+
+    cache_set_complete(w->cache, kind_get(KIND_BACKUPSESSION));
+    add_session(w, "manual", "{}");
+    assert_string_equal(step(w, "manual"), "Accepted");
+    add_session(w, "db-1", "{}");
+    (void)test_world_decide(w, C, "demo", "db-1");
+    assert_string_equal(w->rule->reason, "SkippedTakingNewBackup");
+    (void)test_world_decide(w, C, "demo", "manual");
+    assert_string_equal(w->rule->reason, "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void of_two_invokers_of_one_second_the_one_that_came_first_goes_on(void **state)
+{
+    struct test_world *w = *state;
+
+    cache_set_complete(w->cache, kind_get(KIND_BACKUPSESSION));
+    add_session(w, "z", "{}");
+    assert_string_equal(step(w, "z"), "Accepted");
+    test_world_add(w, CONFIGURATION("two", "demo") "\n---\n" SESSION_OF("two", "b", "demo"));
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "BackupSession demo/z has the same target");
+    assert_string_equal(step(w, "z"), "SuccessfullyEnsuredBackupExecutor");
+}
+
 struct woken {
     char text[256];
 };
@@ -484,6 +674,30 @@ static void the_end_of_a_session_wakes_its_rivals(void **state)
            "spec: {invoker: {kind: BackupConfiguration, name: other}}, status: {phase: Succeeded}}");
     backupsession_wake_rivals(w->cache, cache_find(w->cache, kind_get(KIND_BACKUPSESSION), "ops", "o"), note, &k);
     assert_string_equal(k.text, "demo/s ");
+}
+
+static const char *woken_by(struct test_world *w, enum kind_id kind, const char *name, struct woken *k)
+{
+    k->text[0] = 0;
+    backupsession_wake_by_job(w->cache, cache_find(w->cache, kind_get(kind), "demo", name), note, k);
+    return k->text;
+}
+
+static void the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target(void **state)
+{
+    struct test_world *w = *state;
+    struct woken k;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    add_pod(w, "Running");
+    add_session(w, "b", "{phase: Pending}");
+    assert_string_equal(woken_by(w, KIND_JOB, "stash-backup-a-0", &k), "");
+    assert_string_equal(woken_by(w, KIND_POD, "p", &k), "");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0", JOB_ENDS);
+    test_world_patch(w, KIND_POD, "demo", "p", "{status: {phase: Failed}}");
+    assert_string_equal(woken_by(w, KIND_JOB, "stash-backup-a-0", &k), "demo/b ");
+    assert_string_equal(woken_by(w, KIND_POD, "p", &k), "demo/b ");
 }
 
 /* ---- what can't be made ---- */
@@ -868,6 +1082,11 @@ static void a_pass_that_failed_tells_the_success_before_it_deletes(void **state)
     assert_string_equal(condition(w, "b", SESSION, "MetricsPushed"), "True/SuccessfullyPushedMetrics");
 }
 
+static void job_is_over(struct test_world *w, const char *job)
+{
+    test_world_patch(w, KIND_JOB, "demo", job, JOB_ENDS);
+}
+
 static void fail_once(struct test_world *w, const char *name)
 {
     start(w, name);
@@ -897,6 +1116,7 @@ static void a_failed_session_is_retried_once_by_name(void **state)
     assert_int_equal(json_int(next, "spec.retryLeft", -1), 0);
     assert_string_equal(json_meta(next, "annotations", "stash.appscode.com/retry-of"), "s");
     assert_string_equal(step(w, "s"), "");
+    job_is_over(w, "stash-backup-s-0");
     fail_once(w, "db-1772330700");
     assert_string_equal(step(w, "db-1772330700"), ""); /* none left */
 }
@@ -971,8 +1191,10 @@ static int story(struct test_world *w, int kill)
             (void)step_cut(w, name, &left);
         if (strcmp(text(w, name, "status.phase"), "Running") == 0)
             report(w, name, name == retry ? GOOD : BAD);
-        if (*text(w, "s", "status.nextRetry"))
+        if (*text(w, "s", "status.nextRetry")) {
+            job_is_over(w, "stash-backup-s-0");
             test_world_at(w, "2026-03-01T02:02:00Z");
+        }
     }
     assert_string_equal(text(w, "s", "status.phase"), "Failed");
     assert_string_equal(text(w, retry, "status.phase"), "Succeeded");
@@ -1030,7 +1252,18 @@ int main(void)
         T(a_stranger_of_another_namespace_holds_nothing),
         T(a_restore_of_the_database_is_waited_for),
         T(a_restore_that_a_quota_holds_back_is_in_nobodys_way),
+        T(what_runs_says_which_target_and_repository_it_has),
+        T(a_deleted_session_holds_its_target_until_its_pod_has_ended),
+        T(an_edited_configuration_gives_nothing_back),
+        T(a_session_that_is_over_holds_its_target_while_its_pod_ends),
+        T(a_pod_of_a_node_that_is_gone_holds_nothing_once_it_is_given_up),
+        T(a_pod_whose_own_containers_have_ended_holds_nothing),
+        T(a_job_of_another_namespace_holds_what_its_account_may_read),
+        T(a_restore_of_another_namespace_is_waited_for),
+        T(of_two_of_one_second_the_one_that_came_first_goes_on),
+        T(of_two_invokers_of_one_second_the_one_that_came_first_goes_on),
         T(the_end_of_a_session_wakes_its_rivals),
+        T(the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target),
         T(a_missing_task_fails_at_once_and_says_so),
         T(a_refused_binding_is_told),
         T(a_full_quota_is_waited_for),

@@ -118,7 +118,8 @@ static void the_last_step_is_the_container_and_the_others_come_before(void **sta
     assert_string_equal(json_text(job, "metadata.name"), "stash-backup-db-1-0");
     is(job, "metadata.labels", "{app: shop, app.kubernetes.io/component: stash-backup, "
                                "app.kubernetes.io/managed-by: stash.appscode.com, stash.appscode.com/session: db.1}");
-    is(job, "metadata.annotations", "{stash.appscode.com/functions: \"xtradb-backup-8.0@3,update-status@2\"}");
+    is(job, "metadata.annotations", "{stash.appscode.com/functions: \"xtradb-backup-8.0@3,update-status@2\","
+       " stash.appscode.com/job-target: appcatalog.appscode.com/AppBinding/demo/db}");
     assert_string_equal(json_text(job, "metadata.ownerReferences.0.kind"), "BackupSession");
     assert_string_equal(json_text(job, "metadata.ownerReferences.0.uid"), "uid-db.1");
     is(job, "spec.backoffLimit", "0");
@@ -143,7 +144,8 @@ static void pods_dont_carry_the_invokers_labels(void **state)
     is(must_make(w, NULL, -1), "spec.template.metadata",
        "{labels: {team: a, app.kubernetes.io/component: stash-backup, app.kubernetes.io/managed-by: stash.appscode.com,"
        " stash.appscode.com/invoker-type: BackupConfiguration, stash.appscode.com/invoker-name: db,"
-       " stash.appscode.com/session: db.1}, annotations: {x: y}}");
+       " stash.appscode.com/session: db.1}, annotations: {x: y, stash.appscode.com/job-target: "
+       "appcatalog.appscode.com/AppBinding/demo/db, stash.appscode.com/job-repository: demo/repo}}");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
                      "{spec: {runtimeSettings: {pod: {podLabels: {stash.appscode.com/session: a}}}}}");
     refuses(w, NULL, -1, "spec.runtimeSettings.pod.podLabels: \"stash.appscode.com/session\" is reserved");

@@ -321,8 +321,50 @@ static void two_restores_of_a_database_run_one_after_the_other(void **state)
     assert_string_equal(step(w), "WaitingForOtherSession");
     says(w, "RestoreExecutorEnsured", "RestoreSession demo/a has the same target");
     test_world_at(w, "2026-03-01T02:01:00Z");
-    test_world_del(w, KIND_RESTORESESSION, "demo", "a"); /* however it ends */
+    test_world_del(w, KIND_RESTORESESSION, "demo", "a");
+    assert_string_equal(step(w), "WaitingForOtherSession"); /* what it runs is still there */
+    says(w, "RestoreExecutorEnsured", "Job demo/stash-restore-a-0 has the same target");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-a-0");
+    test_world_at(w, "2026-03-01T02:02:00Z");
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+/* Each names the database by its own way: in its namespace, from another. */
+static void a_restore_of_another_namespace_and_one_beside_the_database_are_rivals(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: far, namespace: "
+                      "ops}, spec: {target: {ref: {apiVersion: appcatalog.appscode.com/v1alpha1, kind: AppBinding, "
+                      "name: db, namespace: demo}}}, status: {phase: Running, conditions: [{type: RestoreTargetFound, "
+                      "status: \"True\", reason: TargetAvailable}]}}");
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    says(w, "RestoreExecutorEnsured", "RestoreSession ops/far has the same target");
+    test_world_patch(w, KIND_RESTORESESSION, "ops", "far", "{spec: {target: {ref: {namespace: ops}}}}");
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor"); /* its namesake in another namespace */
+}
+
+static void note_woken(void *ctx, const char *ns, const char *name)
+{
+    (void)snprintf(ctx, 64, "%s/%s", ns, name);
+}
+
+static void the_end_of_a_job_wakes_a_restore_in_line(void **state)
+{
+    struct test_world *w = *state;
+    char woken[64] = "";
+
+    add(w, SINGLE);
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: j, namespace: demo, annotations: "
+                      "{stash.appscode.com/job-target: appcatalog.appscode.com/AppBinding/demo/db}}}");
+    restoresession_wake_by_job(w->cache, cache_find(w->cache, kind_get(KIND_JOB), "demo", "j"), note_woken, woken);
+    assert_string_equal(woken, "");
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    test_world_patch(w, KIND_JOB, "demo", "j", "{status: {conditions: [{type: Failed, status: \"True\"}]}}");
+    restoresession_wake_by_job(w->cache, cache_find(w->cache, kind_get(KIND_JOB), "demo", "j"), note_woken, woken);
+    assert_string_equal(woken, "demo/r");
 }
 
 /* Each may be decided on before the other, or its Job, is in the cache. */
@@ -672,6 +714,8 @@ int main(void)
         T(a_backup_that_the_api_server_refuses_is_in_nobodys_way),
         T(a_backup_that_is_over_or_goes_holds_nothing),
         T(two_restores_of_a_database_run_one_after_the_other),
+        T(a_restore_of_another_namespace_and_one_beside_the_database_are_rivals),
+        T(the_end_of_a_job_wakes_a_restore_in_line),
         T(of_two_of_one_second_the_first_by_name_goes_on),
         T(a_restore_with_a_job_holds_its_target_whatever_its_status_says),
         T(one_that_waits_for_its_repository_is_in_nobodys_way),

@@ -1,0 +1,203 @@
+/* target_lock: see target_lock.h. By indexes of the cache, over what carries the target's annotation. */
+#include "controllers/target_lock.h"
+
+#include "controllers/condition.h"
+#include "controllers/outcome.h"
+#include "core/base/json.h"
+
+/* ---- which target ---- */
+
+static struct str group_of(const char *api_version)
+{
+    struct str rest = str_of(api_version), group = STR_NONE;
+
+    (void)str_cut(&rest, '/', &group);
+    return group;
+}
+
+const char *target_lock_value(struct arena *a, const struct target_ref *ref)
+{
+    struct str group = group_of(ref->api_version);
+
+    if (!*ref->name || strcmp(ref->kind, TARGET_EMPTY) == 0)
+        return NULL;
+    return arena_printf(a, "%.*s/%s/%s/%s", (int)group.n, group.n ? group.p : "", ref->kind, ref->ns, ref->name);
+}
+
+bool target_lock_same(const struct target_ref *a, const struct target_ref *b)
+{
+    return str_eq(group_of(a->api_version), group_of(b->api_version)) && strcmp(a->kind, b->kind) == 0 &&
+           strcmp(a->ns, b->ns) == 0 && strcmp(a->name, b->name) == 0;
+}
+
+void target_lock_ref(const struct kobj *invoker, struct target_ref *ret)
+{
+    *ret = (struct target_ref){kobj_text(invoker, "spec.target.ref.apiVersion"),
+                               kobj_text(invoker, "spec.target.ref.kind"), kobj_text(invoker, "spec.target.ref.name"),
+                               kobj_text(invoker, "spec.target.ref.namespace")};
+    if (!*ret->ns)
+        ret->ns = invoker->ns;
+}
+
+/* ---- who comes first ---- */
+
+bool target_lock_is_before(const struct cache *c, const struct kobj *a, const struct kobj *b)
+{
+    uint64_t a_came = cache_arrival(c, a), b_came = cache_arrival(c, b);
+    int order = strcmp(a->name, b->name);
+
+    if (a_came != b_came)
+        return a_came < b_came;
+    if (a->created_s != b->created_s)
+        return a->created_s < b->created_s;
+    return order ? order < 0 : strcmp(a->ns, b->ns) < 0;
+}
+
+/* ---- who holds it ---- */
+
+struct search {
+    struct world *w;
+    const struct kobj *self, *found;
+    const struct target_ref *ref;
+};
+
+static bool has_ended(const struct kobj *o)
+{
+    const char *text = o->kind->id == KIND_JOB ? kobj_get(o, "status.conditions") : kobj_text(o, "status.phase");
+
+    if (o->kind->id == KIND_POD)
+        return strcmp(text, "Succeeded") == 0 || strcmp(text, "Failed") == 0;
+    return condition_record_is(text, "Complete", "True") || condition_record_is(text, "Failed", "True");
+}
+
+static bool is_own(const struct search *s, const struct kobj *o)
+{
+    const struct kobj *job = o;
+
+    if (o->kind->id == KIND_POD)
+        job = cache_find(world_cache(s->w), kind_get(KIND_JOB), o->ns, o->owner_name);
+    return job && *job->owner_uid && strcmp(job->owner_uid, s->self->uid) == 0 &&
+           (job == o || strcmp(job->uid, o->owner_uid) == 0);
+}
+
+/* Its account is what reads the AppBinding and so reaches the database. */
+static bool may_hold(const struct search *s, const struct kobj *o)
+{
+    const json_t *doc;
+    const char *account;
+
+    if (strcmp(o->ns, s->ref->ns) == 0)
+        return true;
+    if (!target_is_app(s->ref))
+        return false;
+    doc = world_doc(s->w, o->kind, o->ns, o->name);
+    account = json_text(doc, o->kind->id == KIND_JOB ? "spec.template.spec.serviceAccountName"
+                                                     : "spec.serviceAccountName");
+    return *account &&
+           world_may(s->w, o->ns, account, "get", kind_get(KIND_APPBINDING), s->ref->ns, s->ref->name);
+}
+
+static bool is_given_up(struct world *w, const struct kobj *pod)
+{
+    int64_t lost_at_s;
+
+    if (!pod->deleting)
+        return false;
+    lost_at_s = outcome_lost_at_s(world_doc(w, pod->kind, pod->ns, pod->name));
+    return lost_at_s && world_now_s(w) >= lost_at_s;
+}
+
+static bool is_terminated(const json_t *pod, const char *container)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (json_at(pod, "status.containerStatuses"), i, it)
+        if (strcmp(json_text(it, "name"), container) == 0)
+            return json_at(it, "state.terminated") != NULL;
+    return false;
+}
+
+/* All containers of the Job have ended, and with them the init containers before them. What others have put into the
+ * pod (a mesh's proxy) may run on for ever: nothing of ours starts there again. */
+static bool is_idle(struct world *w, const struct kobj *pod)
+{
+    const json_t *doc = world_doc(w, pod->kind, pod->ns, pod->name), *it;
+    const json_t *job = world_doc(w, kind_get(KIND_JOB), pod->ns, pod->owner_name);
+    const json_t *containers = json_at(job, "spec.template.spec.containers");
+    size_t i;
+
+    if (!json_array_size(containers) || strcmp(json_text(job, "metadata.uid"), pod->owner_uid) != 0)
+        return false;
+    json_array_foreach (containers, i, it)
+        if (!is_terminated(doc, json_text(it, "name")))
+            return false;
+    return true;
+}
+
+static bool take_pod(void *ctx, const struct kobj *pod)
+{
+    struct search *s = ctx;
+
+    if (has_ended(pod) || is_own(s, pod) || !may_hold(s, pod) || is_given_up(s->w, pod) || is_idle(s->w, pod))
+        return true;
+    s->found = pod;
+    return false;
+}
+
+static bool note_pod(void *ctx, const struct kobj *pod)
+{
+    (void)pod;
+    *(bool *)ctx = true;
+    return false;
+}
+
+/* One that has a pod makes no other: then the pod tells. */
+static bool take_job(void *ctx, const struct kobj *job)
+{
+    struct search *s = ctx;
+    bool has_pod = false;
+
+    if (has_ended(job) || is_own(s, job) || !may_hold(s, job))
+        return true;
+    cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job->uid, note_pod, &has_pod);
+    if (!has_pod)
+        s->found = job;
+    return has_pod;
+}
+
+const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref)
+{
+    const char *value = target_lock_value(world_arena(w), ref);
+    struct search s = {.w = w, .self = self, .ref = ref};
+
+    if (!value)
+        return NULL;
+    cache_each_by(world_cache(w), kind_get(KIND_POD), "annotation:" TARGET_LOCK_ANNOTATION, value, take_pod, &s);
+    if (!s.found)
+        cache_each_by(world_cache(w), kind_get(KIND_JOB), "annotation:" TARGET_LOCK_ANNOTATION, value, take_job, &s);
+    return s.found;
+}
+
+/* ---- who gave it back ---- */
+
+bool target_lock_given_back(const struct cache *c, const struct kobj *changed, struct arena *a, struct target_ref *ret)
+{
+    struct str rest = str_of(kobj_text(changed, "annotation:" TARGET_LOCK_ANNOTATION));
+    const struct kobj *now;
+    const char **parts[] = {&ret->api_version, &ret->kind, &ret->ns};
+    struct str part;
+
+    if (!rest.n)
+        return false;
+    now = cache_find(c, changed->kind, changed->ns, changed->name);
+    if (now && strcmp(now->uid, changed->uid) == 0 && !has_ended(now))
+        return false;
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (!str_cut(&rest, '/', &part))
+            return false;
+        *parts[i] = arena_str(a, part);
+    }
+    ret->name = arena_str(a, rest);
+    return true;
+}

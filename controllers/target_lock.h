@@ -1,0 +1,42 @@
+/*
+ * target_lock: two things never write one database at once (controllers.md 6.4). A target is held by what can still
+ * touch it: a Job of ours that has not ended, or a pod of one that has not, whatever became of the session and the
+ * invoker that it was made for. Each carries its target in an annotation, so nothing else is written down, a restart of
+ * the operator forgets nothing, and the lock is given back by the end of the last process. Who of those that wait comes
+ * next is for the sessions (backupsession_others.c, restoresession_others.c).
+ */
+#ifndef STASHD_TARGET_LOCK_H
+#define STASHD_TARGET_LOCK_H
+
+#include "controllers/target.h"
+
+/* On Jobs and their pods: "<group>/<kind>/<namespace>/<name>". */
+#define TARGET_LOCK_ANNOTATION STASH_GROUP "/job-target"
+
+/* Its value; NULL: a target that nobody can meet in (no target, or claims of the session's own). */
+const char *target_lock_value(struct arena *a, const struct target_ref *ref);
+
+/*
+ * A Job or pod, not of the session `self`, that holds the target; NULL: it is free. May leave world_waiting: then the
+ * answer means nothing. A pod holds it until all containers of its Job have ended; one whose node does not answer until
+ * it is given up (outcome.h), as its session does.
+ * One of another namespace counts if its account may read the target: else anybody could hold it up.
+ */
+const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref);
+
+/* For maps of watches: false unless `changed`, a Job or a pod, has just given its target back. Views into it. */
+bool target_lock_given_back(const struct cache *c, const struct kobj *changed, struct arena *a,
+                            struct target_ref *ret);
+
+/*
+ * The order of those that wait: who came to us first, of one list the oldest, then by name and namespace. Not by
+ * creation alone: of two made in one second the one that came first may have started before the other was known.
+ */
+bool target_lock_is_before(const struct cache *c, const struct kobj *a, const struct kobj *b);
+
+/* Do two references name one thing? Versions of a group count as one. */
+bool target_lock_same(const struct target_ref *a, const struct target_ref *b);
+/* What a BackupConfiguration or a RestoreSession names; its own namespace where it names none. */
+void target_lock_ref(const struct kobj *invoker, struct target_ref *ret);
+
+#endif
