@@ -451,6 +451,14 @@ static bool awaits_retry(const void *view)
     return v->wants_retry && !v->retry_held;
 }
 
+/* History has been tried: it is gone on with after the retry, whose time does not wait for it. */
+static bool awaits_retry_unclean(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return awaits_retry(v) && !v->is_clean && v->is_drop_hard;
+}
+
 /* ---- the table ---- */
 
 enum { /* short, for the table */
@@ -487,10 +495,11 @@ static const struct rule rules[] = {
     {RUNNING,   NULL,                    watch_on,                     RUNNING,   "JobRuns"},
     {SUCCEEDED, is_not_clean,            backupsession_clean_history,  SUCCEEDED, "HistoryCleanedAfterSuccess"},
     {SKIPPED,   is_not_clean,            backupsession_clean_history,  SKIPPED,   "HistoryCleanedAfterSkip"},
-    {FAILED,    is_not_clean,            backupsession_clean_history,  FAILED,    "HistoryCleanedAfterFailure"},
     {FAILED,    was_retried,             backupsession_note_retried,   FAILED,    "RetryFound"},
     {FAILED,    has_no_retry_time,       backupsession_schedule_retry, FAILED,    "RetryScheduled"},
     {FAILED,    is_retry_due,            backupsession_retry,          FAILED,    "Retried"},
+    {FAILED,    awaits_retry_unclean,    backupsession_wake_for_retry, FAILED,    "RetryAwaitedUnclean"},
+    {FAILED,    is_not_clean,            backupsession_clean_history,  FAILED,    "HistoryCleanedAfterFailure"},
     {FAILED,    awaits_retry,            backupsession_wake_for_retry, FAILED,    "RetryAwaited"},
     {SUCCEEDED, NULL,                    NULL,                         SUCCEEDED, "AtRest"},
     {SKIPPED,   NULL,                    NULL,                         SKIPPED,   "AtRest"},

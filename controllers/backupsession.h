@@ -51,7 +51,7 @@ struct backupsession_view {
     /* Once final. */
     struct retain_item *history;
     size_t n_history;
-    bool is_clean;
+    bool is_clean, is_drop_hard; /* hard: the API server lets no old session go */
     int64_t retry_at_s;     /* status.nextRetry; 0: not set */
     bool wants_retry, retry_exists, retry_held; /* held: paused */
 };
@@ -79,6 +79,8 @@ int64_t backupsession_duration_s(const struct backupsession_view *v);
 
 /* ---- effects once final (backupsession_final.c) ---- */
 
+/* Was deleting what is beyond the limit of the history refused, or did it fail? */
+bool backupsession_is_drop_hard(const struct backupsession_view *v, const struct world *w);
 /* The final phase of a success with all that follows from it, history and metrics, in one write of the status. */
 void backupsession_succeed(const void *view, struct world *w, struct plan *p);
 void backupsession_clean_history(const void *view, struct world *w, struct plan *p);

@@ -54,9 +54,9 @@ void backupsession_clean_history(const void *view, struct world *w, struct plan 
         plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
 }
 
-/* The API server would not let one go, or may not have: then the session's end is told first, and history has its own
- * pass, which is tried again until all are gone. */
-static bool is_drop_hard(const struct backupsession_view *v, struct world *w)
+/* The API server would not let one go, or may not have: then what else is due comes first, the session's end or its
+ * retry, and history has its own pass, which is tried again until all are gone. */
+bool backupsession_is_drop_hard(const struct backupsession_view *v, const struct world *w)
 {
     if (world_failures(w))
         return true;
@@ -88,7 +88,7 @@ void backupsession_succeed(const void *view, struct world *w, struct plan *p)
     bool drops_self;
     size_t n;
 
-    if (is_drop_hard(v, w)) {
+    if (backupsession_is_drop_hard(v, w)) {
         backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
         return;
     }

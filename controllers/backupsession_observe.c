@@ -279,6 +279,7 @@ static void look_back(struct world *w, struct backupsession_view *v)
 {
     v->is_clean = condition_is(v->conditions, "BackupHistoryCleaned", "True");
     look_at_history(w, v, RETAIN_OPEN);
+    v->is_drop_hard = backupsession_is_drop_hard(v, w);
     look_at_retry(w, v);
 }
 

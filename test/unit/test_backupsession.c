@@ -1092,7 +1092,6 @@ static void fail_once(struct test_world *w, const char *name)
     start(w, name);
     report(w, name, BAD);
     assert_string_equal(step(w, name), "BackupFailed");
-    assert_string_equal(step(w, name), "HistoryCleanedAfterFailure");
 }
 
 static void a_failed_session_is_retried_once_by_name(void **state)
@@ -1104,6 +1103,7 @@ static void a_failed_session_is_retried_once_by_name(void **state)
     add_session(w, "s", "{}");
     fail_once(w, "s");
     assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
     assert_string_equal(text(w, "s", "status.nextRetry"), "2026-03-01T02:05:00Z");
     assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5m0s\n");
     test_world_at(w, "2026-03-01T02:05:00Z");
@@ -1118,7 +1118,30 @@ static void a_failed_session_is_retried_once_by_name(void **state)
     assert_string_equal(step(w, "s"), "");
     job_is_over(w, "stash-backup-s-0");
     fail_once(w, "db-1772330700");
+    assert_string_equal(step(w, "db-1772330700"), "HistoryCleanedAfterFailure");
     assert_string_equal(step(w, "db-1772330700"), ""); /* none left */
+}
+
+static void an_old_session_that_may_not_be_deleted_keeps_no_retry_back(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {retryConfig: {maxRetry: 1, delay: 5m}}}");
+    add_session(w, "old", "{phase: Failed, retried: true}");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "s", "{}");
+    fail_once(w, "s");
+    assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "s"), "delete BackupSession demo/old"));
+    w->failures = 1; /* it could not be */
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5m0s\n");
+    w->failures = 0;
+    test_world_refuse(w, KIND_BACKUPSESSION, "demo", "old", REFUSAL_FORBIDDEN, "no");
+    assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5m0s\n");
+    test_world_at(w, "2026-03-01T02:05:01Z");
+    assert_string_equal(step(w, "s"), "Retried");
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330701"));
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure"); /* gone on with */
 }
 
 static void a_crash_between_retry_and_its_note_makes_no_second(void **state)
@@ -1129,6 +1152,7 @@ static void a_crash_between_retry_and_its_note_makes_no_second(void **state)
     add_session(w, "s", "{}");
     fail_once(w, "s");
     assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
     test_world_at(w, "2026-03-01T02:00:01Z");
     assert_string_equal(step(w, "s"), "Retried");
     test_world_patch(w, KIND_BACKUPSESSION, "demo", "s", "{status: {retried: null}}");
@@ -1143,6 +1167,7 @@ static void a_newer_session_makes_the_retry_needless(void **state)
     add_session(w, "s", "{}");
     fail_once(w, "s");
     assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
     test_world_at(w, "2026-03-01T02:05:00Z");
     add_session(w, "t", "{}");
     assert_string_equal(step(w, "s"), "");
@@ -1286,6 +1311,7 @@ int main(void)
         T(one_that_may_not_be_deleted_keeps_no_success_back),
         T(a_pass_that_failed_tells_the_success_before_it_deletes),
         T(a_failed_session_is_retried_once_by_name),
+        T(an_old_session_that_may_not_be_deleted_keeps_no_retry_back),
         T(a_crash_between_retry_and_its_note_makes_no_second),
         T(a_newer_session_makes_the_retry_needless),
         T(a_kill_after_any_effect_changes_nothing_in_the_end),
