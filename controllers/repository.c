@@ -168,6 +168,7 @@ static const struct rule rules[] = {
     {LIVE,     finalizer_wrong,                    fix_finalizer,                    LIVE,     "FinalizerSet"},
     {LIVE,     repository_secret_none_named,       repository_secret_report_none,    LIVE,     "NoSecretNamed"},
     {LIVE,     repository_secret_missed_by_worker, repository_secret_report_worker,  LIVE,     "WorkerMissedSecret"},
+    {LIVE,     repository_unlock_has_ended,        repository_unlock_note,           LIVE,     "UnlockEnded"},
     {LIVE,     repository_unlock_due,              repository_unlock_start,          LIVE,     "UnlockStarted"},
     {LIVE,     repository_prune_ended,             repository_prune_report,          LIVE,     "PruneEnded"},
     {LIVE,     repository_prune_in_the_way,        repository_prune_clear,           LIVE,     "PruneInTheWay"},
@@ -237,7 +238,7 @@ static const struct watched watches[] = {
     {KIND_RESTOREBATCH, wake_repository, reference_changed},
     {KIND_JOB, wake_owner_of_job, NULL},
     {KIND_BACKUPSESSION, wake_repository_of_session, has_failed},
-    {KIND_POD, repository_wake_by_pod, NULL},
+    {KIND_POD, repository_unlock_wake_by_pod, NULL},
 };
 
 const struct controller repository_controller = {

@@ -11,6 +11,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
+enum { UNLOCK_TTL_S = 300 }; /* it is deleted once it was read, which is at once */
 enum { PRUNE_BASE_MIB = 512, PRUNE_MIB_PER_GIB = 1, PRUNE_MAX_MIB = 16384 };
 
 #define UID_ANNOTATION STASH_GROUP "/repository-uid"
@@ -39,20 +40,31 @@ static bool take_newest(void *ctx, const struct kobj *o)
     return true;
 }
 
-static void read_failure(struct world *w, struct repository_job *ret)
+/* How its container ended; NULL: nobody knows. */
+static const json_t *end_of(struct world *w, const struct kobj *job)
 {
     struct find_pod f = {NULL};
-    const json_t *pod, *state;
+    const json_t *pod;
 
-    ret->exit_code = -1;
-    cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->record->uid, take_newest, &f);
+    cache_each_owned(world_cache(w), kind_get(KIND_POD), job->uid, take_newest, &f);
     if (!f.newest)
-        return;
+        return NULL;
     pod = world_doc(w, f.newest->kind, f.newest->ns, f.newest->name);
-    state = json_at(pod, "status.containerStatuses.0.state.terminated");
+    return json_at(pod, "status.containerStatuses.0.state.terminated");
+}
+
+static void read_failure(struct world *w, struct repository_job *ret)
+{
+    const json_t *state = end_of(w, ret->record);
+
     ret->exit_code = (int)json_int(state, "exitCode", -1);
     if (json_text(state, "message")[0])
         ret->message = json_text(state, "message");
+}
+
+const char *repository_job_words(struct world *w, const struct kobj *job)
+{
+    return json_text(end_of(w, job), "message");
 }
 
 void repository_job_look(struct world *w, const struct kobj *repository, const char *name, struct repository_job *ret)
@@ -239,6 +251,10 @@ json_t *repository_prune_job(struct world *w, const struct kobj *repository, con
     json_t *job = data_job(w, repository, doc, "prune", 86400);
 
     forecast_memory(job, doc);
+    /* Killed, it leaves a lock that keeps everybody out. */
+    json_object_set_new(json_at(job, "spec.template.metadata"), "annotations",
+                        json_pack("{s:o}", REPOSITORY_JOB_ANNOTATION,
+                                  json_sprintf("%s/%s", repository->ns, repository->name)));
     return owned_by(job, repository);
 }
 
@@ -247,8 +263,8 @@ json_t *repository_unlock_job(struct world *w, const struct kobj *repository, co
 {
     json_t *job = data_job(w, repository, doc, "unlock", 900);
 
-    json_object_set_new(json_object_get(job, "metadata"), "name",
-                        json_string(repository_unlock_name(world_arena(w), repository->name, ended)));
+    if (world_settings(w)->job_ttl_s > UNLOCK_TTL_S)
+        json_object_set_new(json_object_get(job, "spec"), "ttlSecondsAfterFinished", json_integer(UNLOCK_TTL_S));
     json_object_set_new(json_at(job, "spec.template.spec"), "hostname", json_string(ended->name));
     return owned_by(job, repository);
 }

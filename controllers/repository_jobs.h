@@ -23,6 +23,9 @@ struct repository_job {
 /* The Job of that name in the Repository's namespace. Asks for its document, and for its pod's if it failed. */
 void repository_job_look(struct world *w, const struct kobj *repository, const char *name, struct repository_job *ret);
 
+/* The last words (termination message) of one that has ended; "" when its pod is gone. Asks for the pod's document. */
+const char *repository_job_words(struct world *w, const struct kobj *job);
+
 /* One reference each. */
 json_t *repository_probe_job(struct world *w, const struct kobj *repository, const json_t *doc);
 json_t *repository_wipe_job(struct world *w, const struct kobj *repository, const json_t *doc);

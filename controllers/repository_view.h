@@ -21,11 +21,14 @@ struct repository_view {
     bool verified;        /* True, and no guess */
     int64_t verdict_age_s;
     const char *worker_missed; /* what a worker said of a missing Secret after the verdict; NULL */
-    const struct kobj *ended;  /* a worker's pod that ended by force and whose locks nobody has looked after; NULL */
+    struct repository_job unlock;
+    const struct kobj *ended;  /* the oldest worker's pod that ended by force and whose locks nobody has looked after;
+                                * NULL: none, or a Job looks after some */
+    const char *ended_ids;     /* of all of them */
     const char *prune_reason;  /* of condition Pruned while it is False; "" */
     struct repository_job prune;
     int64_t prune_at_s;        /* not before */
-    const struct refusal *maintain_refusal; /* of making one of the two Jobs */
+    const struct refusal *unlock_refusal, *prune_refusal; /* of making its Job; NULL */
 };
 
 /* repository.c */
@@ -68,17 +71,23 @@ void repository_secret_probe(const void *view, struct world *w, struct plan *p);
 #define REPOSITORY_PRUNE_RUNS "PruneRunning"
 void repository_maintain_look(struct world *w, struct repository_view *v);
 void repository_maintain_wake(const struct repository_view *v, struct plan *p);
-void repository_wake_by_pod(const struct cache *c, const struct kobj *pod, wake_fn *wake, void *ctx);
-const char *repository_unlock_name(struct arena *a, const char *repository, const struct kobj *pod);
 /* Rows, in the order of the table. */
-bool repository_unlock_due(const void *view);
-void repository_unlock_start(const void *view, struct world *w, struct plan *p);
 bool repository_prune_ended(const void *view);
 void repository_prune_report(const void *view, struct world *w, struct plan *p);
 bool repository_prune_in_the_way(const void *view);
 void repository_prune_clear(const void *view, struct world *w, struct plan *p);
 bool repository_prune_due(const void *view);
 void repository_prune_start(const void *view, struct world *w, struct plan *p);
+
+/* repository_unlock.c */
+void repository_unlock_look(struct world *w, struct repository_view *v);
+void repository_unlock_wake(const struct repository_view *v, struct plan *p);
+void repository_unlock_wake_by_pod(const struct cache *c, const struct kobj *pod, wake_fn *wake, void *ctx);
+/* Rows, in the order of the table. */
+bool repository_unlock_has_ended(const void *view);
+void repository_unlock_note(const void *view, struct world *w, struct plan *p);
+bool repository_unlock_due(const void *view);
+void repository_unlock_start(const void *view, struct world *w, struct plan *p);
 
 /* repository_wipe.c: rows. */
 bool repository_wipe_no_finalizer(const void *view);

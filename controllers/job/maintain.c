@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "controllers/job/probe.h"
 #include "controllers/job/repo_job.h"
+
+enum { LAST_WORDS_MAX = 3072 }; /* the kubelet takes 4 KiB */
 
 static int prune(struct repo_job *w, struct error *e)
 {
@@ -14,10 +17,19 @@ static int prune(struct repo_job *w, struct error *e)
 static int unlock(struct repo_job *w, struct error *e)
 {
     char host[256] = "";
+    struct buf others;
+    int rc;
 
     if (gethostname(host, sizeof(host) - 1) < 0)
         return error_set(e, ERR_BUG, "this host has no name");
-    return w->is_there ? repo_unlock_host(&w->repo, host, e) : 0;
+    if (!w->is_there)
+        return 0;
+    buf_init(&others, LAST_WORDS_MAX);
+    rc = repo_unlock_host(&w->repo, host, &others, e);
+    if (rc == 0 && others.len)
+        probe_last_words(others.data);
+    buf_done(&others);
+    return rc;
 }
 
 int maintain_prune_main(struct job *j, int argc, const char *const *argv, const char *const *envp)

@@ -5,7 +5,8 @@
  *
  * restic removes a lock without waiting half an hour only when it is of its own host and the process is gone there. So
  * the operator, which knows that a pod has ended, gives the pod of unlock-repository that pod's name as its host name:
- * exactly the ended pod's locks are removed, by restic's own rule, and nobody else's.
+ * exactly the ended pod's locks are removed, by restic's own rule, and nobody else's. A pod can have one name only;
+ * whose other locks there are is its last words, by which the operator knows whether another ended pod needs the like.
  */
 #ifndef STASHD_MAINTAIN_H
 #define STASHD_MAINTAIN_H

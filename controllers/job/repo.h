@@ -67,7 +67,8 @@ int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, repo_holder
                     struct error *e) NODISCARD;
 /* Removes the locks that restic calls stale: not renewed for 30 minutes, or of ended processes of this very host. */
 void repo_unlock_stale(struct repo *r);
-/* Removes the locks of this host, all of whose processes but ours have ended. */
-int repo_unlock_host(struct repo *r, const char *host, struct error *e) NODISCARD;
+/* Removes the locks of this host, all of whose processes but ours have ended. others: gets the names of the hosts whose
+ * locks are left, joined by ' ', as many as its cap allows. */
+int repo_unlock_host(struct repo *r, const char *host, struct buf *others, struct error *e) NODISCARD;
 
 #endif

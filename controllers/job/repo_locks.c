@@ -189,28 +189,47 @@ int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, u
 
 /* ---- those of an ended host ---- */
 
-static int count_of(struct repo *r, const char *host, size_t *ret, struct error *e)
+/* Each once, joined by ' '. */
+static void add_host(struct buf *hosts, const char *host)
+{
+    struct str rest = buf_str(hosts), part;
+
+    while (str_cut(&rest, ' ', &part))
+        if (str_is(part, host))
+            return;
+    if (*host && !strchr(host, ' ') && hosts->len + strlen(host) + 1 < hosts->max)
+        buf_printf(hosts, "%s%s", hosts->len ? " " : "", host);
+}
+
+static int count_of(struct repo *r, const char *host, size_t *ret, struct buf *others, struct error *e)
 {
     struct lock_list *l = mem_zalloc(sizeof(*l));
     struct restic_lock lock;
     int rc = list_locks(r, l, e);
 
     *ret = 0;
-    for (size_t i = 0; rc == 0 && i < l->n; i++)
-        *ret += show_lock(r, l->ids[i], &lock) && strcmp(lock.host, host) == 0;
+    buf_clear(others);
+    for (size_t i = 0; rc == 0 && i < l->n; i++) {
+        if (!show_lock(r, l->ids[i], &lock))
+            continue;
+        if (strcmp(lock.host, host) == 0)
+            ++*ret;
+        else
+            add_host(others, lock.host);
+    }
     mem_free(l);
     return rc;
 }
 
 /* In a small pod restic may get the very process id of the lock, and then thinks that its holder lives: the next restic
  * has another one. */
-int repo_unlock_host(struct repo *r, const char *host, struct error *e)
+int repo_unlock_host(struct repo *r, const char *host, struct buf *others, struct error *e)
 {
     size_t n;
     int rc;
 
     for (int try = 0;; try++) {
-        if ((rc = count_of(r, host, &n, e)) < 0 || n == 0)
+        if ((rc = count_of(r, host, &n, others, e)) < 0 || n == 0)
             return rc;
         if (try == UNLOCK_TRIES)
             return error_set(e, ERR_INVALID, "%zu locks of %s are left: a process with their number runs here", n,

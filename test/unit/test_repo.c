@@ -10,6 +10,8 @@
 #include "core/loop/env_uv.h"
 
 #define HELD "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+#define OTHER "cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc"
+#define ANOTHER "dddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddddd"
 
 struct here {
     struct env *env;
@@ -154,6 +156,28 @@ static void the_lock_of_a_pod_that_has_ended_is_not_removed_with_all_others(void
     assert_false(was_called(w, "remove-all"));
 }
 
+/* A pod can have one name only: whose other locks there are says whether another one is needed. */
+static void the_locks_of_an_ended_host_go_and_the_others_are_named(void **state)
+{
+    struct here *w = *state;
+    struct error e;
+    struct buf others;
+
+    open_repo(w, "echo \"$*\" >>calls\n"
+                 "case \"$*\" in\n"
+                 "list*) [ -e removed ] || echo " HELD "; echo " OTHER "; echo " ANOTHER ";;\n"
+                 "*" HELD "*) echo '{\"hostname\": \"ended\", \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
+                 "cat*) echo '{\"hostname\": \"elsewhere\", \"pid\": 1, \"time\": \"2026-03-01T02:00:00Z\"}';;\n"
+                 "unlock*) touch removed;;\n"
+                 "esac\n");
+    buf_init(&others, 64);
+    assert_int_equal(repo_unlock_host(&w->repo, "ended", &others, &e), 0);
+    assert_true(has_file(w, "removed"));
+    assert_false(was_called(w, "remove-all"));
+    assert_string_equal(others.data, "elsewhere"); /* once */
+    buf_done(&others);
+}
+
 static void a_lock_whose_pod_has_ended_is_waited_for_longer_than_one_that_works(void **state)
 {
     struct here *w = *state;
@@ -228,6 +252,7 @@ int main(void)
         T(a_lock_that_is_renewed_is_waited_for_and_then_its_holder_named),
         T(a_lock_that_restic_calls_stale_is_removed_by_its_own_rule),
         T(the_lock_of_a_pod_that_has_ended_is_not_removed_with_all_others),
+        T(the_locks_of_an_ended_host_go_and_the_others_are_named),
         T(a_lock_whose_pod_has_ended_is_waited_for_longer_than_one_that_works),
         T(a_lock_that_nobody_renews_is_waited_for_until_restic_calls_it_stale),
         T(a_command_that_found_the_repository_locked_is_tried_until_it_is_free),

@@ -337,23 +337,33 @@ static void a_namespace_that_goes_is_not_held_up(void **state)
 
 /* ---- what it needs besides its backups ---- */
 
-static void add_worker(struct test_world *w, const char *phase, const char *state)
+static void is_verified(struct test_world *w)
 {
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
                      "{status: {observedGeneration: 1, conditions: [{type: StorageSecretVerified, status: 'True', "
                      "reason: BackendSecretAvailable, message: x, observedGeneration: 1}]}}");
-    test_world_addf(
-        w,
-        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: demo},"
-        "spec: {repository: {name: repo}}}\n---\n"
-        "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: s, namespace: demo}, spec: {"
-        "invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed}}\n---\n"
-        "{apiVersion: batch/v1, kind: Job, metadata: {name: j, namespace: demo, ownerReferences: [{kind: "
-        "BackupSession, name: s, uid: uid-s, controller: true}]}}\n---\n"
-        "{apiVersion: v1, kind: Pod, metadata: {name: j-abcde, uid: 12345678-9, namespace: demo, ownerReferences: "
-        "[{kind: Job, name: j, uid: uid-j, controller: true}]}, status: {phase: %s, initContainerStatuses: [{state: "
-        "{%s: {}}}]}}",
-        phase, state);
+}
+
+static void add_worker(struct test_world *w, const char *ns, const char *name, const char *uid, const char *phase,
+                       const char *state)
+{
+    test_world_addf(w,
+                    "{apiVersion: v1, kind: Pod, metadata: {name: %s, uid: %s, namespace: %s, annotations: "
+                    "{stash.appscode.com/job-repository: demo/repo}}, status: {phase: %s, initContainerStatuses: "
+                    "[{state: {%s: {}}}]}}",
+                    name, uid, ns, phase, state);
+}
+
+#define UNLOCK "stash-unlock-repo"
+
+static const char *unlocks(struct test_world *w)
+{
+    return json_text(test_world_get(w, KIND_JOB, "demo", UNLOCK), "spec.template.spec.hostname");
+}
+
+static const char *looked_after(struct test_world *w)
+{
+    return json_meta(self(w), "annotations", "stash.appscode.com/unlocked-pods");
 }
 
 static void the_locks_of_a_killed_pod_are_removed_by_its_name_once(void **state)
@@ -361,21 +371,144 @@ static void the_locks_of_a_killed_pod_are_removed_by_its_name_once(void **state)
     struct test_world *w = *state;
     const json_t *job;
 
-    add_worker(w, "Failed", "terminated");
-    assert_non_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create Job demo/stash-unlock-repo-12345678\n"));
-    job = test_world_get(w, KIND_JOB, "demo", "stash-unlock-repo-12345678");
-    assert_string_equal(json_text(job, "spec.template.spec.hostname"), "j-abcde");
+    is_verified(w);
+    add_worker(w, "demo", "j-abcde", "12345678-9", "Failed", "terminated");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create Job demo/" UNLOCK "\n"));
+    job = test_world_get(w, KIND_JOB, "demo", UNLOCK);
+    assert_string_equal(unlocks(w), "j-abcde");
     assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "unlock-repository");
     assert_string_equal(json_text(job, "metadata.ownerReferences.0.name"), "repo");
+    assert_int_equal(json_int(job, "spec.ttlSecondsAfterFinished", 0), 300);
     assert_null(strstr(step(w, "2026-03-01T02:00:10Z"), "create"));
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:00:20Z", 0, "");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:20Z"), "delete Job demo/" UNLOCK " Background\n"));
+    assert_string_equal(looked_after(w), "12345678");
+    assert_null(strstr(step(w, "2026-03-01T02:00:30Z"), "create"));
+    test_world_del(w, KIND_POD, "demo", "j-abcde");
+    add_worker(w, "demo", "j-fghij", "22222222-9", "Failed", "terminated");
+    (void)step(w, "2026-03-01T02:00:40Z");
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:00:50Z", 0, "");
+    (void)step(w, "2026-03-01T02:00:50Z");
+    assert_string_equal(looked_after(w), "22222222"); /* the list does not grow for ever */
+}
+
+/* Many that left no lock cost one Job; who has left one too gets his own, after the first has ended. */
+static void however_many_pods_fail_there_is_one_unlock_job_at_a_time(void **state)
+{
+    struct test_world *w = *state;
+
+    is_verified(w);
+    add_worker(w, "demo", "a", "aaaaaaaa-1", "Failed", "terminated");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_worker(w, "demo", "b", "bbbbbbbb-1", "Failed", "terminated");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    add_worker(w, "demo", "c", "cccccccc-1", "Failed", "terminated");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:03Z"), "create Job demo/" UNLOCK "\n"));
+    assert_string_equal(unlocks(w), "a"); /* the oldest */
+    add_worker(w, "demo", "d", "dddddddd-1", "Failed", "terminated");
+    assert_null(strstr(step(w, "2026-03-01T02:00:04Z"), "create"));
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:00:05Z", 0, "elsewhere b");
+    (void)step(w, "2026-03-01T02:00:05Z");
+    assert_string_equal(looked_after(w), "cccccccc,aaaaaaaa");
+    test_world_del(w, KIND_POD, "demo", UNLOCK "-x");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:06Z"), "create Job demo/" UNLOCK "\n"));
+    assert_string_equal(unlocks(w), "b");
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:00:07Z", 0, "elsewhere");
+    (void)step(w, "2026-03-01T02:00:07Z");
+    assert_string_equal(looked_after(w), "dddddddd,cccccccc,bbbbbbbb,aaaaaaaa");
+    assert_null(strstr(step(w, "2026-03-01T02:00:08Z"), "create"));
+}
+
+static void an_unlock_that_failed_is_told_and_not_tried_for_ever(void **state)
+{
+    struct test_world *w = *state;
+
+    is_verified(w);
+    add_worker(w, "demo", "a", "aaaaaaaa-1", "Failed", "terminated");
+    (void)step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, UNLOCK, "Failed", "2026-03-01T02:00:05Z", 1, "no such bucket");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:05Z"), "event Warning Unlock Failed: locks of ended pods stay "
+                                                            "until restic calls them stale: no such bucket\n"));
+    assert_null(strstr(step(w, "2026-03-01T02:00:06Z"), "create"));
+}
+
+static void retention_is_said(struct test_world *w);
+
+static void a_refused_unlock_holds_no_prune_back(void **state)
+{
+    struct test_world *w = *state;
+
+    retention_is_said(w);
+    add_worker(w, "demo", "a", "aaaaaaaa-1", "Failed", "terminated");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    test_world_refuse(w, KIND_JOB, "demo", UNLOCK, REFUSAL_QUOTA, "exceeded quota: jobs");
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:00Z"), "create Job demo/stash-prune-repo\n"));
+    assert_string_equal(step(w, "2026-03-01T02:10:01Z"), "wake 29s\n"); /* and is tried again by itself */
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:30Z"), "create Job demo/" UNLOCK "\n"));
+}
+
+static void an_unlock_at_work_holds_no_prune_back(void **state)
+{
+    struct test_world *w = *state;
+
+    retention_is_said(w);
+    add_worker(w, "demo", "a", "aaaaaaaa-1", "Failed", "terminated");
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:00Z"), "create Job demo/" UNLOCK "\n"));
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:01Z"), "create Job demo/stash-prune-repo\n"));
 }
 
 static void a_pod_that_may_still_run_keeps_its_locks(void **state)
 {
     struct test_world *w = *state;
 
-    add_worker(w, "Failed", "running"); /* its node is out of reach, and somebody wrote Failed */
+    is_verified(w);
+    add_worker(w, "demo", "j", "12345678-9", "Failed", "running"); /* its node is out of reach: others wrote Failed */
     assert_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create"));
+}
+
+/* A lock carries a pod's name and no namespace. */
+static void the_lock_of_a_living_namesake_is_left_alone(void **state)
+{
+    struct test_world *w = *state;
+
+    is_verified(w);
+    w->settings.lend_everywhere = true;
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {usagePolicy: {allowedNamespaces: {from: All}}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{metadata: {generation: 1}}");
+    add_worker(w, "ops", "j", "12345678-9", "Failed", "terminated");
+    add_worker(w, "demo", "j", "22345678-9", "Running", "running");
+    assert_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create"));
+    test_world_patch(w, KIND_POD, "demo", "j", "{status: {phase: Succeeded}}");
+    assert_non_null(strstr(step(w, "2026-03-01T02:00:01Z"), "create Job demo/" UNLOCK "\n"));
+}
+
+static void pods_of_a_namespace_that_may_not_use_the_repository_say_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    is_verified(w);
+    add_worker(w, "evil", "j", "12345678-9", "Failed", "terminated");
+    assert_null(strstr(step(w, "2026-03-01T02:00:00Z"), "create"));
+}
+
+static void of_very_many_failed_pods_the_newest_thousand_count(void **state)
+{
+    struct test_world *w = *state;
+
+    is_verified(w);
+    for (int i = 0; i < 1001; i++) {
+        AUTO_FREE char *name = mem_printf("p%d", i), *uid = mem_printf("%08d-1", i);
+
+        add_worker(w, "demo", name, uid, "Failed", "terminated");
+        if (i == 0)
+            test_world_at(w, "2026-03-01T02:00:01Z");
+    }
+    (void)step(w, "2026-03-01T02:00:02Z");
+    assert_string_not_equal(unlocks(w), "p0");
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:00:05Z", 0, "p0");
+    (void)step(w, "2026-03-01T02:00:05Z");
+    assert_int_equal(strlen(looked_after(w)), 1000 * 9 - 1);
+    assert_null(strstr(step(w, "2026-03-01T02:00:06Z"), "create"));
 }
 
 static void note_woken(void *ctx, const char *ns, const char *name)
@@ -383,13 +516,19 @@ static void note_woken(void *ctx, const char *ns, const char *name)
     (void)snprintf(ctx, 64, "%s/%s", ns, name);
 }
 
-static void the_end_of_a_pod_wakes_the_repository_of_its_session(void **state)
+static void the_end_of_a_pod_wakes_its_repository(void **state)
 {
     struct test_world *w = *state;
     char woken[64] = "";
+    const struct kobj *pod;
 
-    add_worker(w, "Failed", "terminated");
-    repository_wake_by_pod(w->cache, cache_find(w->cache, kind_get(KIND_POD), "demo", "j-abcde"), note_woken, woken);
+    add_worker(w, "demo", "j", "12345678-9", "Running", "running");
+    pod = cache_find(w->cache, kind_get(KIND_POD), "demo", "j");
+    repository_unlock_wake_by_pod(w->cache, pod, note_woken, woken);
+    assert_string_equal(woken, "");
+    test_world_patch(w, KIND_POD, "demo", "j", "{status: {phase: Failed}}");
+    pod = cache_find(w->cache, kind_get(KIND_POD), "demo", "j");
+    repository_unlock_wake_by_pod(w->cache, pod, note_woken, woken);
     assert_string_equal(woken, "demo/repo");
 }
 
@@ -470,8 +609,15 @@ int main(void)
         T(a_wipe_has_what_restic_needs),
         T(a_namespace_that_goes_is_not_held_up),
         T(the_locks_of_a_killed_pod_are_removed_by_its_name_once),
+        T(however_many_pods_fail_there_is_one_unlock_job_at_a_time),
+        T(an_unlock_that_failed_is_told_and_not_tried_for_ever),
+        T(a_refused_unlock_holds_no_prune_back),
+        T(an_unlock_at_work_holds_no_prune_back),
         T(a_pod_that_may_still_run_keeps_its_locks),
-        T(the_end_of_a_pod_wakes_the_repository_of_its_session),
+        T(the_lock_of_a_living_namesake_is_left_alone),
+        T(pods_of_a_namespace_that_may_not_use_the_repository_say_nothing),
+        T(of_very_many_failed_pods_the_newest_thousand_count),
+        T(the_end_of_a_pod_wakes_its_repository),
         T(data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes),
         T(a_prune_that_failed_says_why_and_waits_for_the_next_backup),
         T(a_retention_during_a_prune_asks_for_another_one),
