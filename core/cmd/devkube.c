@@ -15,6 +15,7 @@
 
 #include "core/base/base64.h"
 #include "core/base/mem.h"
+#include "core/cmd/devkube_audit.h"
 #include "core/cmd/devkube_kubelet.h"
 #include "core/cmd/devkube_log.h"
 #include "core/cmd/devkube_pki.h"
@@ -24,7 +25,7 @@
 extern char **environ;
 
 struct settings {
-    const char *state, *address, *log_level;
+    const char *state, *address, *log_level, *audit;
     uint64_t port;
     struct config_list images;
     bool pods, log_json, help, version;
@@ -39,6 +40,8 @@ static const struct config_item items[] = {
     {"image", CFG_LIST, AT(images), NULL, 0, 0,
      "PATTERN=/PATH/PROGRAM: what an image is; '*' at its end fits any rest"},
     {"pods", CFG_BOOL, AT(pods), "true", 0, 0, "run pods; false: only serve the API"},
+    {"audit", CFG_STRING, AT(audit), NULL, 0, 0,
+     "file for a line of JSON each request, as Kubernetes' audit log has it"},
     {"log-level", CFG_STRING, AT(log_level), "info", 0, 0, "debug, info, warn or error"},
     {"log-json", CFG_BOOL, AT(log_json), NULL, 0, 0, "log JSON lines also on a terminal"},
     {"help", CFG_BOOL, AT(help), NULL, 0, 0, "this text"},
@@ -58,7 +61,7 @@ static const struct config_spec spec = {
         "What it is not: a Kubernetes for anything that matters. No images (an image name stands for a program of\n"
         "this machine, --image), no scheduler, no network of its own (pods share the host's), no Services but names\n"
         "in the pods' /etc/hosts, no probes, no resource limits, no Deployments or StatefulSets run, no admission\n"
-        "webhooks, no audit log, no replication.",
+        "webhooks, no replication.",
     .env_prefix = "DEVKUBE_",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
@@ -105,6 +108,7 @@ struct devkube {
     struct log log;
     struct model *model;
     struct devkube_log *disk;
+    struct devkube_audit *audit;
     struct devkube_pki pki;
     struct tls_context *tls;
     struct h2_server *server;
@@ -149,15 +153,28 @@ static void on_commit(void *ctx, uint64_t rv, const char *key, const json_t *obj
         devkube_log_append(d->disk, rv, key, object);
 }
 
+static void on_audit(void *ctx, const struct model_audit *a)
+{
+    struct devkube *d = ctx;
+
+    devkube_audit_add(d->audit, a);
+}
+
 static int load(struct devkube *d, struct error *e)
 {
-    const struct model_options options = {.env = d->env,
-                                          .seed = env_random(d->env),
-                                          .on_commit = on_commit,
-                                          .ctx = d,
-                                          .rbac = true,
-                                          .ca_pem = d->pki.ca.data};
+    struct model_options options = {.env = d->env,
+                                    .seed = env_random(d->env),
+                                    .on_commit = on_commit,
+                                    .ctx = d,
+                                    .rbac = true,
+                                    .ca_pem = d->pki.ca.data};
 
+    if (d->settings.audit && *d->settings.audit) {
+        d->audit = devkube_audit_open(d->env, d->settings.audit, e);
+        if (!d->audit)
+            return e->code;
+        options.on_audit = on_audit;
+    }
     d->model = model_new(&options);
     d->disk = devkube_log_open(d->state, on_loaded, d, e);
     return d->disk ? 0 : e->code;
@@ -290,6 +307,7 @@ static void release(struct devkube *d)
 {
     model_free(d->model);
     devkube_log_close(d->disk);
+    devkube_audit_close(d->audit);
     tls_context_free(d->tls);
     devkube_pki_done(&d->pki);
     if (d->lock >= 0)

@@ -24,7 +24,8 @@ struct model {
 
     /* private to model.c, authn.c, watch */
     model_commit_fn *on_commit;
-    void *commit_ctx;
+    model_audit_fn *on_audit;
+    void *commit_ctx; /* of both */
     model_change_fn *on_change;
     void *change_ctx;
     model_log_fn *on_log;

@@ -113,6 +113,7 @@ struct model *model_new(const struct model_options *o)
     m->bookmark_ms = (o->bookmark_s ? o->bookmark_s : 30) * 1000;
     m->ca_pem = o->ca_pem;
     m->on_commit = o->on_commit;
+    m->on_audit = o->on_audit;
     m->commit_ctx = o->ctx;
     list_init(&m->watches);
     map_init(&m->tokens, o->seed);

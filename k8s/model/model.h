@@ -20,10 +20,19 @@ struct model; /* opaque */
  * before the answer goes out. key "<plural.group>/<ns>/<name>" */
 typedef void model_commit_fn(void *ctx, uint64_t rv, const char *key, const json_t *object);
 
+/* A request that came over HTTP and how it was answered, as Kubernetes' audit log has it. Texts are never NULL. */
+struct model_audit {
+    const char *user, *verb, *group, *plural, *ns, *name, *sub; /* plural "": no object was asked for */
+    struct str agent;                                           /* user-agent */
+    int status;
+};
+typedef void model_audit_fn(void *ctx, const struct model_audit *a);
+
 struct model_options {
     struct env *env;
     uint64_t seed;
     model_commit_fn *on_commit; /* NULL: memory only */
+    model_audit_fn *on_audit;   /* NULL: nobody listens */
     void *ctx;
     size_t history_max; /* events kept for watches; older resourceVersions get 410. 0: 10,000 */
     uint32_t bookmark_s; /* between two bookmarks of a watch; 0: 30 */

@@ -167,6 +167,23 @@ static struct str without_parameters(struct str type)
     return str_cut(&type, ';', &first) ? str_trim(first) : STR_NONE;
 }
 
+static void tell(const struct request *q, int status)
+{
+    const char *made = q->stored ? json_text(q->stored->json, "metadata.name") : "";
+    const struct model_audit a = {.user = q->real_user ? q->real_user->name : "",
+                                  .verb = q->verb ? q->verb : "",
+                                  .group = q->group,
+                                  .plural = q->plural,
+                                  .ns = q->ns,
+                                  .name = *q->name ? q->name : made,
+                                  .sub = q->sub,
+                                  .agent = http_header_find(q->serve->headers, q->serve->n_headers, "user-agent"),
+                                  .status = status};
+
+    if (q->m->on_audit)
+        q->m->on_audit(q->m->commit_ctx, &a);
+}
+
 void model_serve(void *ctx, struct http_serve *s)
 {
     struct request q = {.m = ctx, .serve = s, .query = s->query, .body_text = s->body};
@@ -194,6 +211,7 @@ void model_serve(void *ctx, struct http_serve *s)
         else
             status = request_run(&q);
     }
+    tell(&q, status);
     answer_send(&q, status);
     buf_done(&path);
     if (q.user != q.real_user)
