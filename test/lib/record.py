@@ -1,0 +1,52 @@
+"""What was committed, all of it and in its order, from devkube's own file: what no watch could miss."""
+import json
+import os
+
+
+class Change:
+    """old None: made; new None: deleted. Both: the object's whole tree."""
+
+    def __init__(self, rv, key, old, new):
+        self.rv, self.key, self.old, self.new = rv, key, old, new
+        self.any = new if new is not None else old
+        self.kind = self.any.get("kind", "")
+
+    def meta(self, field):
+        return self.any["metadata"].get(field, "")
+
+
+class Record:
+    def __init__(self, folder):
+        self.path, self.file, self.rest, self.rv = os.path.join(folder, "objects.log"), None, b"", 0
+        self.objects = {}  # by key "<plural.group>/<namespace>/<name>"
+
+    def poll(self):
+        """The changes since the last call."""
+        if self.file is None:
+            self.file, self.rest = open(self.path, "rb"), b""
+        *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
+        for line in lines:
+            change = self._take(line)
+            if change:
+                yield change
+
+    def reopen(self):
+        """devkube has ended, and what it had written was polled: at its start it may write the file anew."""
+        self.file.close()
+        self.file = None
+
+    def _take(self, line):
+        rv, _, key, text = line.split(b" ", 3)
+        if int(rv) <= self.rv:
+            return None
+        self.rv, key = int(rv), key.decode()
+        old, new = self.objects.get(key), None if text == b"-" else json.loads(text)
+        if new is None:
+            self.objects.pop(key, None)
+        else:
+            self.objects[key] = new
+        return Change(self.rv, key, old, new) if old is not None or new is not None else None
+
+    def of(self, plural):
+        """All objects of a kind: "backupsessions.stash.appscode.com"."""
+        return [o for key, o in self.objects.items() if key.startswith(plural + "/")]
