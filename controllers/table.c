@@ -26,6 +26,9 @@ void controllers_index(struct cache *c)
     static const enum kind_id invokers[] = {KIND_BACKUPCONFIGURATION, KIND_RESTORESESSION, KIND_BACKUPBATCH,
                                             KIND_RESTOREBATCH};
 
+    cache_index_owners(c, kind_get(KIND_JOB));
+    cache_index_owners(c, kind_get(KIND_POD));
+    cache_index_owners(c, kind_get(KIND_CRONJOB));
     for (size_t i = 0; i < sizeof(invokers) / sizeof(invokers[0]); i++)
         cache_index(c, kind_get(invokers[i]), "spec.repository.name", false);
     cache_index(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", false);

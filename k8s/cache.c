@@ -1,46 +1,39 @@
 /*
- * cache: see cache.h. One store a kind: a map by "<ns>/<name>" and for each index a map from a value to a bucket, the
- * ring of entries that have it. An entry stands in its buckets by links of its own, so that a change costs no search.
+ * cache: see cache.h. One store a kind: a map by "<ns>\0<name>", whose keys lie in the records, and for each index a
+ * table of chains by the hash of a value. An entry stands in its chains by links of its own, so that a change costs no
+ * search, and an index no memory for values: they are compared in the records.
  */
 #include "k8s/cache.h"
 
 #include <assert.h>
-#include <stdio.h>
 
 #include "core/base/list.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
 
 enum { KEY_MAX = 512 }; /* a namespace has at most 63 bytes, a name 253 */
-
-struct bucket {
-    struct list entries;
-};
-
-struct place {
-    struct list link; /* in the bucket's ring */
-    struct bucket *in;
-};
+enum { CHAIN = 4 };     /* entries a chain, when no two have one value */
+enum { BY_OWNER = -1 };
 
 struct entry {
     const struct kobj *o;
-    uint32_t seen;          /* the relist in which it was last put */
-    uint64_t arrival;       /* cache_arrival */
-    struct place places[];  /* [0]: by owner; [1 + i]: by index i */
+    uint64_t seen : 24, arrival : 40; /* the relist in which it was last put; cache_arrival */
+    struct list places[]; /* in a chain of each index, or in none */
 };
 
 struct index {
-    size_t field; /* place in kind->fields */
+    int field; /* place in kind->fields, or BY_OWNER */
     bool with_ns;
-    struct map buckets;
+    struct list *chains;
+    size_t n_chains; /* a power of two; 0: nothing was ever in it */
+    size_t n;
 };
 
 struct store {
     struct map objects;
-    struct map owners;
     struct index *indexes;
     size_t n_indexes;
-    uint32_t relist;
+    uint32_t relist : 24;
     uint64_t list_arrival; /* of what the list that comes brings */
     bool complete, is_listing;
 };
@@ -48,17 +41,23 @@ struct store {
 struct cache {
     cache_fn *on_change;
     void *ctx;
-    uint64_t seed;
-    uint64_t arrivals;
+    uint64_t seed, arrivals;
+    struct shared_pool *pool;
     struct store stores[N_KINDS];
 };
 
-/* A view of out, or STR_NONE when it does not fit: no object of Kubernetes has such a name. */
+/* As kobj_key makes it; a view of out, or STR_NONE when it does not fit: no object of Kubernetes has such a name. */
 static struct str key_of(const char *ns, const char *name, char out[KEY_MAX])
 {
-    int n = snprintf(out, KEY_MAX, "%s/%s", ns ? ns : "", name);
+    size_t n_ns = ns ? strlen(ns) : 0, n_name = strlen(name);
 
-    return n < 0 || n >= KEY_MAX ? STR_NONE : (struct str){out, (size_t)n};
+    if (n_ns + 1 + n_name >= KEY_MAX)
+        return STR_NONE;
+    if (n_ns)
+        memcpy(out, ns, n_ns);
+    out[n_ns] = 0;
+    memcpy(out + n_ns + 1, name, n_name);
+    return (struct str){out, n_ns + 1 + n_name};
 }
 
 static size_t field_place(const struct kind *k, const char *field)
@@ -77,95 +76,125 @@ struct cache *cache_new(uint64_t seed, cache_fn *on_change, void *ctx)
     c->on_change = on_change;
     c->ctx = ctx;
     c->seed = seed;
-    for (size_t i = 0; i < N_KINDS; i++) {
-        map_init(&c->stores[i].objects, seed);
-        map_init(&c->stores[i].owners, seed);
-    }
+    c->pool = shared_pool_new(seed);
+    for (size_t i = 0; i < N_KINDS; i++)
+        map_init_borrowing(&c->stores[i].objects, seed);
     return c;
 }
 
-/* ---- buckets ---- */
-
-static void leave(struct map *buckets, struct place *p, struct str key)
+struct shared_pool *cache_pool(const struct cache *c)
 {
-    if (!p->in)
-        return;
-    list_del(&p->link);
-    if (list_empty(&p->in->entries)) {
-        (void)map_del(buckets, key);
-        mem_free(p->in);
+    return c->pool;
+}
+
+/* ---- indexes ---- */
+
+/* The value by which an object stands in an index; NULL: it does not. */
+static const char *index_value(const struct index *x, const struct kobj *o)
+{
+    if (x->field == BY_OWNER)
+        return *o->owner_uid ? o->owner_uid : NULL;
+    return kobj_value(o, (size_t)x->field);
+}
+
+/* FNV-1a over a seed, finished as map's. */
+static size_t hash_of(uint64_t seed, struct str ns, const char *value)
+{
+    uint64_t h = seed ^ 0xcbf29ce484222325u;
+
+    for (size_t i = 0; i < ns.n; i++)
+        h = (h ^ (unsigned char)ns.p[i]) * 0x100000001b3u;
+    for (h *= 0x100000001b3u; *value; value++)
+        h = (h ^ (unsigned char)*value) * 0x100000001b3u;
+    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93u;
+    return (size_t)(h ^ (h >> 32));
+}
+
+static struct list *chain_of(const struct cache *c, const struct index *x, struct str ns, const char *value)
+{
+    return &x->chains[hash_of(c->seed, ns, value) & (x->n_chains - 1)];
+}
+
+static struct str index_ns(const struct index *x, const struct kobj *o)
+{
+    return x->with_ns ? str_of(o->ns) : STR_NONE;
+}
+
+static struct entry *entry_of(struct list *place, size_t i)
+{
+    return LIST_ENTRY(place - i, struct entry, places);
+}
+
+/* Those of one value keep their order: they come out of one chain and go into one. */
+static void grow(const struct cache *c, struct index *x, size_t i)
+{
+    struct index old = *x;
+
+    x->n_chains = old.n_chains ? old.n_chains * 4 : 16;
+    x->chains = mem_alloc(x->n_chains * sizeof(*x->chains));
+    for (size_t k = 0; k < x->n_chains; k++)
+        list_init(&x->chains[k]);
+    for (size_t k = 0; k < old.n_chains; k++) {
+        for (struct list *place; (place = list_pop(&old.chains[k]));) {
+            const struct kobj *o = entry_of(place, i)->o;
+
+            list_add_tail(chain_of(c, x, index_ns(x, o), index_value(x, o)), place);
+        }
     }
-    p->in = NULL;
+    mem_free(old.chains);
 }
 
-static void enter(struct map *buckets, struct place *p, struct str key)
+static void leave(struct index *x, struct list *place)
 {
-    struct bucket *b = map_get(buckets, key);
-
-    if (!b) {
-        b = mem_alloc(sizeof(*b));
-        list_init(&b->entries);
-        (void)map_put(buckets, key, b);
-    }
-    list_add_tail(&b->entries, &p->link);
-    p->in = b;
+    x->n -= !list_empty(place);
+    list_del(place);
 }
 
-/* Moves an entry between buckets; a NULL key is in none. Equal keys keep its place. */
-static void move(struct map *buckets, struct place *p, const char *from, const char *to)
+static void enter(const struct cache *c, struct index *x, size_t i, struct list *place, const struct kobj *o)
 {
-    if (from && to && p->in && strcmp(from, to) == 0)
-        return;
-    leave(buckets, p, str_of(from));
-    if (to)
-        enter(buckets, p, str_of(to));
+    if (x->n >= x->n_chains * CHAIN)
+        grow(c, x, i);
+    list_add_tail(chain_of(c, x, index_ns(x, o), index_value(x, o)), place);
+    x->n++;
 }
 
-static const char *owner_key(const struct kobj *o)
+/* Lets all indexes know that the entry shows `now` in place of `old` (each may be NULL). Who keeps his value keeps his
+ * place. */
+static void reindex(const struct cache *c, struct store *s, struct entry *e, const struct kobj *old,
+                    const struct kobj *now)
 {
-    return o && *o->owner_uid ? o->owner_uid : NULL;
-}
-
-/* NULL: not in this index. *made is to be freed. */
-static const char *index_key(const struct index *x, const struct kobj *o, char **made)
-{
-    const char *value = o ? o->values[x->field] : NULL;
-
-    *made = NULL;
-    if (!value || !x->with_ns)
-        return value;
-    *made = mem_printf("%s/%s", o->ns, value);
-    return *made;
-}
-
-/* Lets all indexes know that the entry shows `now` in place of `old` (each may be NULL). */
-static void reindex(struct store *s, struct entry *e, const struct kobj *old, const struct kobj *now)
-{
-    move(&s->owners, &e->places[0], owner_key(old), owner_key(now));
     for (size_t i = 0; i < s->n_indexes; i++) {
-        AUTO_FREE char *made_from = NULL;
-        AUTO_FREE char *made_to = NULL;
-        const char *from = index_key(&s->indexes[i], old, &made_from);
-        const char *to = index_key(&s->indexes[i], now, &made_to);
+        struct index *x = &s->indexes[i];
+        const char *from = old ? index_value(x, old) : NULL, *to = now ? index_value(x, now) : NULL;
 
-        move(&s->indexes[i].buckets, &e->places[1 + i], from, to);
+        if (from && to && strcmp(from, to) == 0)
+            continue;
+        leave(x, &e->places[i]);
+        if (to)
+            enter(c, x, i, &e->places[i], now);
     }
 }
 
-void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns)
+static void add_index(struct store *s, int field, bool with_ns)
 {
-    struct store *s = &c->stores[k->id];
-    size_t place = field_place(k, field);
-
     assert(map_size(&s->objects) == 0);
     for (size_t i = 0; i < s->n_indexes; i++)
-        if (s->indexes[i].field == place) {
+        if (s->indexes[i].field == field) {
             assert(s->indexes[i].with_ns == with_ns);
             return;
         }
     s->indexes = mem_realloc(s->indexes, (s->n_indexes + 1) * sizeof(*s->indexes));
-    s->indexes[s->n_indexes] = (struct index){.field = place, .with_ns = with_ns};
-    map_init(&s->indexes[s->n_indexes++].buckets, c->seed);
+    s->indexes[s->n_indexes++] = (struct index){.field = field, .with_ns = with_ns};
+}
+
+void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns)
+{
+    add_index(&c->stores[k->id], (int)field_place(k, field), with_ns);
+}
+
+void cache_index_owners(struct cache *c, const struct kind *k)
+{
+    add_index(&c->stores[k->id], BY_OWNER, false);
 }
 
 /* ---- changes ---- */
@@ -176,51 +205,51 @@ static void tell(struct cache *c, const struct kind *k, const struct kobj *old, 
         c->on_change(c->ctx, k, old, now);
 }
 
-static void drop(struct cache *c, const struct kind *k, struct str key, struct entry *e)
+static void drop(struct cache *c, const struct kind *k, struct entry *e)
 {
     struct store *s = &c->stores[k->id];
     const struct kobj *old = e->o;
 
-    reindex(s, e, old, NULL);
-    (void)map_del(&s->objects, key);
+    reindex(c, s, e, old, NULL);
+    (void)map_del(&s->objects, kobj_key(old));
     mem_free(e);
     tell(c, k, old, NULL);
     kobj_unref(old);
 }
 
-static void add(struct cache *c, struct str key, const struct kobj *o)
+static void add(struct cache *c, const struct kobj *o)
 {
     struct store *s = &c->stores[o->kind->id];
-    struct entry *e = mem_zalloc(sizeof(*e) + (1 + s->n_indexes) * sizeof(struct place));
+    struct entry *e = mem_alloc(sizeof(*e) + s->n_indexes * sizeof(e->places[0]));
 
     e->o = kobj_ref(o);
     e->seen = s->relist;
-    if (s->complete)
-        e->arrival = s->is_listing ? s->list_arrival : ++c->arrivals;
-    (void)map_put(&s->objects, key, e);
-    reindex(s, e, NULL, o);
+    e->arrival = !s->complete ? 0 : s->is_listing ? s->list_arrival : ++c->arrivals;
+    for (size_t i = 0; i < s->n_indexes; i++)
+        list_init(&e->places[i]);
+    (void)map_put(&s->objects, kobj_key(o), e);
+    reindex(c, s, e, NULL, o);
     tell(c, o->kind, NULL, o);
 }
 
 void cache_put(struct cache *c, const struct kobj *o)
 {
     struct store *s = &c->stores[o->kind->id];
-    char text[KEY_MAX];
-    struct str key = key_of(o->ns, o->name, text);
-    struct entry *e;
+    struct str key = kobj_key(o);
     const struct kobj *old;
+    struct entry *e;
 
-    if (!key.p)
+    if (key.n >= KEY_MAX)
         return;
     e = map_get(&s->objects, key);
     if (e && strcmp(e->o->uid, o->uid) != 0) {
         /* Deleted and made again while we did not look: two changes,
          * or who waits for the end of the old one waits on. */
-        drop(c, o->kind, key, e);
+        drop(c, o->kind, e);
         e = NULL;
     }
     if (!e) {
-        add(c, key, o);
+        add(c, o);
         return;
     }
     e->seen = s->relist;
@@ -228,7 +257,8 @@ void cache_put(struct cache *c, const struct kobj *o)
         return;
     old = e->o;
     e->o = kobj_ref(o);
-    reindex(s, e, old, o);
+    (void)map_put(&s->objects, key, e); /* the key lies in the new record now */
+    reindex(c, s, e, old, o);
     tell(c, o->kind, old, o);
     kobj_unref(old);
 }
@@ -240,7 +270,7 @@ void cache_del(struct cache *c, const struct kind *k, const char *ns, const char
     struct entry *e = key.p ? map_get(&c->stores[k->id].objects, key) : NULL;
 
     if (e)
-        drop(c, k, key, e);
+        drop(c, k, e);
 }
 
 void cache_relist_begin(struct cache *c, const struct kind *k)
@@ -255,19 +285,12 @@ void cache_relist_begin(struct cache *c, const struct kind *k)
 void cache_relist_end(struct cache *c, const struct kind *k)
 {
     struct store *s = &c->stores[k->id];
-    struct str key;
     void *value;
 
     s->is_listing = false;
-    for (size_t it = 0; map_next(&s->objects, &it, &key, &value);) {
-        struct entry *e = value;
-        char text[KEY_MAX];
-
-        if (e->seen == s->relist)
-            continue;
-        memcpy(text, key.p, key.n); /* the map's own copy goes with the entry */
-        drop(c, k, (struct str){text, key.n}, e);
-    }
+    for (size_t it = 0; map_next(&s->objects, &it, NULL, &value);)
+        if (((struct entry *)value)->seen != s->relist)
+            drop(c, k, value);
 }
 
 void cache_set_complete(struct cache *c, const struct kind *k)
@@ -318,50 +341,44 @@ void cache_each(const struct cache *c, const struct kind *k, cache_each_fn *fn, 
             return;
 }
 
-static void each_in(const struct map *buckets, const char *key, size_t place, cache_each_fn *fn, void *ctx)
+static void each_in(const struct cache *c, const struct kind *k, int field, const char *value, cache_each_fn *fn,
+                    void *ctx)
 {
-    const struct bucket *b = map_get(buckets, str_of(key));
+    const struct store *s = &c->stores[k->id];
+    struct str ns = STR_NONE;
+    const char *slash;
+    size_t i = 0;
 
-    if (!b)
+    while (i < s->n_indexes && s->indexes[i].field != field)
+        i++;
+    assert(i < s->n_indexes); /* cache_index or cache_index_owners was called for it */
+    if (s->indexes[i].with_ns && (slash = strchr(value, '/'))) {
+        ns = (struct str){value, (size_t)(slash - value)};
+        value = slash + 1;
+    }
+    if (!s->indexes[i].n_chains)
         return;
-    LIST_EACH (it, &b->entries) {
-        const struct place *p = LIST_ENTRY(it, struct place, link);
-        const struct entry *e = LIST_ENTRY(p - place, struct entry, places);
+    LIST_EACH (place, chain_of(c, &s->indexes[i], ns, value)) {
+        const struct kobj *o = entry_of(place, i)->o;
 
-        if (!fn(ctx, e->o))
+        if (strcmp(index_value(&s->indexes[i], o), value) == 0 && str_eq(index_ns(&s->indexes[i], o), ns) &&
+            !fn(ctx, o))
             return;
     }
 }
 
 void cache_each_owned(const struct cache *c, const struct kind *k, const char *owner_uid, cache_each_fn *fn, void *ctx)
 {
-    each_in(&c->stores[k->id].owners, owner_uid, 0, fn, ctx);
+    each_in(c, k, BY_OWNER, owner_uid, fn, ctx);
 }
 
 void cache_each_by(const struct cache *c, const struct kind *k, const char *field, const char *value,
                    cache_each_fn *fn, void *ctx)
 {
-    const struct store *s = &c->stores[k->id];
-    size_t place = field_place(k, field);
-
-    for (size_t i = 0; i < s->n_indexes; i++)
-        if (s->indexes[i].field == place) {
-            each_in(&s->indexes[i].buckets, value, 1 + i, fn, ctx);
-            return;
-        }
-    assert(!"cache_index was called for this field");
+    each_in(c, k, (int)field_place(k, field), value, fn, ctx);
 }
 
 /* ---- the end ---- */
-
-static void free_buckets(struct map *buckets)
-{
-    void *value;
-
-    for (size_t it = 0; map_next(buckets, &it, NULL, &value);)
-        mem_free(value);
-    map_done(buckets);
-}
 
 void cache_free(struct cache *c)
 {
@@ -376,10 +393,10 @@ void cache_free(struct cache *c)
             mem_free(value);
         }
         map_done(&s->objects);
-        free_buckets(&s->owners);
         for (size_t i = 0; i < s->n_indexes; i++)
-            free_buckets(&s->indexes[i].buckets);
+            mem_free(s->indexes[i].chains);
         mem_free(s->indexes);
     }
+    shared_pool_drop(c->pool);
     mem_free(c);
 }

@@ -14,10 +14,14 @@ typedef void cache_fn(void *ctx, const struct kind *k, const struct kobj *old, c
 
 struct cache *cache_new(uint64_t seed, cache_fn *on_change, void *ctx);
 void cache_free(struct cache *c);
+/* For who makes its records (scan_share): what they have in common is kept once. */
+struct shared_pool *cache_pool(const struct cache *c);
 
 /* An index by the value of a field, or of "<ns>/<value>" when
  * with_ns; call before the first object of the kind comes. */
 void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns);
+/* An index by the UID of the owner, idem. */
+void cache_index_owners(struct cache *c, const struct kind *k);
 
 /* Takes a reference of its own. An equal resourceVersion changes nothing and calls nobody. */
 void cache_put(struct cache *c, const struct kobj *o);

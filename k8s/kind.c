@@ -1,5 +1,5 @@
 /* kind: see kind.h. Only rows; what a row keeps is what some controller reads from the cache, no more: each field costs
- * memory for each object of the kind. */
+ * memory for each object of the kind, unless most of them say the same in it. */
 #include "k8s/kind.h"
 
 #include <assert.h>
@@ -8,12 +8,15 @@
 #include "core/base/http.h"
 
 #define STASH "stash.appscode.com"
-#define FIELDS(...)                                                                                                    \
-    (const char *const[]){__VA_ARGS__, NULL}, sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)
+#define COUNT(...) (sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+#define LIST(...) __VA_ARGS__
+/* Two lists: fields of the object's own, and those in which many agree. */
+#define FIELDS(own, common)                                                                                            \
+    (const char *const[]){own, common, NULL}, COUNT(own, common), COUNT(own)
+#define COMMON(...) (const char *const[]){__VA_ARGS__, NULL}, COUNT(__VA_ARGS__), 0
 
-#define TARGET_REF                                                                                                     \
-    "spec.target.ref.apiVersion", "spec.target.ref.kind", "spec.target.ref.name", "spec.target.ref.namespace"
-#define REPOSITORY_REF "spec.repository.name", "spec.repository.namespace"
+#define TARGET_REF "spec.target.ref.apiVersion", "spec.target.ref.kind", "spec.target.ref.namespace"
+#define NAMES "spec.target.ref.name", "spec.repository.name"
 #define JOB_TARGET "annotation:stash.appscode.com/job-target"
 #define JOB_REPOSITORY "annotation:stash.appscode.com/job-repository"
 #define MANAGED_BY "label:app.kubernetes.io/managed-by"
@@ -21,56 +24,62 @@
 /* clang-format off */
 static const struct kind kinds[N_KINDS] = {
     {KIND_REPOSITORY, STASH, "v1alpha1", "Repository", "repositories", true,
-     FIELDS("spec.backend.storageSecretName", "spec.backend.local.mountPath", "spec.backend.local.hostPath.path",
-            "spec.backend.s3.bucket", "spec.backend.gcs.bucket", "spec.backend.azure.container",
-            "spec.backend.swift.container", "spec.backend.b2.bucket", "spec.backend.rest.url", "spec.wipeOut",
-            "spec.usagePolicy.allowedNamespaces.from", "status.observedGeneration", "status.lastBackupTime",
-            "status.conditions")},
+     FIELDS(LIST("status.lastBackupTime"),
+            LIST("spec.backend.storageSecretName", "spec.backend.local.mountPath", "spec.backend.local.hostPath.path",
+                 "spec.backend.s3.bucket", "spec.backend.gcs.bucket", "spec.backend.azure.container",
+                 "spec.backend.swift.container", "spec.backend.b2.bucket", "spec.backend.rest.url", "spec.wipeOut",
+                 "spec.usagePolicy.allowedNamespaces.from", "status.observedGeneration", "status.conditions"))},
     {KIND_BACKUPCONFIGURATION, STASH, "v1beta1", "BackupConfiguration", "backupconfigurations", true,
-     FIELDS("spec.schedule", "spec.paused", "spec.driver", REPOSITORY_REF, TARGET_REF, "spec.task.name", "spec.timeOut",
-            "spec.backupHistoryLimit", "spec.retryConfig.maxRetry", "status.phase", "status.observedGeneration",
-            "status.conditions", "annotation:stash.appscode.com/last-schedule-time",
-            "annotation:stash.appscode.com/schedule-spread", "annotation:stash.appscode.com/trigger")},
+     FIELDS(LIST(NAMES, "spec.schedule", "annotation:stash.appscode.com/last-schedule-time"),
+            LIST("status.phase", "status.observedGeneration", "status.conditions", "spec.paused", "spec.driver",
+                 "spec.repository.namespace", TARGET_REF, "spec.task.name", "spec.timeOut", "spec.backupHistoryLimit",
+                 "spec.retryConfig.maxRetry", "annotation:stash.appscode.com/schedule-spread",
+                 "annotation:stash.appscode.com/trigger"))},
     {KIND_BACKUPSESSION, STASH, "v1beta1", "BackupSession", "backupsessions", true,
-     FIELDS("spec.invoker.kind", "spec.invoker.name", "spec.retryLeft", "status.phase", "status.retried",
-            "status.nextRetry", "status.sessionDeadline", "status.conditions",
-            "annotation:stash.appscode.com/retry-of")},
+     FIELDS(LIST("spec.invoker.name", "status.nextRetry", "status.sessionDeadline",
+                 "annotation:stash.appscode.com/retry-of"),
+            LIST("status.phase", "status.conditions", "spec.invoker.kind", "spec.retryLeft", "status.retried"))},
     {KIND_RESTORESESSION, STASH, "v1beta1", "RestoreSession", "restoresessions", true,
-     FIELDS("spec.driver", REPOSITORY_REF, TARGET_REF, "spec.task.name", "spec.timeOut", "status.phase",
-            "status.sessionDeadline", "status.conditions")},
+     FIELDS(LIST(NAMES, "status.sessionDeadline"),
+            LIST("status.phase", "status.conditions", "spec.driver", "spec.repository.namespace", TARGET_REF,
+                 "spec.task.name", "spec.timeOut"))},
     {KIND_BACKUPBATCH, STASH, "v1beta1", "BackupBatch", "backupbatches", true,
-     FIELDS("spec.schedule", "spec.paused", "spec.driver", REPOSITORY_REF, "spec.timeOut", "spec.backupHistoryLimit",
-            "spec.retryConfig.maxRetry", "status.phase", "status.observedGeneration", "status.conditions",
-            "annotation:stash.appscode.com/last-schedule-time")},
+     FIELDS(LIST("spec.repository.name", "spec.schedule", "annotation:stash.appscode.com/last-schedule-time"),
+            LIST("status.phase", "status.observedGeneration", "status.conditions", "spec.paused", "spec.driver",
+                 "spec.repository.namespace", "spec.timeOut", "spec.backupHistoryLimit",
+                 "spec.retryConfig.maxRetry"))},
     {KIND_RESTOREBATCH, STASH, "v1beta1", "RestoreBatch", "restorebatches", true,
-     FIELDS("spec.driver", REPOSITORY_REF, "spec.timeOut", "status.phase", "status.sessionDeadline",
-            "status.conditions")},
+     FIELDS(LIST("spec.repository.name", "status.sessionDeadline"),
+            LIST("status.phase", "status.conditions", "spec.driver", "spec.repository.namespace", "spec.timeOut"))},
     {KIND_BACKUPBLUEPRINT, STASH, "v1beta1", "BackupBlueprint", "backupblueprints", false,
-     FIELDS("spec.schedule", "spec.task.name")},
-    {KIND_TASK, STASH, "v1beta1", "Task", "tasks", false, NULL, 0},
-    {KIND_FUNCTION, STASH, "v1beta1", "Function", "functions", false, NULL, 0},
+     COMMON("spec.schedule", "spec.task.name")},
+    {KIND_TASK, STASH, "v1beta1", "Task", "tasks", false, NULL, 0, 0},
+    {KIND_FUNCTION, STASH, "v1beta1", "Function", "functions", false, NULL, 0, 0},
     {KIND_APPBINDING, "appcatalog.appscode.com", "v1alpha1", "AppBinding", "appbindings", true,
-     FIELDS("spec.type", "spec.secret.name", "spec.parameters.stash.addon.backupTask.name",
-            "spec.parameters.stash.addon.restoreTask.name")},
-    {KIND_NAMESPACE, "", "v1", "Namespace", "namespaces", false, FIELDS("status.phase")},
+     FIELDS(LIST("spec.secret.name"),
+            LIST("spec.type", "spec.parameters.stash.addon.backupTask.name",
+                 "spec.parameters.stash.addon.restoreTask.name"))},
+    {KIND_NAMESPACE, "", "v1", "Namespace", "namespaces", false, COMMON("status.phase")},
     {KIND_POD, "", "v1", "Pod", "pods", true,
-     FIELDS("status.phase", "label:job-name", "label:batch.kubernetes.io/job-name", "spec.nodeName",
-            "status.conditions", JOB_TARGET, JOB_REPOSITORY)},
+     FIELDS(LIST("label:job-name", "label:batch.kubernetes.io/job-name", "spec.nodeName", JOB_TARGET,
+                 JOB_REPOSITORY),
+            LIST("status.phase", "status.conditions"))},
     {KIND_PVC, "", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", true,
-     FIELDS("status.phase", MANAGED_BY, "label:stash.appscode.com/restore-session")},
-    {KIND_SERVICEACCOUNT, "", "v1", "ServiceAccount", "serviceaccounts", true, FIELDS(MANAGED_BY)},
-    {KIND_EVENT, "", "v1", "Event", "events", true, NULL, 0},
+     FIELDS(LIST("label:stash.appscode.com/restore-session"), LIST("status.phase", MANAGED_BY))},
+    {KIND_SERVICEACCOUNT, "", "v1", "ServiceAccount", "serviceaccounts", true, COMMON(MANAGED_BY)},
+    {KIND_EVENT, "", "v1", "Event", "events", true, NULL, 0, 0},
     {KIND_JOB, "batch", "v1", "Job", "jobs", true,
-     FIELDS("status.active", "status.succeeded", "status.failed", "status.conditions", "status.completionTime",
-            "spec.suspend", JOB_TARGET, "label:stash.appscode.com/session", "label:stash.appscode.com/repository-job",
-            "label:stash.appscode.com/delete-job-on-completion",
-            "annotation:batch.kubernetes.io/cronjob-scheduled-timestamp")},
+     FIELDS(LIST("label:stash.appscode.com/session", "label:stash.appscode.com/repository-job", "status.completionTime",
+                 JOB_TARGET, "annotation:batch.kubernetes.io/cronjob-scheduled-timestamp"),
+            LIST("status.active", "status.succeeded", "status.failed", "status.conditions", "spec.suspend",
+                 "label:stash.appscode.com/delete-job-on-completion"))},
     {KIND_CRONJOB, "batch", "v1", "CronJob", "cronjobs", true,
-     FIELDS("spec.schedule", "spec.suspend", "status.lastSuccessfulTime", "annotation:stash.appscode.com/made-from")},
-    {KIND_ROLE, "rbac.authorization.k8s.io", "v1", "Role", "roles", true, FIELDS(MANAGED_BY)},
+     FIELDS(LIST("spec.schedule", "status.lastSuccessfulTime", "annotation:stash.appscode.com/made-from"),
+            LIST("spec.suspend"))},
+    {KIND_ROLE, "rbac.authorization.k8s.io", "v1", "Role", "roles", true, COMMON(MANAGED_BY)},
     {KIND_ROLEBINDING, "rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true,
-     FIELDS(MANAGED_BY, "label:stash.appscode.com/account")},
-    {KIND_LEASE, "coordination.k8s.io", "v1", "Lease", "leases", true, FIELDS("spec.holderIdentity")},
+     FIELDS(LIST("label:stash.appscode.com/account"), LIST(MANAGED_BY))},
+    {KIND_LEASE, "coordination.k8s.io", "v1", "Lease", "leases", true, COMMON("spec.holderIdentity")},
 };
 /* clang-format on */
 

@@ -49,6 +49,7 @@ struct kind {
      */
     const char *const *fields;
     size_t n_fields;
+    size_t n_own; /* so many at the front differ from object to object; the rest is kept once for all that agree */
 };
 
 const struct kind *kind_get(enum kind_id id);                                  /* never NULL */

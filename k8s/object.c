@@ -1,6 +1,6 @@
 /*
- * object: see object.h. A record is one block: the struct, the pointers of its values, then all texts. 100,000 records
- * are 100,000 blocks, not a million.
+ * object: see object.h. A record is one block: the struct, then all texts of its own. 100,000 records are 100,000
+ * blocks, not a million. There is no pointer a value: who asks for one walks over those before it, a few dozen bytes.
  */
 #include "k8s/object.h"
 
@@ -28,15 +28,27 @@ void kobj_unref(const struct kobj *o)
     if (!mine)
         return;
     assert(mine->refs);
-    if (--mine->refs == 0)
-        mem_free(mine);
+    if (--mine->refs)
+        return;
+    shared_unref(mine->common);
+    mem_free(mine);
+}
+
+const char *kobj_value(const struct kobj *o, size_t field)
+{
+    bool own = field < o->kind->n_own;
+    const char *at = own ? o->own : o->common->bytes;
+
+    for (size_t left = own ? field : field - o->kind->n_own; left; left--)
+        at += *at == '+' ? strlen(at) + 1 : 1;
+    return *at == '+' ? at + 1 : NULL;
 }
 
 const char *kobj_get(const struct kobj *o, const char *field)
 {
     for (size_t i = 0; i < o->kind->n_fields; i++)
         if (strcmp(o->kind->fields[i], field) == 0)
-            return o->values[i];
+            return kobj_value(o, i);
     assert(!"the kind keeps this field");
     return NULL;
 }
@@ -78,9 +90,8 @@ static const char *put_text(char **at, struct str s)
 {
     char *to = *at;
 
-    if (!s.n)
-        return "";
-    memcpy(to, s.p, s.n);
+    if (s.n)
+        memcpy(to, s.p, s.n);
     for (char *nul = to; (nul = memchr(nul, 0, (size_t)(to + s.n - nul)));)
         *nul = '?';
     to[s.n] = 0;
@@ -88,23 +99,57 @@ static const char *put_text(char **at, struct str s)
     return to;
 }
 
+/* An empty text that is not part of the key takes no room. */
+static const char *put_some(char **at, struct str s)
+{
+    return s.n ? put_text(at, s) : "";
+}
+
 static size_t text_size(struct str s)
 {
     return s.n ? s.n + 1 : 0;
 }
 
-struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts)
+/* Values one after the other: '+' and the text, or '-' alone for one that is absent. */
+static size_t values_size(const struct str *values, size_t n)
 {
-    size_t values = k->n_fields * sizeof(char *);
-    size_t texts = text_size(parts->ns) + text_size(parts->name) + text_size(parts->uid) + text_size(parts->rv) +
-                   text_size(parts->owner_kind) + text_size(parts->owner_name) + text_size(parts->owner_uid);
-    struct kobj *o;
-    char *at;
+    size_t size = 0;
 
-    for (size_t i = 0; i < k->n_fields; i++)
-        texts += text_size(parts->values[i]);
-    o = mem_alloc(sizeof(*o) + values + texts);
-    at = (char *)o + sizeof(*o) + values;
+    for (size_t i = 0; i < n; i++)
+        size += values[i].p ? values[i].n + 2 : 1;
+    return size;
+}
+
+static void put_values(char **at, const struct str *values, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        *(*at)++ = values[i].p ? '+' : '-';
+        if (values[i].p)
+            (void)put_text(at, values[i]);
+    }
+}
+
+static const struct shared *make_common(struct shared_pool *pool, const struct str *values, size_t n)
+{
+    size_t size = values_size(values, n);
+    char small[1024], *bytes = size <= sizeof(small) ? small : mem_alloc(size), *at = bytes;
+    const struct shared *s;
+
+    put_values(&at, values, n);
+    s = shared_get(pool, (struct str){bytes, size});
+    if (bytes != small)
+        mem_free(bytes);
+    return s;
+}
+
+struct kobj *kobj_make(struct shared_pool *pool, const struct kind *k, const struct kobj_parts *parts)
+{
+    size_t size = parts->ns.n + parts->name.n + 2 + text_size(parts->uid) + text_size(parts->rv) +
+                  text_size(parts->owner_kind) + text_size(parts->owner_name) + text_size(parts->owner_uid) +
+                  values_size(parts->values, k->n_own);
+    struct kobj *o = mem_alloc(sizeof(*o) + size);
+    char *at = o->bytes;
+
     *o = (struct kobj){.refs = 1,
                        .deleting = parts->deleting,
                        .kind = k,
@@ -112,14 +157,20 @@ struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts)
                        .created_s = parts->created_s};
     o->ns = put_text(&at, parts->ns);
     o->name = put_text(&at, parts->name);
-    o->uid = put_text(&at, parts->uid);
-    o->rv = put_text(&at, parts->rv);
-    o->owner_kind = put_text(&at, parts->owner_kind);
-    o->owner_name = put_text(&at, parts->owner_name);
-    o->owner_uid = put_text(&at, parts->owner_uid);
-    for (size_t i = 0; i < k->n_fields; i++)
-        o->values[i] = parts->values[i].p ? put_text(&at, parts->values[i]) : NULL;
+    o->uid = put_some(&at, parts->uid);
+    o->rv = put_some(&at, parts->rv);
+    o->owner_kind = put_some(&at, parts->owner_kind);
+    o->owner_name = put_some(&at, parts->owner_name);
+    o->owner_uid = put_some(&at, parts->owner_uid);
+    o->own = at;
+    put_values(&at, parts->values, k->n_own);
+    o->common = make_common(pool, parts->values + k->n_own, k->n_fields - k->n_own);
     return o;
+}
+
+struct str kobj_key(const struct kobj *o)
+{
+    return (struct str){o->ns, (size_t)(o->name - o->ns) + strlen(o->name)};
 }
 
 /* A part of a condition without the signs that the condensed form needs for itself. */
@@ -251,7 +302,7 @@ struct kobj *kobj_from_json(const struct kind *k, const json_t *object)
     for (size_t i = 0; i < k->n_fields; i++)
         values[i] = value_of(&arena, object, k->fields[i]);
     parts.values = values;
-    o = kobj_make(k, &parts);
+    o = kobj_make(NULL, k, &parts);
     arena_done(&arena);
     return o;
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "k8s/kind.h"
+#include "k8s/shared.h"
 
 struct kobj {
     uint32_t refs; /* private */
@@ -20,12 +21,21 @@ struct kobj {
     /* Never NULL; "" when absent. */
     const char *ns, *name, *uid, *rv;
     const char *owner_kind, *owner_name, *owner_uid; /* of the ownerReference with controller: true, else the first */
-    const char *values[]; /* by place in kind->fields; NULL when absent */
+    /* private: values in the order of kind->fields, the first n_own of them in the object's own bytes, the others in
+     * bytes that it has in common with objects that say the same */
+    const struct shared *common;
+    const char *own;
+    char bytes[];
 };
 
 struct kobj *kobj_ref(const struct kobj *o);
 void kobj_unref(const struct kobj *o); /* NULL is fine */
 
+/* "<ns>\0<name>", in the object's own memory. */
+struct str kobj_key(const struct kobj *o);
+
+/* Value by place in kind->fields; NULL when absent. */
+const char *kobj_value(const struct kobj *o, size_t field);
 /* Value of one of the kind's fields, borrowed with the object; NULL when absent. Asserts that the kind has it. */
 const char *kobj_get(const struct kobj *o, const char *field);
 /* The same with "" for absent. */
@@ -46,7 +56,8 @@ struct kobj_parts {
     int64_t generation, created_s;
     const struct str *values; /* kind->n_fields; p NULL: absent */
 };
-struct kobj *kobj_make(const struct kind *k, const struct kobj_parts *parts);
+/* pool: where what many have in common is kept once; NULL: not. */
+struct kobj *kobj_make(struct shared_pool *pool, const struct kind *k, const struct kobj_parts *parts);
 /* The common last step of values: one more condition to a condensed text (none without a type); a number as text: whole
  * numbers in plain decimal, others as "%.17g". */
 void kobj_condense(struct buf *out, struct str type, struct str status, struct str reason);

@@ -45,6 +45,7 @@ struct scan {
     struct scan_shape shape;
     const struct kind *kind;
     enum scan_mode mode;
+    struct shared_pool *pool; /* NULL: none */
     scan_fn *on_object;
     void *ctx;
 
@@ -109,6 +110,11 @@ void scan_keep_raw(struct scan *s)
 {
     assert(s->mode == SCAN_WATCH);
     s->raw.wanted = true;
+}
+
+void scan_share(struct scan *s, struct shared_pool *pool)
+{
+    s->pool = pool;
 }
 
 struct str scan_raw(const struct scan *s)
@@ -188,7 +194,7 @@ static void record_tell(struct scan *s, enum scan_event type)
             parts.created_s = 0;
     }
     s->initial_end = str_is(slot_text(s, SLOT_INITIAL_END), "true");
-    o = kobj_make(s->kind, &parts);
+    o = kobj_make(s->pool, s->kind, &parts);
     s->on_object(s->ctx, type, o);
     kobj_unref(o);
 }

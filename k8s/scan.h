@@ -34,6 +34,8 @@ void scan_free(struct scan *s);
 
 /* From now on (before the first chunk) the text of each object is put together too; SCAN_WATCH only. */
 void scan_keep_raw(struct scan *s);
+/* Records that come from now on have their common values in this pool. */
+void scan_share(struct scan *s, struct shared_pool *pool);
 /* During SCAN_ADDED and SCAN_MODIFIED: the object's text, its managedFields null. Borrowed; STR_NONE: not kept, or too
  * big. */
 struct str scan_raw(const struct scan *s);

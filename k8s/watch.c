@@ -245,6 +245,7 @@ static void begin(struct kube_watch *w)
         cache_relist_begin(w->cache, w->kind);
     scan_free(w->scan);
     w->scan = scan_new(w->kind, w->whole_list ? SCAN_LIST : SCAN_WATCH, on_object, w);
+    scan_share(w->scan, cache_pool(w->cache));
     if (w->on_text && !w->whole_list)
         scan_keep_raw(w->scan);
     w->step = KUBE_WATCH_AUTH;

@@ -7,16 +7,15 @@
 #include "core/base/mem.h"
 
 struct map_slot {
-    char *key; /* NULL: a hole */
-    size_t key_n;
-    uint64_t hash;
-    void *value;
+    const char *key;
+    uint32_t key_n, hash;
+    void *value; /* NULL: a hole */
 };
 
 static const uint32_t GONE = UINT32_MAX; /* an index entry whose slot was deleted */
 
 /* FNV-1a over a seed, finished by a multiply-xor so that low bits depend on all of the key. */
-static uint64_t hash_of(uint64_t seed, struct str key)
+static uint32_t hash_of(uint64_t seed, struct str key)
 {
     uint64_t h = seed ^ 0xcbf29ce484222325u;
 
@@ -24,7 +23,7 @@ static uint64_t hash_of(uint64_t seed, struct str key)
         h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
     h ^= h >> 32;
     h *= 0xd6e8feb86659fd93u;
-    return h ^ (h >> 32);
+    return (uint32_t)(h ^ (h >> 32));
 }
 
 void map_init(struct map *m, uint64_t seed)
@@ -32,19 +31,31 @@ void map_init(struct map *m, uint64_t seed)
     *m = (struct map){.seed = seed};
 }
 
+void map_init_borrowing(struct map *m, uint64_t seed)
+{
+    *m = (struct map){.seed = seed, .borrows = true};
+}
+
+static void free_key(const struct map *m, struct map_slot *slot)
+{
+    if (!m->borrows)
+        mem_free((char *)(uintptr_t)slot->key);
+}
+
 void map_done(struct map *m)
 {
     for (uint32_t i = 0; i < m->n_slots; i++)
-        mem_free(m->slots[i].key);
+        if (m->slots[i].value)
+            free_key(m, &m->slots[i]);
     mem_free(m->slots);
     mem_free(m->index);
-    map_init(m, m->seed);
+    *m = (struct map){.seed = m->seed, .borrows = m->borrows};
 }
 
 /* Place in the index of the key, or of the first free entry when it is absent. */
-static uint32_t *probe(const struct map *m, uint64_t hash, struct str key)
+static uint32_t *probe(const struct map *m, uint32_t hash, struct str key)
 {
-    uint32_t mask = m->n_index - 1, at = (uint32_t)hash & mask, *free_at = NULL;
+    uint32_t mask = m->n_index - 1, at = hash & mask, *free_at = NULL;
 
     for (;; at = (at + 1) & mask) {
         uint32_t *entry = &m->index[at];
@@ -68,10 +79,10 @@ static void rebuild(struct map *m)
     uint32_t n = 0;
 
     for (uint32_t i = 0; i < m->n_slots; i++)
-        if (m->slots[i].key)
+        if (m->slots[i].value)
             m->slots[n++] = m->slots[i];
     m->n_slots = n;
-    m->cap_slots = n < 8 ? 16 : n * 2;
+    m->cap_slots = n < 8 ? 16 : n + n / 2; /* slots are what it costs; time is spent in the index */
     m->slots = mem_realloc(m->slots, m->cap_slots * sizeof(struct map_slot));
     for (m->n_index = 32; m->n_index < m->cap_slots * 2; m->n_index *= 2)
         ;
@@ -93,8 +104,8 @@ void *map_get(const struct map *m, struct str key)
 
 void *map_put(struct map *m, struct str key, void *value)
 {
-    uint64_t hash = hash_of(m->seed, key);
-    uint32_t *entry;
+    uint32_t hash = hash_of(m->seed, key), *entry;
+    struct map_slot *slot;
     void *old = NULL;
 
     assert(value);
@@ -102,12 +113,16 @@ void *map_put(struct map *m, struct str key, void *value)
         rebuild(m);
     entry = probe(m, hash, key);
     if (*entry && *entry != GONE) {
-        old = m->slots[*entry - 1].value;
-        m->slots[*entry - 1].value = value;
+        slot = &m->slots[*entry - 1];
+        old = slot->value;
+        slot->value = value;
+        slot->key = m->borrows ? key.p : slot->key; /* the old one may go with the old value */
         return old;
     }
-    m->slots[m->n_slots] =
-        (struct map_slot){.key = mem_strndup(key.p ? key.p : "", key.n), .key_n = key.n, .hash = hash, .value = value};
+    m->slots[m->n_slots] = (struct map_slot){.key = m->borrows ? key.p : mem_strndup(key.p ? key.p : "", key.n),
+                                             .key_n = (uint32_t)key.n,
+                                             .hash = hash,
+                                             .value = value};
     *entry = ++m->n_slots;
     m->n_live++;
     return NULL;
@@ -117,6 +132,7 @@ void *map_del(struct map *m, struct str key)
 {
     struct map_slot *slot;
     uint32_t *entry;
+    void *old;
 
     if (!m->n_index)
         return NULL;
@@ -125,10 +141,11 @@ void *map_del(struct map *m, struct str key)
         return NULL;
     slot = &m->slots[*entry - 1];
     *entry = GONE;
-    mem_free(slot->key);
-    slot->key = NULL;
+    old = slot->value;
+    free_key(m, slot);
+    slot->value = NULL;
     m->n_live--;
-    return slot->value;
+    return old;
 }
 
 size_t map_size(const struct map *m)
@@ -141,7 +158,7 @@ bool map_next(const struct map *m, size_t *it, struct str *key, void **value)
     while (*it < m->n_slots) {
         const struct map_slot *slot = &m->slots[(*it)++];
 
-        if (!slot->key)
+        if (!slot->value)
             continue;
         if (key)
             *key = (struct str){slot->key, slot->key_n};

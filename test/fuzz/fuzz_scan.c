@@ -27,7 +27,7 @@ static void print_object(struct buf *out, const struct kobj *o)
                o->rv, o->owner_kind, o->owner_name, o->owner_uid, o->deleting, (long long)o->generation,
                (long long)o->created_s);
     for (size_t i = 0; i < o->kind->n_fields; i++)
-        buf_printf(out, " %s=%s%s", o->kind->fields[i], o->values[i] ? "=" : "", o->values[i] ? o->values[i] : "");
+        buf_printf(out, " %s=%s%s", o->kind->fields[i], kobj_value(o, i) ? "=" : "", kobj_text(o, o->kind->fields[i]));
     buf_puts(out, "\n");
 }
 

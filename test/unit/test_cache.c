@@ -86,6 +86,7 @@ static void changes_move_objects_between_indexes(void **state)
 
     (void)state;
     cache_index(c, k, "spec.invoker.name", true);
+    cache_index_owners(c, k);
     put(c, session("n", "a", "1", 1, "x", "o"));
     put(c, session("n", "b", "2", 2, "x", "o"));
     put(c, session("m", "c", "3", 3, "x", "p"));
@@ -229,6 +230,30 @@ static void cluster_objects_are_found_without_a_namespace(void **state)
     cache_free(c);
 }
 
+/* Its chains grow on the way, and what was in them keeps its order. */
+static void an_index_of_many_values_keeps_each_in_order(void **state)
+{
+    const struct kind *k = kind_get(KIND_BACKUPSESSION);
+    size_t live = mem_live();
+    struct cache *c = cache_new(5, NULL, NULL);
+    char name[16], invoker[16], wanted[200];
+
+    (void)state;
+    cache_index(c, k, "spec.invoker.name", true);
+    for (int i = 0; i < 1500; i++) {
+        (void)snprintf(name, sizeof(name), "s%d", i);
+        (void)snprintf(invoker, sizeof(invoker), "i%d", i % 500);
+        put(c, session("n", name, name, i, invoker, "o"));
+    }
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(invoker, sizeof(invoker), "n/i%d", i);
+        (void)snprintf(wanted, sizeof(wanted), "s%d s%d s%d ", i, i + 500, i + 1000);
+        assert_string_equal(by_invoker(c, invoker), wanted);
+    }
+    cache_free(c);
+    assert_int_equal(mem_live(), live);
+}
+
 /* 20,000 random changes, and each index against a scan of an array. */
 static void indexes_agree_with_a_scan_over_random_changes(void **state)
 {
@@ -241,6 +266,7 @@ static void indexes_agree_with_a_scan_over_random_changes(void **state)
     (void)state;
     memset(shadow, 0, sizeof(shadow));
     cache_index(c, k, "spec.invoker.name", false);
+    cache_index_owners(c, k);
     for (int i = 0; i < 20000; i++) {
         char name[8], uid[8], invoker[8], owner[8];
         int at;
@@ -290,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_relist_drops_what_was_not_put_again),
         cmocka_unit_test(objects_are_numbered_as_they_come_and_those_of_a_list_alike),
         cmocka_unit_test(cluster_objects_are_found_without_a_namespace),
+        cmocka_unit_test(an_index_of_many_values_keeps_each_in_order),
         cmocka_unit_test(indexes_agree_with_a_scan_over_random_changes),
     };
 
