@@ -22,11 +22,15 @@ class Bench:
     def __init__(self, programs, cluster, log, emit, options):
         self.p, self.c, self.audit, self.emit, self.o = programs, cluster, log, emit, options
         self.n = 0
+        self.peers = getattr(options, "peers", True)  # False: stashd and the floors alone
         self.base = {}  # program -> KiB before the first object
 
     def requests(self, mark, program):
         events = self.audit.since(mark, user_name(program))
         return {"requests": audit.count(events), "writes": audit.writes(events), "reads": audit.reads(events)}, events
+
+    def programs(self, peer):
+        return ("stashd", peer) if self.peers else ("stashd",)
 
     # ---- the objects ----
 
@@ -50,7 +54,7 @@ class Bench:
 
     def cold(self):
         for round_ in range(self.o.rounds):
-            for name in ("stashd", "informer"):
+            for name in self.programs("informer"):
                 if name == "stashd":
                     p = self.p.stashd()
                     _, s = p.wait(60, msg="caches complete")
@@ -71,7 +75,7 @@ class Bench:
             self.emit("sync", "rawlist", {"n": n, "round": round_, "wall_s": floor["wall_s"], "bytes": floor["bytes"],
                                           "cpu_s": floor["list_cpu_s"]})
             self._sync_stashd(n, round_, floor["wall_s"])
-            for mode in ("list", "watchlist", "metadata"):
+            for mode in ("list", "watchlist", "metadata") if self.peers else ():
                 self._sync_informer(n, round_, mode, floor["wall_s"])
 
     def _sync_stashd(self, n, round_, floor_s):
@@ -107,7 +111,7 @@ class Bench:
 
     def storm(self, n, rate, seconds):
         for round_ in range(self.o.rounds):
-            for name in ("stashd", "informer"):
+            for name in self.programs("informer"):
                 mark = self.audit.mark()
                 p = self.p.stashd() if name == "stashd" else self.p.peer("informer", "-watch")
                 p.wait(600, **({"msg": "caches complete"} if name == "stashd" else {"event": "synced"}))
@@ -131,7 +135,7 @@ class Bench:
 
     def session(self, m):
         for round_ in range(self.o.rounds):
-            for name in ("stashd", "session"):
+            for name in self.programs("session"):
                 self.clear_sessions(m)
                 self._sessions(m, round_, name)
         self.clear_sessions(m)
@@ -190,14 +194,15 @@ class Bench:
 
     # ---- c: due at one second ----
 
-    def fire(self, n):
-        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=150 + n / 25)
+    def fire(self, n, lead_s=None):
+        """lead_s: so long the objects take to be there and Ready."""
+        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=lead_s or 150 + n / 25)
         due = due.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
         schedule = due.strftime("%-M %-H %-d %-m *")
         self.seed(n, prefix="fire", schedule=schedule)
         floor = self.p.run("seed", "-kind", "backupsessions", "-n", str(n), "-run", "floor")  # nobody works on these
         self.clear_sessions(n)
-        cronjobs = 0 if self.o.smoke else min(n, 200)
+        cronjobs = 0 if self.o.smoke or not self.peers else min(n, 200)
         if cronjobs:
             self.p.run("seed", "-kind", "cronjobs", "-n", str(cronjobs), "-schedule", self._cron_minute(due, n))
         done = self.p.peer("jobdone", "-delay", "1s", "-prefix", "fire")

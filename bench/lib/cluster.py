@@ -60,11 +60,18 @@ class Cluster:
             f"---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {ns}}}\n" for ns in ("stash", "programs")))
         self.kubectl("apply", "-f", os.path.join(chart, "manifests/rbac"), "-f",
                      os.path.join(chart, "manifests/catalog"))
-        self.kubectl("apply", "-f", "-", stdin=OWN_JOBS + "".join(
+        self.keep_jobs()
+        self.kubectl("apply", "-f", "-", stdin="".join(
             f"---\napiVersion: v1\nkind: ServiceAccount\nmetadata: {{name: {u}, namespace: programs}}\n" for u in USERS)
             + "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRoleBinding\nmetadata: {name: bench}\n"
             "roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: cluster-admin}\n"
             "subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: 'system:serviceaccounts:programs'}]\n")
+
+    def keep_jobs(self):
+        self.kubectl("apply", "-f", "-", stdin=OWN_JOBS)
+
+    def server(self):
+        return json.loads(self.kubectl("config", "view", "--minify", "-o", "json"))["clusters"][0]["cluster"]["server"]
 
     def users(self):
         """A kubeconfig for each program: {name: file}."""
