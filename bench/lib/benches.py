@@ -36,7 +36,7 @@ class Bench:
 
     def seed(self, n, prefix=PREFIX, schedule="0 0 1 1 *"):
         """N configurations with their AppBindings, all found Ready by stashd."""
-        spaces = -(-n // 100)
+        spaces, began = -(-n // 100), time.time()
         for kind, count in (("namespaces", spaces), ("repositories", spaces), ("appbindings", n),
                             ("backupconfigurations", n)):
             line = self.p.run("seed", "-kind", kind, "-n", str(count), "-prefix", prefix, "-schedule", schedule)
@@ -49,6 +49,7 @@ class Bench:
         rest(operator, 300)
         operator.stop()
         done.stop()
+        self.seed_s = time.time() - began
 
     # ---- f (in small): from exec to all watches open, without objects ----
 
@@ -195,8 +196,8 @@ class Bench:
     # ---- c: due at one second ----
 
     def fire(self, n, lead_s=None):
-        """lead_s: so long the objects take to be there and Ready."""
-        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=lead_s or 150 + n / 25)
+        """lead_s: so long the objects take to be there and Ready; None: as those before took, and a half."""
+        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=lead_s or 60 + 1.5 * self.seed_s)
         due = due.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
         schedule = due.strftime("%-M %-H %-d %-m *")
         self.seed(n, prefix="fire", schedule=schedule)
