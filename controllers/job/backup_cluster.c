@@ -14,7 +14,7 @@
 #include "controllers/job/refusal.h"
 #include "core/base/mem.h"
 
-enum { GARBD_KILL_MS = 10000 };
+enum { GARBD_KILL_MS = 10000, AGAIN_MS = 2000, TRIES_MAX = 6 };
 
 static struct env *env_of(struct cluster *c)
 {
@@ -49,6 +49,7 @@ static void fail(struct cluster *c, const struct error *e)
         pipeline_abort(&c->b->pipeline, &c->b->error);
     if (c->guarding)
         guard_stop(&c->guard);
+    timer_clear(env_of(c), &c->again);
     stop_garbd(c);
     settle(c);
 }
@@ -144,9 +145,18 @@ static void no_donor(struct cluster *c, struct error *e)
         (void)error_wrap(e, ERR_INVALID,
                          "AppBinding %s/%s: no donor was selected: there is no primary component of group %s at %s, or "
                          "we cannot reach it (parameters.group, parameters.address): %s",
-                         app->ns, app->name, app->group, app->address, c->trouble);
+                         app->ns, app->name, app->group, c->garbd_argv.items[2], c->trouble);
     else
         (void)error_wrap(e, ERR_INVALID, "no donor was selected%s%s", c->trouble[0] ? ": " : "", c->trouble);
+}
+
+/*
+ * It came into the group, and then the group was not primary: garbd leaves with 0 before it has asked. A node goes or
+ * comes in this moment. (Where it finds no group at all, it stays for half a minute and ends with 1.)
+ */
+static bool met_group_in_change(struct cluster *c, int status, int sig)
+{
+    return c->trouble_type == SST_LOG_NO_GROUP && status == 0 && sig == 0 && c->tries < TRIES_MAX;
 }
 
 static void on_garbd_exit(struct proc *p, int status, int sig)
@@ -156,7 +166,10 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
 
     c->garbd_runs = false;
     timer_clear(env_of(c), &c->kill);
-    if (!c->selected[0] && !c->b->error.code) {
+    if (!c->selected[0] && !c->b->error.code && met_group_in_change(c, status, sig)) {
+        log_warn(&c->b->job->log, "the group was not primary when garbd came, it is asked again");
+        timer_set_in(env_of(c), &c->again, AGAIN_MS);
+    } else if (!c->selected[0] && !c->b->error.code) {
         timer_clear(env_of(c), &c->request);
         (void)job_child_error(c->b->job, "garbd", status, sig, &c->garbd_err, &e);
         no_donor(c, &e);
@@ -395,7 +408,10 @@ static int start_garbd(struct cluster *c, struct error *e)
     struct buf line;
     int rc;
 
-    backup_cluster_garbd(c);
+    c->tries++;
+    c->trouble_type = SST_LOG_OTHER;
+    if (c->tries == 1)
+        backup_cluster_garbd(c);
     spec.argv = words_argv(&c->garbd_argv);
     buf_init(&line, 16384);
     redact_argv(&c->b->job->redact, &line, spec.argv);
@@ -405,9 +421,18 @@ static int start_garbd(struct cluster *c, struct error *e)
         .on_stdout = on_garbd_line, .on_stderr = on_garbd_line, .on_exit = on_garbd_exit, .data = c};
     rc = env_of(c)->ops->proc_start(env_of(c), &c->garbd, &spec, e);
     c->garbd_runs = rc == 0;
-    if (rc == 0)
+    if (rc == 0 && c->tries == 1)
         timer_set_in(env_of(c), &c->request, c->b->params->request_ms);
     return rc;
+}
+
+static void on_again(struct timer *t)
+{
+    struct cluster *c = t->data;
+    struct error e;
+
+    if (start_garbd(c, &e) < 0)
+        fail(c, &e);
 }
 
 /* The stream is complete; restic waits. The last condition, and the word to restic. */
@@ -473,6 +498,7 @@ int backup_cluster(struct backup *b, struct error *e)
     c->b = b;
     b->mode = c;
     timer_init(&c->request, on_request_limit, c);
+    timer_init(&c->again, on_again, c);
     timer_init(&c->kill, on_garbd_kill, c);
     timer_init(&c->donor_limit, on_donor_limit, c);
     job_tail_init(&c->garbd_err);

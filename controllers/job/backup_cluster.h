@@ -17,10 +17,11 @@ struct cluster {
     struct receive receive;
     struct guard guard;
     struct proc garbd;
-    struct timer request, kill, donor_limit;
+    struct timer request, again, kill, donor_limit;
+    unsigned tries; /* of garbd */
     uint64_t selected_ns; /* when the donor was selected */
     struct job_tail garbd_err;
-    struct words garbd_argv;
+    struct words garbd_argv; /* garbd, --address, ITS VALUE, … */
     struct tls_context *tls;
     const char *method;
     char address[64], secret[2 * SECRET_BYTES + 1];
