@@ -60,7 +60,8 @@ static void put_metadata(const struct backupsession_view *v, struct arena *a, st
     meta = json_pack("{s:{s:s}}", "annotations", SESSIONSPEC_HASH, hash);
     if (!owned) /* made by hand: it too goes with its invoker */
         json_object_set_new(meta, "ownerReferences", sessionspec_owners(v->invoker));
-    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, NULL, json_pack("{s:o}", "metadata", meta));
+    plan_patch(p, v->self->kind, v->self->ns, v->self->name, NULL, json_text(v->doc, "metadata.resourceVersion"),
+               json_pack("{s:o}", "metadata", meta));
 }
 
 /* The worker finds its actions and the deadline when it starts; the Job is made in a later pass. */
@@ -76,8 +77,8 @@ static void accept(const void *view, struct world *w, struct plan *p)
         json_object_set_new(v.entry, "postBackupActions", json_pack("[s, s, s]", "ApplyRetentionPolicy",
                                       "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
     }
+    put_metadata(&v, world_arena(w), p); /* first: an accepted session does not come here again */
     backupsession_write_status(&v, p, BACKUPSESSION_PENDING);
-    put_metadata(&v, world_arena(w), p);
 }
 
 static bool has_job(const void *view)

@@ -145,8 +145,10 @@ static void answer_came(void *ctx, const struct kobj *o, struct str text)
     struct pass *p = ctx;
     const struct effect *f = p->effect;
 
+    bool is_self = f->kind == p->self->kind && str_same(f->ns, p->self->ns) && str_same(f->name, p->self->name);
+
     engine_pass_keep(p, f->kind, f->ns, f->name, o->rv, text, true);
-    if (f->type == EFFECT_STATUS)
+    if (f->type == EFFECT_STATUS || (is_self && f->rv)) /* what it was computed from is still all there is */
         (void)snprintf(p->rv, sizeof(p->rv), "%s", o->rv);
 }
 

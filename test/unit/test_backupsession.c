@@ -192,6 +192,8 @@ static void one_made_by_hand_goes_with_its_invoker(void **state)
     struct test_world *w = *state;
 
     add_session(w, "s", "{}");
+    /* Once accepted it does not come here again, whoever was killed. */
+    assert_true(strncmp(test_world_decide(w, C, "demo", "s"), "patch BackupSession demo/s ", 27) == 0);
     assert_string_equal(step(w, "s"), "Accepted");
     assert_string_equal(text(w, "s", "metadata.ownerReferences.0.uid"), "uid-db");
     assert_string_equal(text(w, "s", "metadata.ownerReferences.0.kind"), "BackupConfiguration");

@@ -587,6 +587,34 @@ static void the_answer_of_a_write_is_the_next_pass_s_document(void **state)
     assert_true(b->counted == 2);
 }
 
+static void own_it_and_write(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *own = world_doc(w, self->kind, self->ns, self->name);
+
+    if (world_waiting(w))
+        return;
+    plan_patch(p, self->kind, self->ns, self->name, NULL, json_text(own, "metadata.resourceVersion"),
+               json_pack("{s:{s:s}}", "metadata", "name", "a"));
+    write_words(b, self, w, p);
+}
+
+/* Nobody wrote in between, so the status is still made from all there is. */
+static void a_status_behind_a_patch_of_the_object_has_the_patched_version(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = own_it_and_write;
+    put_repository(b, "a", 5);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"5\"}}");
+    expect(b, "PATCH " REPOSITORIES "/a {\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"5\"}}");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"6\"}}");
+    expect(b, "PATCH " REPOSITORIES "/a/status "
+              "{\"status\":{\"phase\":\"Ready\"},\"metadata\":{\"resourceVersion\":\"6\"}}");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"7\"}}");
+}
+
 static void after_a_conflict_the_document_is_read_anew(void **state)
 {
     struct bench *b = *state;
@@ -1032,6 +1060,7 @@ int main(void)
         T(documents_are_fetched_at_once_and_status_has_their_version),
         T(a_document_is_asked_for_again_only_when_it_has_changed),
         T(the_answer_of_a_write_is_the_next_pass_s_document),
+        T(a_status_behind_a_patch_of_the_object_has_the_patched_version),
         T(after_a_conflict_the_document_is_read_anew),
         T(what_several_want_is_read_once),
         T(a_write_whose_event_came_first_is_waited_for),
