@@ -16,6 +16,7 @@ struct checker *checker_new(uint64_t seed, void (*on_violation)(void *ctx), void
     map_init(&c->sessions, seed);
     map_init(&c->by_uid, seed);
     map_init(&c->invokers, seed);
+    map_init(&c->holders, seed);
     return c;
 }
 
@@ -33,6 +34,7 @@ void checker_free(struct checker *c)
     map_done(&c->sessions);
     map_done(&c->by_uid);
     map_done(&c->invokers);
+    checker_target_done(c);
     mem_free(c);
 }
 
@@ -204,6 +206,8 @@ void checker_changed(void *checker, const char *type, const json_t *object)
         job_changed(checker, type, object);
     else if (strcmp(kind, "BackupConfiguration") == 0)
         checker_invoker_changed(checker, type, object);
+    if (strcmp(kind, "Job") == 0 || strcmp(kind, "Pod") == 0)
+        checker_target_changed(checker, type, object);
 }
 
 struct checker_totals checker_totals(const struct checker *c)

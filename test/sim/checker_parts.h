@@ -31,10 +31,16 @@ struct checked_invoker {
     int64_t made, coalesced, skipped;
 };
 
+/* What holds a target: a Job, or its pod. */
+struct checked_holder {
+    char *target, *job, *name; /* job: its UID */
+};
+
 struct checker {
     struct map sessions; /* every one ever seen, by "<owner's UID>/<name>" */
     struct map by_uid;   /* the same by their own */
     struct map invokers;
+    struct map holders; /* by UID */
     void (*on_violation)(void *ctx);
     void *ctx;
     bool user_acts;
@@ -45,6 +51,8 @@ struct checker {
 struct checked_session *checker_session(const struct checker *c, const char *owner_uid, const char *name);
 struct checked_invoker *checker_invoker(const struct checker *c, const char *uid);
 void checker_invoker_changed(struct checker *c, const char *type, const json_t *o);
+void checker_target_changed(struct checker *c, const char *type, const json_t *o); /* a Job, a pod */
+void checker_target_done(struct checker *c);
 /* Of a session that has just been made. */
 void checker_session_is_due(struct checker *c, const struct checked_invoker *i, const json_t *session);
 

@@ -23,7 +23,8 @@
 
 static const enum fault ways[] = {FAULT_REQUEST_LOST, FAULT_ANSWER_LOST, FAULT_CONFLICT,   FAULT_BROKEN,
                                   FAULT_THROTTLED,    FAULT_REFUSED,     FAULT_KILL_BEFORE, FAULT_KILL_AFTER};
-enum { N_WAYS = sizeof(ways) / sizeof(ways[0]), ACTIONS_MAX = 3, AGAIN_S = 5, TOLD_MAX = 5, START_S = 1772323200 };
+enum { N_WAYS = sizeof(ways) / sizeof(ways[0]), ACTIONS_MAX = 3, AGAIN_S = 5, TOLD_MAX = 5, EDIT_S = 615 };
+enum { START_S = 1772323200 };
 
 struct action {
     int64_t at_s; /* 0: no more */
@@ -42,6 +43,16 @@ static const char restore[] =
     "'spec':{'repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{'kind':'AppBinding',"
     "'apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'},'rules':[{'snapshots':['latest']}]}}}";
 
+/* Another configuration of the same database, and a session of it. */
+static const char other[] =
+    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'BackupConfiguration','metadata':{'name':'other'},"
+    "'spec':{'schedule':'0 5 * * *','repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{"
+    "'kind':'AppBinding','apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'}},"
+    "'retentionPolicy':{'name':'keep','keepLast':5,'prune':true}}}";
+static const char second[] =
+    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'BackupSession','metadata':{'name':'second'},"
+    "'spec':{'invoker':{'apiGroup':'stash.appscode.com','kind':'BackupConfiguration','name':'other'}}}";
+
 /* Every schedule is due at 600 s first. */
 static const struct scenario scenarios[] = {
     {"a backup", "10 0 * * *", 0, 0, 1800, {{0}}},
@@ -57,6 +68,10 @@ static const struct scenario scenarios[] = {
      {{900, "PATCH", CONFIG, "{'spec':{'paused':true}}"}, {1500, "PATCH", CONFIG, "{'spec':{'paused':false}}"}}},
     {"a restore", "0 5 * * *", 0, 0, 1800, {{600, "POST", STASH "restoresessions", restore}}},
     {"deleted while it runs", "10 0 * * *", 0, 0, 1800, {{604, "DELETE", CONFIG, NULL}}},
+    {"its target is another while it runs", "10 0 * * *", 0, 0, 1800,
+     {{60, "POST", STASH "backupconfigurations", other},
+      {EDIT_S, "PATCH", CONFIG, "{'spec':{'target':{'ref':{'name':'moved'}}}}"},
+      {EDIT_S + 1, "POST", STASH "backupsessions", second}}},
     {"a repository that is wiped", "10 0 * * *", 0, 0, 2400,
      {{60, "PATCH", "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories/repo", "{'spec':{'wipeOut':true}}"},
       {900, "DELETE", CONFIG, NULL},
@@ -142,7 +157,8 @@ static bool differs_always(const char *key)
                                        "observedGeneration", "batch.kubernetes.io/controller-uid", "controller-uid",
                                        "stash.appscode.com/schedule-ledger", "duration", "sessionDuration",
                                        "activeDeadlineSeconds", /* of a Job: what is left of its session's time */
-                                       "nextRetry", "hostname"}; /* of an unlock Job: its dead pod's name */
+                                       "nextRetry", "hostname", /* of an unlock Job: its dead pod's name */
+                                       "stash.appscode.com/unlocked-pods", "stash.appscode.com/pods"};
     size_t n = strlen(key);
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
