@@ -18,6 +18,7 @@
 #include "controllers/job/grastate.h"
 #include "controllers/job/restore_info.h"
 #include "controllers/job/restore_pump.h"
+#include "controllers/job/unpack.h"
 #include "controllers/job/words.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
@@ -33,7 +34,7 @@ enum {
 struct physical {
     struct restore *r;
     struct datadir dir;
-    const char *extract, *prepare; /* programs */
+    const char *extract, *prepare; /* programs; extract NULL: we do it */
     bool is_mariadb;
     char tool_version[64];
 };
@@ -42,21 +43,19 @@ struct physical {
 
 static int find_tools(struct physical *p, struct error *e)
 {
-    static const char *const m_extract[] = {"mbstream", NULL};
     static const char *const m_prepare[] = {"mariadb-backup", "mariabackup", NULL};
     static const char *const p_extract[] = {"xbstream", NULL}, *const p_prepare[] = {"xtrabackup", NULL};
     const char *server = p->r->server;
 
     p->is_mariadb = *server ? strstr(server, "MariaDB") != NULL : job_find_program(m_prepare) != NULL;
-    p->extract = job_find_program(p->is_mariadb ? m_extract : p_extract);
+    p->extract = p->is_mariadb ? NULL : job_find_program(p_extract);
     p->prepare = job_find_program(p->is_mariadb ? m_prepare : p_prepare);
-    if (p->extract && p->prepare)
+    if (p->prepare && (p->is_mariadb || p->extract))
         return 0;
     return error_set(e, ERR_NOTFOUND,
-                     "the snapshot holds a physical backup of %s, but this image has no %s and %s: use the "
-                     "Task of that database",
-                     *server ? server : "a database", p->is_mariadb ? "mariadb-backup" : "xtrabackup",
-                     p->is_mariadb ? "mbstream" : "xbstream");
+                     "the snapshot holds a physical backup of %s, but this image has no %s: use the Task of that "
+                     "database",
+                     *server ? server : "a database", p->is_mariadb ? "mariadb-backup" : "xtrabackup and xbstream");
 }
 
 static int ask_tool_version(struct physical *p, struct error *e)
@@ -130,10 +129,11 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
                                                   : str_starts(str_of(p->tool_version), STR("2.")) ? XBSTREAM_PERCONA_57
                                                                                           : XBSTREAM_PERCONA_80};
     const char *argv[] = {p->extract, "-x", "-C", p->dir.stage, NULL};
+    struct unpack *unpack = NULL;
     struct restore_pump pump = {.repo = &p->r->repo,
                                 .snapshot = p->r->snapshot,
                                 .file = "/" BACKUP_STREAM_FILE,
-                                .argv = argv,
+                                .argv = p->extract ? argv : NULL,
                                 .envp = job_environment(p->r->job),
                                 .program = p->extract,
                                 .check = x,
@@ -141,12 +141,17 @@ static int extract(struct physical *p, struct xbstream *x, struct error *e)
                                 .progress_every_ms = PROGRESS_MS,
                                 .manifest_required = p->r->has_manifest,
                                 .expected_bytes = p->r->bytes > 0 ? (uint64_t)p->r->bytes : 0};
-    int rc;
+    int rc = p->extract ? 0 : unpack_new(p->dir.stage, &unpack, e);
 
+    if (rc < 0)
+        return rc;
+    if (unpack)
+        xbstream_set_sink(x, unpack_sink(unpack));
     log_info(&p->r->job->log, "the backup is fetched", F_STR("snapshot", p->r->snapshot));
     rc = restore_pump_run(&pump, e);
+    unpack_free(unpack);
     p->r->bytes = (int64_t)pump.bytes;
-    if (rc == 0)
+    if (rc == 0 && p->extract)
         rc = count_extracted(p, x, e);
     if (rc == 0)
         log_info(&p->r->job->log, "the backup is extracted", F_INT("bytes", pump.bytes),

@@ -86,7 +86,7 @@ static void on_from_data(struct proc *proc, struct str bytes)
     r->p->bytes += bytes.n;
     if (restore_check_feed(&r->check, bytes, &e) < 0) {
         fail(r, &e);
-    } else if (!r->env->ops->proc_write(r->env, &r->to, bytes.p, bytes.n)) {
+    } else if (r->to_runs && !r->env->ops->proc_write(r->env, &r->to, bytes.p, bytes.n)) {
         r->env->ops->proc_pause(r->env, &r->from, true);
     }
 }
@@ -146,7 +146,8 @@ static void on_from_exit(struct proc *proc, int status, int sig)
     if (!r->error.code) {
         tell_manifest(r);
         r->closed = true;
-        r->env->ops->proc_close_stdin(r->env, &r->to);
+        if (r->to_runs)
+            r->env->ops->proc_close_stdin(r->env, &r->to);
     }
     note_end(r);
 }
@@ -202,17 +203,16 @@ static int start(struct run *r, const struct restic_command *c, struct error *e)
                              .raw_stdout = true};
     struct proc_spec to = {
         .argv = r->p->argv, .envp = r->p->envp, .cwd = r->p->repo->job->scratch_dir, .has_stdin = true};
-    int rc = r->env->ops->proc_start(r->env, &r->to, &to, e);
+    int rc = to.argv ? r->env->ops->proc_start(r->env, &r->to, &to, e) : 0;
 
     if (rc < 0)
         return rc;
-    r->to_runs = true;
+    r->to_runs = to.argv != NULL;
     rc = r->env->ops->proc_start(r->env, &r->from, &from, e);
-    if (rc < 0)
+    r->from_runs = rc == 0;
+    if (rc < 0 && r->to_runs)
         fail(r, e);
-    else
-        r->from_runs = true;
-    return 0; /* once one runs, its end is waited for */
+    return r->to_runs ? 0 : rc; /* once one runs, its end is waited for */
 }
 
 static void init(struct run *r, struct restore_pump *p)

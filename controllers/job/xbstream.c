@@ -60,6 +60,11 @@ struct xbstream *xbstream_new(void)
     return x;
 }
 
+void xbstream_set_sink(struct xbstream *x, const struct xbstream_sink *sink)
+{
+    x->sink = sink;
+}
+
 void xbstream_free(struct xbstream *x)
 {
     struct str key;
@@ -186,8 +191,12 @@ static struct file *file_open(struct xbstream *x)
     return f;
 }
 
-static void file_end(struct xbstream *x)
+static int file_end(struct xbstream *x)
 {
+    struct error e;
+
+    if (x->sink && x->sink->on_file_end(x->sink->ctx, x->path, x->file->next, &e) < 0)
+        return xbstream_refuse(x, e.code, "%s", e.msg);
     x->file->ended = true;
     x->open_files--;
     if (x->file->kept >= 0)
@@ -195,6 +204,7 @@ static void file_end(struct xbstream *x)
     memcpy(x->last, x->path, sizeof(x->last));
     x->chunks++;
     next_chunk(x);
+    return 0;
 }
 
 static int path_done(struct xbstream *x)
@@ -216,10 +226,11 @@ static int path_done(struct xbstream *x)
         return xbstream_refuse(x, ERR_INVALID,
                                "a chunk of '%s' after its end, at byte %llu", xbstream_printable(str_of(x->path), name),
                                (unsigned long long)x->chunk_at);
-    if (x->type == 'E') {
-        file_end(x);
-        return 0;
-    }
+    if (x->type == 'E')
+        return file_end(x);
+    if (x->type == 'S' && x->sink)
+        return xbstream_refuse(x, ERR_INVALID, "a sparse chunk at byte %llu, which only xbstream unpacks",
+                               (unsigned long long)x->chunk_at);
     x->pairs = 0;
     x->part = x->type == 'S' ? PART_PAIR_COUNT : PART_SIZES;
     x->need = x->type == 'S' ? 4 : SIZES_SIZE;
@@ -321,9 +332,15 @@ static int head_done(struct xbstream *x)
 static size_t feed_payload(struct xbstream *x, const char *p, size_t n, int *rc)
 {
     size_t take = n < x->left ? n : (size_t)x->left;
+    struct error e;
 
     if (take > CRC_STEP)
         take = CRC_STEP;
+    if (x->sink && x->sink->on_payload(x->sink->ctx, x->path, x->offset + x->payload - x->left,
+                                       (struct str){p, take}, &e) < 0) {
+        *rc = xbstream_refuse(x, e.code, "%s", e.msg);
+        return take;
+    }
     x->crc = libdeflate_crc32(x->crc, p, take);
     if (x->file->kept >= 0)
         buf_add(&x->kept[x->file->kept], p, take);

@@ -33,6 +33,16 @@ struct xbstream; /* opaque */
 struct xbstream *xbstream_new(void);
 void xbstream_free(struct xbstream *x);
 
+/* Who takes what the files hold, as it passes. An answer below 0 ends the feed with that error. Sparse chunks are
+ * refused then: what a reader has to make of them was only read, never seen (datapath-percona.md 4.1). */
+struct xbstream_sink {
+    int (*on_payload)(void *ctx, const char *path, uint64_t offset, struct str bytes, struct error *e);
+    int (*on_file_end)(void *ctx, const char *path, uint64_t size, struct error *e); /* size 0: there was no payload */
+    void *ctx;
+};
+/* Before the first feed. Its payload is passed on before the chunk's checksum is known. sink: borrowed. */
+void xbstream_set_sink(struct xbstream *x, const struct xbstream_sink *sink);
+
 /* 0, or ERR_INVALID (no xbstream, a broken or unsafe chunk) or ERR_TOOBIG; the text says what and where. After an error
  * each call returns it again. */
 int xbstream_feed(struct xbstream *x, const void *bytes, size_t n, struct error *e) NODISCARD;

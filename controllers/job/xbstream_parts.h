@@ -44,6 +44,7 @@ struct xbstream {
     uint32_t pairs, crc, crc_want;
     uint64_t left, len_sum, skip_sum, payload, offset; /* of the running chunk */
     struct map files;
+    const struct xbstream_sink *sink; /* NULL: nobody */
     uint64_t open_files;
     struct buf kept[N_KEPT];
     bool kept_ended[N_KEPT];

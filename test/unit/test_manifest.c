@@ -2,52 +2,25 @@
 #include "test.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 
+#include "support_xbstream.h"
 #include "controllers/job/dump_scan.h"
 #include "controllers/job/manifest.h"
 #include "controllers/job/xbstream.h"
 #include "core/base/mem.h"
 
-static struct buf file;
-
 static int set_up(void **state)
 {
     (void)state;
-    buf_init(&file, 1 << 20);
+    buf_init(&stream, 1 << 20);
     return 0;
 }
 
 static int tear_down(void **state)
 {
     (void)state;
-    buf_done(&file);
+    buf_done(&stream);
     return mem_live() ? -1 : 0;
-}
-
-static void put_number(uint64_t n, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        buf_putc(&file, (char)(n >> (8 * i)));
-}
-
-static void put_head(char type, const char *path)
-{
-    buf_puts(&file, "XBSTCK01");
-    buf_putc(&file, 0);
-    buf_putc(&file, type);
-    put_number(strlen(path), 4);
-    buf_puts(&file, path);
-}
-
-static void put_file(const char *path, const char *text)
-{
-    put_head('P', path);
-    put_number(strlen(text), 8);
-    put_number(0, 8);
-    put_number(crc32(0, (const unsigned char *)text, (unsigned)strlen(text)), 4);
-    buf_puts(&file, text);
-    put_head('E', path);
 }
 
 static void put_stream(void)
@@ -61,7 +34,7 @@ static void put_stream(void)
 
 static void put_dump(void)
 {
-    buf_puts(&file, "CREATE TABLE `t` (i int);\nINSERT INTO `t` VALUES (1),(2);\n-- Dump completed on 2026-03-01\n");
+    buf_puts(&stream, "CREATE TABLE `t` (i int);\nINSERT INTO `t` VALUES (1),(2);\n-- Dump completed on 2026-03-01\n");
 }
 
 static void put_manifest(bool is_dump)
@@ -73,7 +46,7 @@ static void put_manifest(bool is_dump)
                          .position = "73e229dd-e717-11f1-abe5-5a65c35de646:1013 1",
                          .binlog = "binlog.000002 1087 1-1-1011",
                          .tools = "stash-job 1, restic 0.14.0, mariadb-backup 10.11.19-MariaDB",
-                         .bytes = file.len,
+                         .bytes = stream.len,
                          .files = 5,
                          .chunks = 10,
                          .tables = 1,
@@ -81,8 +54,8 @@ static void put_manifest(bool is_dump)
                          .began_s = 1772323200,
                          .seconds = 14};
 
-    str_sha256_hex(buf_str(&file), m.sha256);
-    manifest_format(&m, &file);
+    str_sha256_hex(buf_str(&stream), m.sha256);
+    manifest_format(&m, &stream);
 }
 
 struct body {
@@ -107,7 +80,7 @@ static int read_file(size_t n, size_t step, bool is_dump, bool required, bool *f
     int rc = 0;
 
     for (size_t i = 0; i < n && rc == 0; i += step ? step : n)
-        rc = manifest_feed(r, (struct str){file.data + i, step && step < n - i ? step : n - i}, e);
+        rc = manifest_feed(r, (struct str){stream.data + i, step && step < n - i ? step : n - i}, e);
     if (rc == 0)
         rc = manifest_end(r, required, found, m, e);
     manifest_reader_free(r);
@@ -124,7 +97,7 @@ static int restore_verdict(size_t n, bool required)
     struct manifest m;
     struct error e = {0};
     bool found;
-    int rc = manifest_feed(r, (struct str){file.data, n}, &e);
+    int rc = manifest_feed(r, (struct str){stream.data, n}, &e);
 
     if (rc == 0)
         rc = manifest_end(r, required, &found, &m, &e);
@@ -143,20 +116,20 @@ static void what_is_written_is_read_however_it_is_cut(void **state)
     for (int is_dump = 0; is_dump < 2; is_dump++) {
         size_t body;
 
-        buf_clear(&file);
+        buf_clear(&stream);
         if (is_dump)
             put_dump();
         else
             put_stream();
-        body = file.len;
+        body = stream.len;
         put_manifest(is_dump);
-        assert_int_equal(file.len, body + MANIFEST_BYTES);
+        assert_int_equal(stream.len, body + MANIFEST_BYTES);
         for (size_t step = 0; step < 300; step += 1 + step / 8) {
             struct manifest m;
             bool found = false;
             uint64_t n = 0;
 
-            assert_int_equal(read_file(file.len, step, is_dump, true, &found, &m, &n, &e), 0);
+            assert_int_equal(read_file(stream.len, step, is_dump, true, &found, &m, &n, &e), 0);
             assert_true(found);
             assert_int_equal(n, body);
             assert_int_equal(m.bytes, body);
@@ -178,10 +151,10 @@ static void a_file_of_an_older_version_has_none(void **state)
 
     (void)state;
     put_stream();
-    assert_int_equal(read_file(file.len, 7, false, false, &found, &m, &n, &e), 0);
+    assert_int_equal(read_file(stream.len, 7, false, false, &found, &m, &n, &e), 0);
     assert_false(found);
-    assert_int_equal(n, file.len); /* all of it went on */
-    assert_int_equal(read_file(file.len, 7, false, true, &found, &m, &n, &e), ERR_INVALID);
+    assert_int_equal(n, stream.len); /* all of it went on */
+    assert_int_equal(read_file(stream.len, 7, false, true, &found, &m, &n, &e), ERR_INVALID);
     assert_non_null(strstr(e.msg, "does not end with its manifest"));
     assert_int_equal(read_file(0, 0, false, false, &found, &m, &n, &e), 0);
 }
@@ -191,15 +164,15 @@ static void each_flipped_bit_and_each_cut_of_a_stream_is_seen(void **state)
     (void)state;
     put_stream();
     put_manifest(false);
-    assert_int_equal(restore_verdict(file.len, true), 0);
-    for (size_t bit = 0; bit < file.len * 8; bit++) {
-        file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
-        assert_int_not_equal(restore_verdict(file.len, true), 0);
+    assert_int_equal(restore_verdict(stream.len, true), 0);
+    for (size_t bit = 0; bit < stream.len * 8; bit++) {
+        stream.data[bit / 8] = (char)(stream.data[bit / 8] ^ 1 << bit % 8);
+        assert_int_not_equal(restore_verdict(stream.len, true), 0);
         if (bit % 5 == 0) /* somebody took the tag away */
-            assert_int_not_equal(restore_verdict(file.len, false), 0);
-        file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
+            assert_int_not_equal(restore_verdict(stream.len, false), 0);
+        stream.data[bit / 8] = (char)(stream.data[bit / 8] ^ 1 << bit % 8);
     }
-    for (size_t n = 0; n < file.len; n++)
+    for (size_t n = 0; n < stream.len; n++)
         assert_int_not_equal(restore_verdict(n, true), 0);
 }
 
@@ -213,13 +186,13 @@ static void each_flipped_bit_and_each_cut_of_a_dump_is_seen(void **state)
     (void)state;
     put_dump();
     put_manifest(true);
-    assert_int_equal(read_file(file.len, 0, true, true, &found, &m, &body, &e), 0);
-    for (size_t bit = 0; bit < file.len * 8; bit++) {
-        file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
-        assert_int_not_equal(read_file(file.len, 0, true, true, &found, &m, &body, &e), 0);
-        file.data[bit / 8] = (char)(file.data[bit / 8] ^ 1 << bit % 8);
+    assert_int_equal(read_file(stream.len, 0, true, true, &found, &m, &body, &e), 0);
+    for (size_t bit = 0; bit < stream.len * 8; bit++) {
+        stream.data[bit / 8] = (char)(stream.data[bit / 8] ^ 1 << bit % 8);
+        assert_int_not_equal(read_file(stream.len, 0, true, true, &found, &m, &body, &e), 0);
+        stream.data[bit / 8] = (char)(stream.data[bit / 8] ^ 1 << bit % 8);
     }
-    for (size_t n = 0; n < file.len; n++)
+    for (size_t n = 0; n < stream.len; n++)
         assert_int_not_equal(read_file(n, 0, true, true, &found, &m, &body, &e), 0);
 }
 
@@ -233,16 +206,16 @@ static void bytes_too_many_are_seen(void **state)
     (void)state;
     put_dump();
     put_manifest(true);
-    buf_putc(&file, '\n');
-    assert_int_not_equal(read_file(file.len, 0, true, true, &found, &m, &body, &e), 0);
-    buf_clear(&file);
-    buf_puts(&file, "-- not a word of this was backed up\n");
+    buf_putc(&stream, '\n');
+    assert_int_not_equal(read_file(stream.len, 0, true, true, &found, &m, &body, &e), 0);
+    buf_clear(&stream);
+    buf_puts(&stream, "-- not a word of this was backed up\n");
     put_dump();
-    body = file.len;
+    body = stream.len;
     put_manifest(true);
-    memmove(file.data, file.data + 36, file.len - 36);
-    file.len -= 36;
-    assert_int_equal(read_file(file.len, 0, true, true, &found, &m, &body, &e), ERR_INVALID);
+    memmove(stream.data, stream.data + 36, stream.len - 36);
+    stream.len -= 36;
+    assert_int_equal(read_file(stream.len, 0, true, true, &found, &m, &body, &e), ERR_INVALID);
     assert_non_null(strstr(e.msg, "but its manifest says"));
 }
 
@@ -253,7 +226,7 @@ static void a_dump_still_ends_as_a_whole_one_does(void **state)
     (void)state;
     put_dump();
     put_manifest(true);
-    rest = buf_str(&file);
+    rest = buf_str(&stream);
     while (str_cut(&rest, '\n', &line))
         if (line.n) {
             assert_true(str_starts(line, STR("-- ")) || last.n < 2 || str_starts(last, STR("CREATE")));
@@ -275,11 +248,11 @@ static void long_texts_leave_out_what_is_least_needed(void **state)
     memset(m.tools, 1, sizeof(m.tools) - 1);
     memset(m.server, 1, sizeof(m.server) - 1);
     memset(m.position, 1, sizeof(m.position) - 1);
-    buf_putc(&file, 'x');
-    str_sha256_hex(buf_str(&file), m.sha256);
-    manifest_format(&m, &file);
-    assert_int_equal(file.len, 1 + MANIFEST_BYTES);
-    assert_int_equal(read_file(file.len, 0, false, true, &found, &again, &body, &e), 0);
+    buf_putc(&stream, 'x');
+    str_sha256_hex(buf_str(&stream), m.sha256);
+    manifest_format(&m, &stream);
+    assert_int_equal(stream.len, 1 + MANIFEST_BYTES);
+    assert_int_equal(read_file(stream.len, 0, false, true, &found, &again, &body, &e), 0);
     assert_string_equal(again.position, m.position);
     assert_string_equal(again.donor, "");
 }

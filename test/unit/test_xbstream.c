@@ -2,48 +2,15 @@
 #include "test.h"
 
 #include <stdlib.h>
-#include <zlib.h>
 
+#include "support_xbstream.h"
 #include "controllers/job/xbstream.h"
-#include "core/base/buf.h"
 #include "core/base/mem.h"
 
 static const struct xbstream_options mariadb = {.flavour = XBSTREAM_MARIADB, .galera = true};
 static const struct xbstream_options alone = {.flavour = XBSTREAM_MARIADB};
 static const struct xbstream_options percona57 = {.flavour = XBSTREAM_PERCONA_57};
 static const struct xbstream_options percona80 = {.flavour = XBSTREAM_PERCONA_80};
-
-static struct buf stream;
-
-static void put_number(uint64_t n, int bytes)
-{
-    for (int i = 0; i < bytes; i++)
-        buf_putc(&stream, (char)(n >> (8 * i)));
-}
-
-static void put_head(char type, const char *path)
-{
-    buf_puts(&stream, "XBSTCK01");
-    buf_putc(&stream, 0);
-    buf_putc(&stream, type);
-    put_number(strlen(path), 4);
-    buf_puts(&stream, path);
-}
-
-static void put_payload(const char *path, uint64_t offset, const char *text)
-{
-    put_head('P', path);
-    put_number(strlen(text), 8);
-    put_number(offset, 8);
-    put_number(crc32(0, (const unsigned char *)text, (unsigned)strlen(text)), 4);
-    buf_puts(&stream, text);
-}
-
-static void put_file(const char *path, const char *text)
-{
-    put_payload(path, 0, text);
-    put_head('E', path);
-}
 
 /* A backup as mariadb-backup writes it, in small; files of the body interleave. */
 static void put_mariadb(void)
