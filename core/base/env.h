@@ -54,8 +54,8 @@ struct env_ops {
 
     /* 0, or an error and then no callback comes. */
     int (*proc_start)(struct env *, struct proc *, const struct proc_spec *, struct error *e);
-    /* Copies n bytes towards the child's stdin. False: over 1 MiB is waiting; hold until on_writable. A child that
-     * closed its stdin makes later writes vanish; its exit tells. */
+    /* Writes n bytes to the child's stdin; what its pipe does not take is copied and waits: false, hold until
+     * on_writable. A child that closed its stdin makes later writes vanish; its exit tells. */
     bool (*proc_write)(struct env *, struct proc *, const void *bytes, size_t n);
     void (*proc_close_stdin)(struct env *, struct proc *); /* after all that was written */
     void (*proc_kill)(struct env *, struct proc *, int sig);

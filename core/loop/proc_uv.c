@@ -28,9 +28,7 @@
 enum {
     GRACE_MS = 2000,
     CHUNK = 64 * 1024,
-    PIPE_SIZE = 1024 * 1024,       /* the kernel's buffer of pipes that carry data; its default is 64 kB */
-    WAITING_MAX = 1024 * 1024,     /* over it proc_write says "hold" (env.h) */
-    WAITING_RESUME = 256 * 1024,   /* from here on on_writable comes */
+    PIPE_SIZE = 1024 * 1024, /* the kernel's buffer of pipes that carry data; its default is 64 kB */
 };
 
 /* One of the child's outputs. */
@@ -248,7 +246,7 @@ static void on_written(uv_write_t *req, int rc)
         close_in(i); /* the child closed it, or is gone: its exit tells */
     if (i->in_open && i->in_ending && !i->waiting)
         close_in(i);
-    if (i->held && i->waiting <= WAITING_RESUME) {
+    if (i->held && !i->waiting) {
         i->held = false;
         if (i->p->on_writable)
             i->p->on_writable(i->p);
@@ -292,8 +290,9 @@ bool proc_uv_write(struct env *e, struct proc *p, const void *bytes, size_t n)
         close_in(i);
         return true;
     }
-    i->held = i->waiting > WAITING_MAX;
-    return !i->held;
+    /* The pipe is a megabyte and full: what its owner holds back needs no copy here. */
+    i->held = true;
+    return false;
 }
 
 void proc_uv_close_stdin(struct env *e, struct proc *p)
