@@ -196,21 +196,6 @@ static void on_request_limit(struct timer *t)
 
 /* ---- the receiver ---- */
 
-static void on_info(struct receive *r, const struct sst_info *info)
-{
-    struct cluster *c = r->data;
-    struct error e;
-
-    if (info->transition_key[0])
-        job_redact(c->b->job, str_of(info->transition_key));
-    log_info(&c->b->job->log, "donor announced its state", F_STR("position", info->position),
-             F_STR("server", info->server_version));
-    if (info->server_version[0]) /* in a rolling upgrade the donor's need not be that of the node we asked first */
-        r->complete.flavour = sst_flavour_of(info->server_version);
-    if (sst_check_info(info, r->complete.flavour, &e) < 0)
-        fail(c, &e);
-}
-
 /* The donor by the name that the group chose; NULL: we have no address of it. */
 static struct galera_node *selected_node(struct cluster *c)
 {
@@ -231,16 +216,43 @@ static void note_donor(struct cluster *c)
         (void)snprintf(r->version, sizeof(r->version), "%s", donor->version);
 }
 
+/* While the donor sleeps for ten seconds before it sends, restic opens its repository and reads its indexes; later it
+ * would be the donor who waits for that. */
+static bool start_pipeline(struct cluster *c, struct error *e)
+{
+    if (c->piping)
+        return true;
+    note_donor(c);
+    c->piping = backup_start_pipeline(c->b, c->method, c->expected_bytes, e) == 0;
+    return c->piping;
+}
+
+static void on_info(struct receive *r, const struct sst_info *info)
+{
+    struct cluster *c = r->data;
+    struct error e;
+
+    if (info->transition_key[0])
+        job_redact(c->b->job, str_of(info->transition_key));
+    log_info(&c->b->job->log, "donor announced its state", F_STR("position", info->position),
+             F_STR("server", info->server_version));
+    if (info->server_version[0]) /* in a rolling upgrade the donor's need not be that of the node we asked first */
+        r->complete.flavour = sst_flavour_of(info->server_version);
+    if (sst_check_info(info, r->complete.flavour, &e) < 0) {
+        fail(c, &e);
+        return;
+    }
+    backup_manifest_info(c->b, info);
+    if (c->selected[0] && !start_pipeline(c, &e)) /* garbd's line may still be on its way */
+        fail(c, &e);
+}
+
 static bool on_data_begin(struct receive *r, struct error *e)
 {
     struct cluster *c = r->data;
 
-    note_donor(c);
-    backup_manifest_info(c->b, &r->info);
-    if (backup_start_pipeline(c->b, c->method, c->expected_bytes, e) < 0)
-        return false;
-    c->piping = true;
-    return true;
+    log_info(&c->b->job->log, "donor sends its data", F_STR("donor", c->selected));
+    return start_pipeline(c, e);
 }
 
 static bool on_data(struct receive *r, struct str bytes)

@@ -156,8 +156,6 @@ int pipeline_start(struct pipeline *p, struct error *e)
         return rc;
     }
     p->running = true;
-    if (p->progress_every_ms)
-        set_tick(p);
     return 0;
 }
 
@@ -165,6 +163,8 @@ bool pipeline_write(struct pipeline *p, struct str bytes)
 {
     if (!p->running || p->aborting)
         return true; /* on_end or on_abort tells; until then the bytes go nowhere */
+    if (!p->bytes && p->progress_every_ms)
+        set_tick(p);
     p->bytes += bytes.n;
     if (env_of(p)->ops->proc_write(env_of(p), &p->proc, bytes.p, bytes.n))
         return true;
