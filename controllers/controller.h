@@ -30,6 +30,7 @@ struct operator_settings {
     const char *image;           /* the operator's image: STASH_DOCKER_REGISTRY/IMAGE:TAG */
     const char *pull_policy;     /* of own containers: "IfNotPresent" */
     const char *fullname;        /* chart full name: "stashd" */
+    const char *cluster_id;      /* clusterID; "" or NULL: the UID of Namespace kube-system */
     const char *pushgateway_url; /* PROMETHEUS_PUSHGATEWAY_URL; "" */
     bool allow_hostpath_backend;
     bool lend_everywhere;          /* secrets.access: cluster */
@@ -38,6 +39,7 @@ struct operator_settings {
     int64_t job_default_timeout_s; /* jobs.defaultTimeOut; 0: none */
     int64_t pod_start_timeout_s;   /* jobs.podStartTimeout */
     int64_t prune_delay_s;         /* jobs.pruneDelay */
+    int64_t check_every_s;         /* jobs.checkInterval; 0: with each backup */
     int64_t catch_up_s;            /* 600 (controllers.md 5.3) */
     bool by_cronjobs;              /* trigger: cronjob; an invoker's annotation overrides it (trigger.h) */
 };
@@ -50,6 +52,8 @@ int64_t world_now_ms(const struct world *w);
 /* When this pass was first asked for: before now_s when it waited in the queue or failed in between. */
 int64_t world_asked_s(const struct world *w);
 const struct cache *world_cache(const struct world *w);
+/* Who we are in a repository that several clusters use (docs/repositories.md); "" when nobody knows. */
+const char *world_cluster(const struct world *w);
 struct arena *world_arena(struct world *w);
 /* Whole document, borrowed for the pass; NULL: absent, or not read yet (then world_waiting is true). */
 const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, const char *name);

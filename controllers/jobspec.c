@@ -230,6 +230,7 @@ int jobspec_make(struct world *w, const struct job_input *in, const struct jobsp
                  struct error *e)
 {
     struct arena *a = world_arena(w);
+    struct podspec_options pod_options = o->pod;
     struct effective_task task;
     struct variables v;
     struct resolved r;
@@ -242,8 +243,9 @@ int jobspec_make(struct world *w, const struct job_input *in, const struct jobsp
     rc = variables_fill(&v, in, task.params, e);
     if (rc == 0)
         rc = resolve_task(o->task, &v, function_of, w, &r, e);
+    pod_options.cluster = world_cluster(w);
     if (rc == 0)
-        rc = podspec_make(in, &r, &o->pod, a, &pod, e);
+        rc = podspec_make(in, &r, &pod_options, a, &pod, e);
     if (rc < 0)
         return rc;
     labels = pod_labels(in, e);

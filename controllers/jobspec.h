@@ -26,7 +26,7 @@ json_t *jobspec_owner(const struct job_input *in);
 struct jobspec_options {
     const char *name;
     const json_t *task;      /* the Task's document */
-    struct podspec_options pod;
+    struct podspec_options pod; /* cluster: filled in here */
     int64_t left_s;          /* to the deadline; 0: none */
 };
 

@@ -25,6 +25,7 @@ struct podspec_claim {
 
 struct podspec_options {
     const char *account;        /* ServiceAccount */
+    const char *cluster;        /* world_cluster: STASH_CLUSTER */
     const char *interim_claim;  /* NULL: none */
     const struct podspec_claim *claims; /* of volumeClaimTemplates, for one ordinal */
     size_t n_claims;

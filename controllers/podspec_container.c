@@ -60,7 +60,8 @@ static bool has_storage_mount(const struct job_input *in)
            str_same(json_text(in->repository, "metadata.namespace"), json_text(in->invoker, "metadata.namespace"));
 }
 
-static json_t *environment(const struct job_input *in, const json_t *function, const json_t *settings, struct arena *a)
+static json_t *environment(const struct job_input *in, const json_t *function, const json_t *settings,
+                           const struct podspec_options *o, struct arena *a)
 {
     const json_t *own = json_at(function, "env"), *it;
     json_t *env = json_is_array(own) ? json_deep_copy(own) : json_array();
@@ -75,6 +76,8 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
         set_env(env, "POD_ORDINAL", arena_printf(a, "%d", in->ordinal));
     if (in->direction == DIRECTION_RESTORE) /* a repetition goes on, another restore of this name does not */
         set_env(env, "STASH_RESTORE_UID", json_text(in->invoker, "metadata.uid"));
+    if (o->cluster && *o->cluster) /* whose snapshots are ours, where several clusters share a repository */
+        set_env(env, "STASH_CLUSTER", o->cluster);
     set_env_field(env, "POD_NAME", "metadata.name");
     set_env_field(env, "POD_NAMESPACE", "metadata.namespace");
     set_env_field(env, "POD_IP", "status.podIP"); /* the state transfer comes to it */
@@ -292,7 +295,7 @@ json_t *podspec_container(const struct job_input *in, const struct resolved *r, 
     if (json_array_size(from))
         json_object_set(c, "envFrom", from);
     json_decref(from);
-    json_object_set_new(c, "env", environment(in, function, settings, a));
+    json_object_set_new(c, "env", environment(in, function, settings, o, a));
     json_object_set_new(c, "resources", resources(function, settings));
     for (size_t k = 0; i + 1 == r->n_steps && k < sizeof(last_only) / sizeof(last_only[0]); k++) {
         copy_key(c, function, last_only[k]); /* Kubernetes refuses them on init containers */

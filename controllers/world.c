@@ -40,6 +40,14 @@ const struct cache *world_cache(const struct world *w)
     return w->cache;
 }
 
+const char *world_cluster(const struct world *w)
+{
+    const char *own = w->settings->cluster_id;
+    const struct kobj *o = cache_find(w->cache, kind_get(KIND_NAMESPACE), NULL, "kube-system");
+
+    return own && *own ? own : o ? o->uid : "";
+}
+
 struct arena *world_arena(struct world *w)
 {
     return w->arena;

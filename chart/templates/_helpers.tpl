@@ -93,6 +93,9 @@ alone or before a dash, becomes the full name, the namespace "stash" that of the
 - --image-pull-policy={{ .Values.image.pullPolicy }}
 - --log-level={{ .Values.log.level }}
 - --log-format={{ .Values.log.format }}
+{{- with .Values.clusterID }}
+- --cluster-id={{ . }}
+{{- end }}
 - --concurrency={{ .Values.concurrency }}
 - --kube-api-qps={{ .Values.kubeApi.qps }}
 - --kube-api-burst={{ .Values.kubeApi.burst }}
@@ -109,6 +112,7 @@ alone or before a dash, becomes the full name, the namespace "stash" that of the
 - --jobs-default-timeout={{ .Values.jobs.defaultTimeout }}
 - --jobs-pod-start-timeout={{ .Values.jobs.podStartTimeout }}
 - --jobs-prune-delay={{ .Values.jobs.pruneDelay }}
+- --jobs-check-interval={{ .Values.jobs.checkInterval }}
 - --metrics={{ .Values.metrics.enabled }}
 - --pushgateway-mode={{ .Values.metrics.pushgateway.mode }}
 {{- with include "stashd.pushURL" . }}

@@ -23,7 +23,7 @@ void backup_defaults(struct backup_params *p)
         /* 8.0's donors give up after 120 s without progress and call it success: we stop well before. */
         .limits = {.first_ms = 100000, .gap_ms = 60000, .idle_ms = 120000, .unreadable_ms = 15000},
         .stall_ms = 60000,
-        .lock_wait_s = 600,
+        .lock_wait_s = REPO_LOCK_WAIT_S,
         .progress_ms = 30000,
     };
 }
@@ -62,6 +62,7 @@ static void build_command(struct backup *b, const char *method)
     restic_add_option(c, "stdin-filename", b->result->path);
     restic_add_option(c, "host", p->hostname);
     restic_add_retry_lock(c, b->repo->version, b->repo->retry_lock_s);
+    add_tag(c, REPO_CLUSTER_TAG, b->repo->cluster);
     add_tag(c, "stash.namespace", p->ns);
     add_tag(c, "stash.invoker", invoker);
     add_tag(c, "stash.session", p->session);
@@ -168,6 +169,7 @@ static void find_unseen_snapshot(struct backup *b)
     const char *session = b->params->session;
     struct error e;
 
+    /* By our cluster's tag: another's session of the same due time has the same name, and a good snapshot. */
     if (!b->pipeline.committed || b->pipeline.summary.snapshot_id[0] || !session || !*session)
         return;
     if (repo_find_tagged(b->repo, b->params->hostname, path, "stash.session", session, b->began_s,

@@ -112,7 +112,7 @@ static int run_once(struct repo *r, const struct restic_command *c, enum restic_
 {
     struct job_command command = {
         .argv = restic_argv(c), .envp = r->envp, .out_max = out ? out->max : OUT_MAX, .quiet = true,
-        .stop_signal = REPO_STOP_SIGNAL};
+        .timeout_ms = r->timeout_ms, .stop_signal = REPO_STOP_SIGNAL};
     struct job_result result;
     char text[400];
     int rc = job_run(r->job, &command, &result, e);
@@ -175,6 +175,12 @@ int repo_ask(struct repo *r, enum restic_class *ret, struct error *e)
     restic_add(&c, "--no-lock");
     rc = repo_run(r, &c, ret, NULL, e);
     restic_done(&c);
+    if (rc == 0 && *ret == RESTIC_UNREADABLE)
+        (void)error_set(e, ERR_INVALID,
+                        "the repository %.300s does not open with the key that is found in it: its configuration is "
+                        "damaged, or two clusters made it at the same moment. If it is new it holds no data: remove "
+                        "its config and keys, and let one of them make a backup before the other",
+                        r->backend.location);
     return rc;
 }
 
@@ -228,6 +234,13 @@ int repo_snapshots(struct repo *r, const char *host, const char *path, bool late
     return rc;
 }
 
+bool repo_is_own(const struct repo *r, const struct restic_snapshot *s)
+{
+    const char *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+
+    return str_same(cluster ? cluster : "", r->cluster ? r->cluster : "");
+}
+
 int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
                      int64_t since_s, char id[65], struct error *e)
 {
@@ -238,7 +251,8 @@ int repo_find_tagged(struct repo *r, const char *host, const char *path, const c
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < list.n; i++)
-        if (list.items[i].time_s >= since_s && str_same(restic_tag(&list.items[i], tag), value))
+        if (list.items[i].time_s >= since_s && repo_is_own(r, &list.items[i]) &&
+            str_same(restic_tag(&list.items[i], tag), value))
             (void)snprintf(id, 65, "%s", list.items[i].id);
     restic_snapshots_done(&list);
     return 0;

@@ -13,8 +13,13 @@ struct repo {
     struct job *job;
     struct backend backend;
     int version; /* of restic */
+    uint32_t timeout_ms; /* of each command; 0: none */
     bool is_hurried; /* we are being ended: there is no half hour for dead holders */
     int64_t retry_lock_s;
+    const char *cluster; /* ours: tag of our snapshots; "" or NULL: not known; borrowed */
+    /* We wait for that host's lock: once for each. May take its time. NULL: nobody wants to know. */
+    void (*on_wait)(void *ctx, const char *host);
+    void *wait_ctx;
     const char **envp; /* restic's whole environment */
     char *tmp_dir;     /* its TMPDIR */
 };
@@ -39,6 +44,9 @@ int repo_ask(struct repo *r, enum restic_class *ret, struct error *e) NODISCARD;
 /* Makes sure that it exists: asks, and creates it when the backend says that there is none. */
 int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
 
+/* A lock that is renewed has a holder who works, and others' turn comes after it: a prune may take hours. */
+enum { REPO_LOCK_WAIT_S = 21600 };
+
 /* Holder of a lock: is it known to have ended? */
 typedef bool repo_holder_gone(void *ctx, const char *host);
 /*
@@ -56,7 +64,12 @@ int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, u
 /* Snapshots of a host and path (each NULL: any), oldest first. latest: only the newest of them. */
 int repo_snapshots(struct repo *r, const char *host, const char *path, bool latest, struct restic_snapshots *out,
                    struct error *e) NODISCARD;
-/* The newest snapshot of a host and path that carries the tag "<name>=<value>" and was made at since_s or later, into
+/* Which cluster made a snapshot: tag of its own, "stash.cluster=<id>" (docs/repositories.md). */
+#define REPO_CLUSTER_TAG "stash.cluster"
+/* Made by our cluster; without an identity of our own what has none either. */
+bool repo_is_own(const struct repo *r, const struct restic_snapshot *s);
+
+/* Our newest snapshot of a host and path that carries the tag "<name>=<value>" and was made at since_s or later, into
  * id; "": there is none. */
 int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
                      int64_t since_s, char id[65], struct error *e) NODISCARD;

@@ -100,5 +100,7 @@ int repo_flags_open(const struct repo_flags *f, struct job *j, const char *const
         *repo = (struct repo){.job = j};
         return rc;
     }
-    return repo_init(repo, j, &p, secrets_get, key, e);
+    rc = repo_init(repo, j, &p, secrets_get, key, e);
+    repo->cluster = repo_flags_env(envp, "STASH_CLUSTER");
+    return rc;
 }

@@ -84,7 +84,7 @@ int repo_job_prune(struct repo_job *w, struct error *e)
 
     restic_begin(&c, &w->repo.backend, "prune");
     restic_add_retry_lock(&c, w->repo.version, w->repo.retry_lock_s);
-    rc = repo_run_waiting(&w->repo, &c, true, REPO_JOB_LOCK_WAIT_S, NULL, NULL, NULL, e);
+    rc = repo_run_waiting(&w->repo, &c, true, REPO_LOCK_WAIT_S, NULL, NULL, NULL, e);
     restic_done(&c);
     return rc;
 }
@@ -120,7 +120,7 @@ static int run(struct repo_job *w, const struct repo_job_program *program)
     arena_done(&w->arena);
     if (w->job->canceled)
         return EXIT_SIGNAL;
-    return rc == 0 ? 0 : w->is_missing ? PROBE_EXIT_MISSING : 1;
+    return rc == 0 ? 0 : w->is_missing ? PROBE_EXIT_MISSING : w->is_damaged ? REPO_JOB_EXIT_DAMAGED : 1;
 }
 
 int repo_job_main(struct job *j, const struct repo_job_program *program, int argc, const char *const *argv,

@@ -8,7 +8,7 @@
 #include "controllers/job/repo_flags.h"
 #include "core/restic/location.h"
 
-enum { REPO_JOB_LOCK_WAIT_S = 600 };
+enum { REPO_JOB_EXIT_DAMAGED = 5 };
 
 struct repo_job_flags {
     const char *backend, *secret_name, *secret_ns, *scratch_dir;
@@ -24,6 +24,7 @@ struct repo_job {
     struct secrets key;
     struct repo repo;
     bool is_missing; /* the Secret, or a key */
+    bool is_damaged; /* found by a check */
     bool is_there;   /* a restic repository */
 };
 
@@ -33,7 +34,8 @@ struct repo_job_program {
 };
 
 /*
- * The whole sub-command. 0: done; 1: it failed; 4 (PROBE_EXIT_MISSING): the storage Secret or a key of it is missing.
+ * The whole sub-command. 0: done; 1: it failed; 4 (PROBE_EXIT_MISSING): the storage Secret or a key of it is missing;
+ * 5 (REPO_JOB_EXIT_DAMAGED): a check found damage.
  * The reason is one line on stderr and in /dev/termination-log.
  */
 int repo_job_main(struct job *j, const struct repo_job_program *program, int argc, const char *const *argv,

@@ -154,9 +154,12 @@ int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_go
     for (;;) {
         if ((rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || h.n == 0)
             return rc;
-        if (strcmp(told, h.host) != 0)
+        if (strcmp(told, h.host) != 0) {
             log_info(&r->job->log, "repository is locked", F_STR("holder", h.host), F_INT("locks", h.n),
                      F_BOOL("works", h.n_alive > 0), F_BOOL("ended", h.has_ended));
+            if (r->on_wait && wait_s)
+                r->on_wait(r->wait_ctx, h.host);
+        }
         memcpy(told, h.host, sizeof(told));
         if (h.is_stale && ((rc = unlock(r, e)) < 0 || (rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || !h.n))
             return rc;

@@ -14,7 +14,7 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
-enum { LOCK_WAIT_S = 600, EXIT_SIGNAL = 143 };
+enum { EXIT_SIGNAL = 143 };
 
 #define F(member) offsetof(struct restore_flags, member)
 
@@ -74,7 +74,7 @@ static bool has_path(const struct restic_snapshot *s, const char *path)
 
 static int take_snapshot(struct restore *r, const struct restic_snapshot *s, struct error *e)
 {
-    const char *server = restic_tag(s, "stash.server");
+    const char *server = restic_tag(s, "stash.server"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
     bool dump = has_path(s, "/" BACKUP_DUMP_FILE);
 
     r->is_physical = has_path(s, "/" BACKUP_STREAM_FILE);
@@ -86,38 +86,77 @@ static int take_snapshot(struct restore *r, const struct restic_snapshot *s, str
     r->bytes = s->bytes;
     r->has_manifest = restic_tag(s, MANIFEST_TAG) != NULL;
     log_info(&r->job->log, "snapshot found", F_STR("snapshot", s->id), F_STR("host", s->host), F_STR("time", s->time),
-             F_BOOL("physical", r->is_physical));
+             F_STR("cluster", cluster ? cluster : ""), F_BOOL("physical", r->is_physical));
     return 0;
+}
+
+/* Whose the snapshots of a host are, as far as their tags say; and the newest of each kind. */
+struct owners {
+    const struct restic_snapshot *any, *target, *own; /* of the host, of our target, of it in our cluster; or NULL */
+    const char *targets[2];  /* the first, and another one; NULL: none */
+    const char *clusters[2]; /* likewise, of all */
+    const char *of_target[2]; /* likewise, of those of our target */
+};
+
+static void note_owner(const char *names[2], const char *name)
+{
+    if (!names[0])
+        names[0] = name;
+    else if (name && !str_same(name, names[0]))
+        names[1] = name;
+}
+
+static void take_newer(const struct restic_snapshot **newest, const struct restic_snapshot *s)
+{
+    if (!*newest || s->time_s >= (*newest)->time_s)
+        *newest = s;
+}
+
+static void look_for_owners(const struct restore *r, const struct restic_snapshots *list, struct owners *o)
+{
+    AUTO_FREE char *ours = mem_printf("AppBinding/%s/%s", r->flags->app_ns, r->flags->app);
+
+    *o = (struct owners){0};
+    for (size_t i = 0; i < list->n; i++) {
+        const struct restic_snapshot *s = &list->items[i];
+        const char *target = restic_tag(s, "stash.target"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+
+        take_newer(&o->any, s);
+        note_owner(o->targets, target);
+        note_owner(o->clusters, cluster);
+        if (!target || !str_same(target, ours))
+            continue;
+        take_newer(&o->target, s);
+        note_owner(o->of_target, cluster);
+        if (repo_is_own(&r->repo, s))
+            take_newer(&o->own, s);
+    }
 }
 
 /*
  * The newest of a host. Databases have the host "host-0" unless they are given an alias, so that in a shared repository
- * it may hold several: then only the newest of our own will do.
+ * it may hold several, and the same one of several clusters. Then only our own will do, our cluster's first; without
+ * one of our cluster, that of the only other: a cluster that was lost is restored into a new one.
  */
 static const struct restic_snapshot *newest(struct restore *r, const struct restic_snapshots *list, struct error *e)
 {
-    AUTO_FREE char *target = mem_printf("AppBinding/%s/%s", r->flags->app_ns, r->flags->app);
-    const struct restic_snapshot *found = NULL, *own = NULL;
-    const char *first = NULL, *other = NULL; /* whose they are */
+    struct owners o;
 
-    for (size_t i = 0; i < list->n; i++) {
-        const struct restic_snapshot *s = &list->items[i];
-        const char *whose = restic_tag(s, "stash.target");
-
-        if (!found || s->time_s >= found->time_s)
-            found = s;
-        if (whose && str_same(whose, target) && (!own || s->time_s >= own->time_s))
-            own = s;
-        if (whose && first && !str_same(whose, first))
-            other = whose;
-        first = first ? first : whose;
-    }
-    if (!other || own)
-        return other ? own : found;
-    (void)error_set(e, ERR_INVALID,
-                    "several databases have the same host in this repository (%s, %s): name a snapshot in the "
-                    "RestoreSession's rules",
-                    first, other);
+    look_for_owners(r, list, &o);
+    if (!o.targets[1] && !o.clusters[1])
+        return o.any;
+    if (o.own)
+        return o.own;
+    if (o.target && !o.of_target[1])
+        return o.target;
+    if (o.targets[1] && !o.target)
+        (void)error_set(e, ERR_INVALID,
+                        "several databases have the same host in this repository (%s, %s): name a snapshot in the "
+                        "RestoreSession's rules", o.targets[0], o.targets[1]);
+    else
+        (void)error_set(e, ERR_INVALID,
+                        "several clusters, and not this one, have snapshots of this host in this repository (%s, %s): "
+                        "name a snapshot in the RestoreSession's rules", o.clusters[0], o.clusters[1]);
     return NULL;
 }
 
@@ -199,7 +238,7 @@ static int restore(struct restore *r, struct error *e)
     if (rc == 0)
         rc = restore_find_snapshot(r, e);
     if (rc == 0)
-        rc = repo_wait_unlocked(&r->repo, false, LOCK_WAIT_S, NULL, NULL, e);
+        rc = repo_wait_unlocked(&r->repo, false, REPO_LOCK_WAIT_S, NULL, NULL, e);
     if (rc == 0)
         rc = r->is_physical ? restore_physical(r, e) : restore_logical(r, e);
     return rc;

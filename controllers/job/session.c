@@ -191,6 +191,32 @@ void session_progress(struct session *s, const struct pipeline_progress *now)
 
 /* ---- holders of locks ---- */
 
+void session_tell_lock(struct apiserver *api, const json_t *object, const char *host)
+{
+    const char *ns = apiserver_namespace(api);
+    struct error e;
+    json_t *pod = NULL;
+    int rc = apiserver_get(api, kind_get(KIND_POD), ns, host, &pod, &e);
+    AUTO_FREE char *text =
+        rc == 0 ? mem_printf("waits for the repository, which pod %s/%s works in", ns, host)
+                : mem_printf("waits for the repository, which %s works in: no pod of namespace %s, but of another one, "
+                             "of another cluster, or no pod at all", host, ns);
+
+    json_decref(pod);
+    apiserver_event(api, object, "Stash Worker", "Normal", "Repository Locked", text);
+}
+
+void session_waits(void *ctx, const char *host)
+{
+    struct session *s = ctx;
+    json_t *object = NULL;
+    struct error e;
+
+    if (apiserver_get(s->api, kind_get(KIND_BACKUPSESSION), s->ns, s->name, &object, &e) == 0)
+        session_tell_lock(s->api, object, host);
+    json_decref(object);
+}
+
 bool session_holder_gone(void *ctx, const char *host)
 {
     struct session *s = ctx;

@@ -15,6 +15,7 @@ struct session {
     const char *ns, *name;
     struct status_target target;
     uint64_t wait_s; /* for the repository, at most */
+    uint32_t settle_ms; /* before a new one is believed (claim.c); 0: as long as somebody else may take to make it */
 
     /* Filled by session_prepare, freed by session_done. */
     char *invoker_kind, *invoker_name;
@@ -26,6 +27,11 @@ void session_done(struct session *s);
 
 /* Into status.targets[].progress. Failures are only logged: a backup does not end for them. */
 void session_progress(struct session *s, const struct pipeline_progress *now);
+
+/* An event of the session (object) that it waits for the lock of a host; whose that is, as far as can be known. */
+void session_tell_lock(struct apiserver *api, const json_t *object, const char *host);
+/* As repo's on_wait; ctx: the session. */
+void session_waits(void *ctx, const char *host);
 
 /* True if the pod of that name in our namespace has ended. A name that is no pod here says nothing: it may be a pod of
  * another cluster, or somebody's workstation. Fits repo_holder_gone; ctx: the session. */

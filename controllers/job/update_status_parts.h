@@ -34,6 +34,19 @@ struct update {
  * u->repository, and to the Repository's status. */
 void update_status_post(struct update *u, const json_t *actions);
 
+/* What the post-backup actions share. */
+struct post {
+    struct update *u;
+    struct repo repo;
+    struct secrets key;
+    const char *repository, *repository_ns;
+    size_t n_unclaimed; /* snapshots of our hosts of which nobody knows the cluster */
+};
+/* A repo_holder_gone; ctx: the struct post. */
+bool update_status_holder_gone(void *ctx, const char *host);
+/* The invoker's retention policy; fills u->repository and n_unclaimed. */
+int update_status_retain(struct post *p, struct error *e) NODISCARD;
+
 /* Pushes what metrics.md 1.3 or 1.5 say of our hosts; failures are logged only. */
 void update_status_push_hosts(struct update *u);
 /* Metrics of the repository (metrics.md 1.4). */

@@ -225,7 +225,8 @@ void update_status_text_repository(const struct update *u, const char *repositor
     lines_label(&l, "backend", u->flags->repo.provider ? u->flags->repo.provider : "");
     lines_label(&l, "bucket", u->flags->repo.bucket ? u->flags->repo.bucket : "");
     lines_label(&l, "prefix", u->flags->repo.path ? u->flags->repo.path : "");
-    lines_gauge(&l, &integrity, r->integrity == 1);
+    if (r->integrity >= 0) /* else a Job of its own checks it, and the operator counts what it finds */
+        lines_gauge(&l, &integrity, r->integrity == 1);
     if (r->size_bytes >= 0)
         lines_gauge(&l, &size, (double)r->size_bytes);
     if (r->snapshots >= 0)

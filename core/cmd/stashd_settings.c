@@ -19,6 +19,8 @@ static const struct config_item items[] = {
      "name of the release's objects: Lease, ClusterRoles of Jobs"},
     {"identity", CFG_STRING, AT(identity), "", 0, 0,
      "who we are in the Lease; default: pod name and UID, else host name and process id"},
+    {"cluster-id", CFG_STRING, AT(cluster_id), "", 0, 0,
+     "whose snapshots are ours in a shared repository; default: the UID of Namespace kube-system"},
     {"image", CFG_STRING, AT(image), "stashd:" STASHD_VERSION, 0, 0,
      "image of update-status, probes and other Jobs of the operator"},
     {"image-pull-policy", CFG_STRING, AT(pull_policy), "IfNotPresent", 0, 0, "of that image"},
@@ -37,6 +39,8 @@ static const struct config_item items[] = {
     {"jobs-default-timeout", CFG_DURATION, AT(job_timeout_ns), "24h", 0, 0,
      "deadline of sessions without timeOut; 0s: none"},
     {"jobs-prune-delay", CFG_DURATION, AT(prune_delay_ns), "10m", 0, 31536000, "from retention to the prune Job"},
+    {"jobs-check-interval", CFG_DURATION, AT(check_every_ns), "0s", 0, 31536000,
+     "from check to check of a repository in a Job of its own; 0s: each backup ends with one"},
     {"jobs-pod-start-timeout", CFG_DURATION, AT(pod_start_ns), "15m", 1, 31536000, "how long a pod may fail to start"},
     {"metrics", CFG_BOOL, AT(metrics_enabled), "true", 0, 0, "serve /metrics, /livez and /readyz"},
     {"metrics-address", CFG_STRING, AT(metrics_address), "0.0.0.0", 0, 0, "where"},
@@ -112,6 +116,8 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
         return error_set(e, ERR_INVALID, "--webhook-tls=%s: self or provided", s->webhook_tls);
     if (s->webhook && (strcmp(s->webhook_tls, "provided") == 0) != (s->webhook_cert_dir[0] != '\0'))
         return error_set(e, ERR_INVALID, "--webhook-tls=provided and --webhook-cert-dir belong together");
+    if (s->cluster_id[0] && (strlen(s->cluster_id) > 63 || !str_is_dns_name(str_of(s->cluster_id))))
+        return error_set(e, ERR_INVALID, "--cluster-id=%s: at most 63 of a-z, 0-9, \"-\" and \".\"", s->cluster_id);
     if (s->namespaces.n > 1)
         return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
     if (strcmp(s->secrets_access, "listed") != 0 && s->lending.n)
@@ -128,6 +134,7 @@ void stashd_settings_operator(const struct stashd_settings *s, struct operator_s
         .image = s->image,
         .pull_policy = s->pull_policy,
         .fullname = s->fullname,
+        .cluster_id = s->cluster_id,
         .pushgateway_url = s->pushgateway_url,
         .allow_hostpath_backend = s->allow_hostpath,
         .lend_everywhere = strcmp(s->secrets_access, "cluster") == 0,
@@ -136,6 +143,7 @@ void stashd_settings_operator(const struct stashd_settings *s, struct operator_s
         .job_default_timeout_s = s->job_timeout_ns / 1000000000,
         .pod_start_timeout_s = s->pod_start_ns / 1000000000,
         .prune_delay_s = s->prune_delay_ns / 1000000000,
+        .check_every_s = s->check_every_ns / 1000000000,
         .catch_up_s = 600,
         .by_cronjobs = strcmp(s->trigger, "cronjob") == 0,
     };

@@ -10,7 +10,7 @@ struct stashd_settings {
     bool help, version;
     const char *kubeconfig, *context;
     const char *log_level, *log_format;
-    const char *own_namespace, *fullname, *identity;
+    const char *own_namespace, *fullname, *identity, *cluster_id;
     const char *image, *pull_policy;
     bool leader_elect;
     uint64_t concurrency;
@@ -28,7 +28,7 @@ struct stashd_settings {
     const char *secrets_access;
     struct config_list lending;
     bool allow_hostpath;
-    int64_t job_ttl_ns, job_timeout_ns, pod_start_ns, prune_delay_ns;
+    int64_t job_ttl_ns, job_timeout_ns, pod_start_ns, prune_delay_ns, check_every_ns;
     const char *trigger;
 };
 

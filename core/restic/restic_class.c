@@ -25,6 +25,7 @@ static const struct text_class texts[] = {
     {"wrong password or no key found", NULL, RESTIC_WRONG_PASSWORD, "0.14.0"},
     {"config file already exists", NULL, RESTIC_PRESENT, "0.14.0"},
     {"repository master key and config already initialized", NULL, RESTIC_PRESENT, "source"},
+    {"is damaged", "config or key", RESTIC_UNREADABLE, "0.14.0"},
     {"unable to create lock", NULL, RESTIC_LOCKED, "0.14.0"},
     {"already locked", NULL, RESTIC_LOCKED, "0.14.0"},
     {"no such file or directory", CONFIG, RESTIC_ABSENT, "0.14.0"},

@@ -106,6 +106,7 @@ enum restic_class {
     RESTIC_ABSENT,         /* there is no repository */
     RESTIC_PRESENT,        /* init: there is one already */
     RESTIC_LOCKED,         /* a lock of somebody else is in the way */
+    RESTIC_UNREADABLE,     /* its configuration does not open with its key: two made it at the same moment */
     RESTIC_WRONG_PASSWORD, /* never initialise then */
     RESTIC_DENIED,         /* the backend refuses our credentials */
     RESTIC_BUSY,           /* the network or the backend, worth another try */

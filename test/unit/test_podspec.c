@@ -231,6 +231,25 @@ static void the_invokers_settings_reach_every_container(void **state)
     is(item(job, "spec.template.spec.volumes", "stash-tmp-dir"), "emptyDir", "{medium: Memory, sizeLimit: 1Gi}");
 }
 
+static void the_worker_knows_its_cluster(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job = must_make(w, NULL, -1);
+
+    assert_null(item(job, "spec.template.spec.containers.0.env", "STASH_CLUSTER"));
+    test_world_add(w, "{apiVersion: v1, kind: Namespace, metadata: {name: kube-system, uid: of-the-cluster}}");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {runtimeSettings: {container: {env: [{name: STASH_CLUSTER, value: fake}]}}}}");
+    job = must_make(w, NULL, -1);
+    assert_string_equal(json_text(item(job, "spec.template.spec.containers.0.env", "STASH_CLUSTER"), "value"),
+                        "of-the-cluster");
+    assert_string_equal(json_text(item(job, "spec.template.spec.initContainers.0.env", "STASH_CLUSTER"), "value"),
+                        "of-the-cluster");
+    w->settings.cluster_id = "green";
+    job = must_make(w, NULL, -1);
+    assert_string_equal(json_text(item(job, "spec.template.spec.containers.0.env", "STASH_CLUSTER"), "value"), "green");
+}
+
 static void resources_have_defaults_that_contradict_nobody(void **state)
 {
     struct test_world *w = *state;
@@ -382,6 +401,7 @@ int main(void)
         T(secrets_are_mounted_where_they_are_used),
         T(a_local_backend_is_mounted),
         T(the_invokers_settings_reach_every_container),
+        T(the_worker_knows_its_cluster),
         T(resources_have_defaults_that_contradict_nobody),
         T(security_is_restricted_unless_said_otherwise),
         T(the_floor_names_what_it_refuses),

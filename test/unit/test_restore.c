@@ -129,6 +129,36 @@ static void the_latest_of_a_shared_host_is_our_own_or_none(void **state)
                                   "AppBinding/demo/b)"));
 }
 
+static void is_of(struct here *h, const char *cluster, const char *host, const char *server)
+{
+    struct restore r;
+    struct error e;
+
+    h->repo.cluster = cluster;
+    if (find(h, host, "latest", &r, &e) < 0)
+        fail_msg("%s in %s: %s", host, cluster, e.msg);
+    assert_string_equal(r.server, server);
+    drop(&r);
+}
+
+static void the_latest_is_our_clusters_or_that_of_the_only_other(void **state)
+{
+    struct here *h = *state;
+    struct restore r;
+    struct error e;
+
+    is_of(h, "red", "two", "of-red"); /* blue's is newer */
+    is_of(h, "blue", "two", "of-blue");
+    is_of(h, "new", "lost", "of-red"); /* the cluster is not there any more */
+    is_of(h, "", "lost", "of-red");
+    is_of(h, "blue", "mixed", "of-red"); /* blue has another database under this host */
+    is_of(h, "blue", "shared", "ours");  /* of before there were identities */
+    h->repo.cluster = "new";
+    assert_int_equal(find(h, "two", "latest", &r, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "several clusters, and not this one, have snapshots of this host in this repository "
+                               "(red, blue): name a snapshot in the RestoreSession's rules");
+}
+
 /* ---- the pump ---- */
 
 static int pump(struct here *h, const char *host, const char *file, const char *script, struct xbstream *check,
@@ -298,7 +328,10 @@ static int make_repository(void **state)
         "stash.target=AppBinding/demo/$2,stash.server=$3; } && "
         "told() { restic backup --stdin --stdin-filename dumpfile.sql --host $1 --tag stash.manifest=1 <$2; } && "
         "told told $1/manifest/dump && told cut $1/manifest/dump_cut && told miscounted $1/manifest/dump_miscounted && "
-        "dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x; } >log 2>&1 || "
+        "dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x && "
+        "dump two db of-red,stash.cluster=red && dump two db of-blue,stash.cluster=blue && "
+        "dump lost db of-nobody && dump lost db of-red,stash.cluster=red && "
+        "dump mixed db of-red,stash.cluster=red && dump mixed b of-blue,stash.cluster=blue; } >log 2>&1 || "
         "{ cat log; false; }",
         corpus, folder, folder);
     return system(line) == 0 ? 0 : -1;
@@ -316,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_snapshot_holds_decides_how_it_is_restored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_latest_of_a_shared_host_is_our_own_or_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_latest_is_our_clusters_or_that_of_the_only_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_bytes_reach_the_program_and_then_its_input_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),

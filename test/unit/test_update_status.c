@@ -30,6 +30,7 @@ struct here {
     struct h2_server *server;
     char dir[64];
     char master[64], push[64];
+    const char *cluster; /* "STASH_CLUSTER=…" of the next run; NULL: not set */
     /* what a test wants to happen in the server */
     void (*on_patch)(struct here *w); /* before the first status write; once */
     unsigned n_patches;
@@ -251,7 +252,7 @@ static int run(struct here *w, const char *session, const char *invoker_kind, co
                           "--storage-secret-name=s", "--storage-secret-namespace=demo", kind, name,
                           "--target-kind=AppBinding", "--target-name=db", "--target-namespace=demo", out,
                           "--metrics-enabled=true", scratch, w->push, w->master, NULL};
-    const char *envp[] = {secret, "POD_NAMESPACE=demo", NULL};
+    const char *envp[] = {secret, "POD_NAMESPACE=demo", w->cluster, NULL};
 
     return update_status_main(&w->job, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv, envp);
 }
@@ -336,6 +337,73 @@ static void another_databases_snapshots_stay(void **state)
     line = mem_printf("cd %s && RESTIC_PASSWORD=pw restic -r repo snapshots --json "
                       "--tag stash.target=AppBinding/demo/quiet | grep -q '\"id\"'", w->dir);
     assert_int_equal(system(line), 0);
+}
+
+/* What there is of a tag. */
+static int count_tagged(struct here *w, const char *tag)
+{
+    AUTO_FREE char *command = mem_printf("cd %s && RESTIC_PASSWORD=pw restic -r repo snapshots --json --tag '%s' | "
+                                         "grep -o '\"short_id\"' | wc -l", w->dir, tag);
+    FILE *f = popen(command, "r");
+    int n = -1;
+
+    assert_non_null(f);
+    assert_int_equal(fscanf(f, "%d", &n), 1);
+    assert_int_equal(pclose(f), 0);
+    return n;
+}
+
+/* Two clusters with the same names, one repository: nobody's retention touches what the other made, nor what nobody is
+ * known to have made. */
+static void another_clusters_snapshots_stay(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *line =
+        mem_printf("cd %s && export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw && { restic init && echo x >data && "
+                   "backup() { restic backup --host host-0 --tag stash.target=AppBinding/demo/$1$2 data; } && "
+                   "backup db ,stash.cluster=red && backup db && backup db ,stash.cluster=red && "
+                   "backup db ,stash.cluster=blue && backup db ,stash.cluster=blue && "
+                   "backup quiet ,stash.cluster=red; } >log 2>&1",
+                   w->dir);
+    json_t *o;
+
+    assert_int_equal(system(line), 0);
+    add_backup(w);
+    write_file(w, "output.json", good_output);
+    w->cluster = "STASH_CLUSTER=red";
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(count_tagged(w, "stash.cluster=red,stash.target=AppBinding/demo/db"), 1); /* keepLast */
+    assert_int_equal(count_tagged(w, "stash.cluster=red,stash.target=AppBinding/demo/quiet"), 1);
+    assert_int_equal(count_tagged(w, "stash.cluster=blue"), 2);
+    assert_int_equal(count_tagged(w, "stash.target=AppBinding/demo/db"), 4);
+    o = get(w, "backupsessions", "s1");
+    assert_non_null(strstr(condition_message(json_at(o, "status.conditions"), "RetentionPolicyApplied"),
+                           ": 5 snapshots, 1 removed; 1 of no known cluster stay"));
+    json_decref(o);
+}
+
+/* Nobody told us who we are, and others are here: what has no tag may be theirs. */
+static void who_does_not_know_his_cluster_removes_nothing_where_others_are(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *line =
+        mem_printf("cd %s && export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw && { restic init && echo x >data && "
+                   "for i in 1 2; do restic backup --host host-0 data; done && "
+                   "restic backup --host host-0 --tag stash.cluster=blue data; } >log 2>&1",
+                   w->dir);
+    json_t *o;
+
+    assert_int_equal(system(line), 0);
+    add_backup(w);
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    o = get(w, "backupsessions", "s1");
+    assert_string_equal(condition(o, "RetentionPolicyApplied"), "False");
+    assert_non_null(strstr(condition_message(json_at(o, "status.conditions"), "RetentionPolicyApplied"),
+                           "cluster blue has snapshots of the same hosts here"));
+    json_decref(o);
+    assert_int_equal(count_tagged(w, "stash.cluster=blue"), 1);
+    assert_int_equal(count_tagged(w, ""), 2);
 }
 
 static void a_host_gets_an_event(void **state)
@@ -542,6 +610,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_good_backup_is_published_with_retention_check_and_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_databases_snapshots_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_clusters_snapshots_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(who_does_not_know_his_cluster_removes_nothing_where_others_are, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(a_host_gets_an_event, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_host_touches_no_repository, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damage_is_a_result_and_reaches_the_repository, set_up, tear_down),

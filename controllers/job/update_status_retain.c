@@ -1,0 +1,182 @@
+/*
+ * update_status_retain: which snapshots of our hosts are forgotten after a backup. A repository may be shared, by
+ * several databases and by several clusters: each judges what it made itself, and nothing else (docs/repositories.md).
+ */
+#include "controllers/job/update_status_parts.h"
+
+#include <stdio.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+
+enum { OUT_MAX = 16 * 1024 * 1024 };
+
+static size_t read_tags(const json_t *policy, const char *tags[33])
+{
+    json_t *tag;
+    size_t i, n = 0;
+
+    json_array_foreach (json_object_get(policy, "keepTags"), i, tag)
+        if (n < 32 && json_is_string(tag))
+            tags[n++] = json_string_value(tag);
+    tags[n] = NULL;
+    return n;
+}
+
+/* tag: "--tag=…", of those only; NULL: of all. */
+static int forget_of(struct post *p, const struct restic_policy *policy, const json_t *hosts, const char *tag,
+                     struct error *e)
+{
+    int64_t removed = 0;
+    const json_t *host;
+    struct restic_command c;
+    struct buf out;
+    int64_t kept = 0;
+    size_t i;
+    int rc;
+
+    buf_init(&out, OUT_MAX);
+    restic_begin(&c, &p->repo.backend, "forget");
+    restic_add(&c, "--json");
+    restic_add_retry_lock(&c, p->repo.version, p->repo.retry_lock_s);
+    /* A repository may be shared: only snapshots of this session's hosts are judged by its policy. */
+    json_array_foreach (hosts, i, host)
+        restic_add_option(&c, "host", json_string_value(host));
+    if (tag)
+        restic_add(&c, tag);
+    restic_add_policy(&c, policy);
+    rc = repo_run_waiting(&p->repo, &c, true, REPO_LOCK_WAIT_S, update_status_holder_gone, p, &out, e);
+    if (rc == 0)
+        rc = restic_parse_forget(buf_str(&out), &kept, &removed, e);
+    if (rc == 0 && !policy->dry_run)
+        p->u->repository.removed += removed;
+    restic_done(&c);
+    buf_done(&out);
+    return rc;
+}
+
+static bool is_one_of(const json_t *names, const char *name)
+{
+    const json_t *it;
+    size_t i;
+
+    json_array_foreach (names, i, it)
+        if (str_is(json_str(it), name))
+            return true;
+    return false;
+}
+
+/* Whose the snapshots under our hosts are. */
+struct sharing {
+    bool targets;        /* our cluster's own, but of other targets, too */
+    size_t n_unclaimed;  /* of no known cluster, while ours is known */
+    char cluster[64];    /* another one's; "": none */
+};
+
+static void look_at_owner(struct post *p, const struct restic_snapshot *s, const char *target, struct sharing *out)
+{
+    const char *whose = restic_tag(s, "stash.target"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+
+    if (repo_is_own(&p->repo, s))
+        out->targets |= whose && !str_same(whose, target);
+    else if (cluster)
+        (void)snprintf(out->cluster, sizeof(out->cluster), "%s", cluster);
+    else
+        out->n_unclaimed++;
+}
+
+/* Databases have the host "host-0" unless they are given an alias, in each cluster. */
+static int find_others(struct post *p, const json_t *hosts, const char *target, struct sharing *ret, struct error *e)
+{
+    struct restic_snapshots list;
+    int rc = repo_snapshots(&p->repo, NULL, NULL, false, &list, e);
+
+    *ret = (struct sharing){0};
+    if (rc < 0)
+        return rc;
+    for (size_t i = 0; i < list.n; i++)
+        if (is_one_of(hosts, list.items[i].host))
+            look_at_owner(p, &list.items[i], target, ret);
+    restic_snapshots_done(&list);
+    return 0;
+}
+
+/*
+ * What is ours carries our cluster's tag, and only that is judged: of another cluster, or of nobody known, nothing is
+ * ever removed here. With other targets under our hosts the policy goes by target too, so that a busy database does not
+ * push out the only backups of a quiet one.
+ *
+ * Without an identity of our own (not under an operator of this version) it is what carries none: restic cannot ask for
+ * that, so where others have one nothing is done.
+ */
+static int forget_shared(struct post *p, const struct restic_policy *policy, const json_t *hosts, const char *target,
+                         const struct sharing *others, struct error *e)
+{
+    const char *cluster = p->repo.cluster;
+    AUTO_FREE char *by_target = mem_printf("--tag=stash.target=%s", target), *ours = NULL;
+    int rc;
+
+    if (cluster && *cluster) {
+        ours = mem_printf("--tag=" REPO_CLUSTER_TAG "=%s%s%s", cluster, others->targets ? ",stash.target=" : "",
+                          others->targets ? target : "");
+        return forget_of(p, policy, hosts, ours, e);
+    }
+    if (*others->cluster)
+        return error_set(e, ERR_INVALID,
+                         "cluster %s has snapshots of the same hosts here, and which cluster this is is not known: "
+                         "STASH_CLUSTER is not set", others->cluster);
+    rc = forget_of(p, policy, hosts, others->targets ? by_target : NULL, e);
+    if (rc == 0 && others->targets)
+        rc = forget_of(p, policy, hosts, "--tag=", e); /* what no program of ours tagged is judged by itself */
+    return rc;
+}
+
+static int forget(struct post *p, const struct restic_policy *policy, struct error *e)
+{
+    const struct status_target *t = &p->u->target;
+    AUTO_FREE char *target = mem_printf("%s/%s/%s", t->kind, t->ns, t->name);
+    json_t *hosts = status_patch_hosts(p->u->session, p->u->reported);
+    struct sharing others;
+    int rc = find_others(p, hosts, target, &others, e);
+
+    if (rc == 0) {
+        p->n_unclaimed = others.n_unclaimed;
+        rc = forget_shared(p, policy, hosts, target, &others, e);
+    }
+    json_decref(hosts);
+    return rc;
+}
+
+static int count_snapshots(struct post *p, struct error *e)
+{
+    struct restic_snapshots list;
+    int rc = repo_snapshots(&p->repo, NULL, NULL, false, &list, e);
+
+    if (rc == 0) {
+        p->u->repository.snapshots = (int64_t)list.n;
+        restic_snapshots_done(&list);
+    }
+    return rc;
+}
+
+int update_status_retain(struct post *p, struct error *e)
+{
+    const json_t *o = json_at(p->u->invoker, "spec.retentionPolicy");
+    const char *tags[33];
+    struct restic_policy policy = {.keep_last = json_int(o, "keepLast", 0),
+                                   .keep_hourly = json_int(o, "keepHourly", 0),
+                                   .keep_daily = json_int(o, "keepDaily", 0),
+                                   .keep_weekly = json_int(o, "keepWeekly", 0),
+                                   .keep_monthly = json_int(o, "keepMonthly", 0),
+                                   .keep_yearly = json_int(o, "keepYearly", 0),
+                                   .keep_tags = tags,
+                                   .dry_run = json_flag(o, "dryRun", false)};
+    int rc = 0;
+
+    (void)read_tags(o, tags);
+    p->u->repository.removed = 0;
+    p->u->repository.may_prune = json_flag(o, "prune", false) && !policy.dry_run;
+    if (!restic_policy_is_empty(&policy)) /* with nothing to keep, forget would have no rule */
+        rc = forget(p, &policy, e);
+    return rc < 0 ? rc : count_snapshots(p, e);
+}
