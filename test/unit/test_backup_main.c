@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "controllers/job/backup_main.h"
+#include "controllers/job/claim.h"
 #include "controllers/job/job.h"
 #include "controllers/job/manifest.h"
+#include "controllers/job/repo_flags.h"
 #include "controllers/job/session.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -30,6 +32,7 @@ struct here {
     struct h2_server *server;
     struct timer timer;
     char dir[64], master[64], old_path[4096];
+    const char *cluster; /* "STASH_CLUSTER=…" of the next run; NULL: not set */
     json_t *output; /* output.json of the last run; NULL: none */
 };
 
@@ -194,7 +197,7 @@ static int run(struct here *w, const char *more)
                           "--namespace=demo", "--backupsession=s1", "--appbinding=db", "--appbinding-namespace=demo",
                           "--retention-keep-last=3", "--retention-prune=true", "--retention-keep-tags=", output,
                           "--license-apiservice=", w->master, more, NULL};
-    const char *const envp[] = {storage, app, NULL};
+    const char *const envp[] = {storage, app, w->cluster, NULL};
     int n = sizeof(argv) / sizeof(*argv) - (more ? 1 : 2), status = backup_main(&w->job, n, argv, envp);
 
     read_output(w);
@@ -257,6 +260,17 @@ static void the_first_target_makes_the_repository_and_backs_up(void **state)
     assert_condition(w, "True", "BackendRepositoryFound");
     assert_int_equal(run(w, NULL), 0); /* again: found now */
     assert_int_equal(count_snapshots(w), 2);
+}
+
+static void a_snapshot_says_which_cluster_made_it(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *look = mem_printf("cd %s && RESTIC_PASSWORD=repository-password restic -r repo snapshots --json "
+                                      "--tag stash.cluster=red | grep -q short_id", w->dir);
+
+    w->cluster = "STASH_CLUSTER=red";
+    assert_int_equal(run(w, NULL), 0);
+    assert_int_equal(system(look), 0);
 }
 
 /* Somebody locks the repository between the look and restic's start: the dump begins again, and its manifest must not
@@ -338,6 +352,84 @@ static void the_claim_of_one_that_died_is_taken_over(void **state)
     assert_string_equal(error_of(w), "");
     assert_int_equal(count_files(w, "keys"), 1);
     assert_claim(w, "BackendRepositoryFound");
+}
+
+/* A volume may be mounted in several clusters, whose API servers know nothing of each other. */
+static void on_a_volume_only_one_makes_it_whoever_he_is(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *other = mem_printf("mkdir %s/repo && cd %s/repo && flock stash-init.lock sh -c '>locked; sleep 2; "
+                                       "[ ! -e config ] || >../made_meanwhile' & "
+                                       "while [ ! -e %s/repo/locked ]; do :; done",
+                                       w->dir, w->dir, w->dir);
+    AUTO_FREE char *bad = mem_printf("%s/made_meanwhile", w->dir);
+    AUTO_FREE char *lock = mem_printf("%s/repo/stash-init.lock", w->dir);
+
+    assert_int_equal(system(other), 0);
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(error_of(w), "");
+    assert_int_equal(access(bad, F_OK), -1);
+    assert_int_equal(access(lock, F_OK), -1);
+    assert_int_equal(count_snapshots(w), 1);
+}
+
+/* Elsewhere two clusters can make it at the same moment. restic is told another backend, and given the folder. */
+static int ensure_elsewhere(struct here *w, uint32_t settle_ms, bool *ret_created, struct error *e)
+{
+    AUTO_FREE char *storage = mem_printf("STASH_STORAGE_SECRET_DIR=%s/storage", w->dir);
+    AUTO_FREE char *restic = mem_printf("#!/bin/sh\nPATH=%s RESTIC_REPOSITORY=%s/repo exec restic \"$@\"\n",
+                                        w->old_path, w->dir);
+    const char *const envp[] = {storage, NULL};
+    struct repo_flags flags = {.provider = "rest", .endpoint = "https://backup.example/", .scratch_dir = w->dir};
+    struct session s = {.job = &w->job, .ns = "demo", .name = "s1", .wait_s = 10, .settle_ms = settle_ms,
+                        .invoker_kind = mem_strdup("BackupConfiguration"), .invoker_name = mem_strdup("db-backup")};
+    struct secrets key = {0};
+    struct repo repo;
+    int rc;
+
+    write_file(w, "bin/restic", restic, 0755);
+    assert_int_equal(apiserver_open(&w->job, NULL, w->master + strlen("--master="), NULL, &s.api, e), 0);
+    rc = repo_flags_open(&flags, &w->job, envp, NULL, &key, &repo, e);
+    if (rc == 0)
+        rc = claim_ensure(&s, &repo, ret_created, e);
+    repo_done(&repo);
+    secrets_done(&key);
+    apiserver_free(s.api);
+    session_done(&s);
+    return rc;
+}
+
+static void elsewhere_nobody_writes_before_it_is_known_who_made_it(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *other = mem_printf("cd %s && export RESTIC_PASSWORD=repository-password && "
+                                       "restic -q -r other init && "
+                                       "(while [ ! -e repo/config ]; do sleep 0.1; done; sleep 0.2; cp -f other/config "
+                                       "repo/config) &", w->dir);
+    bool created;
+    struct error e;
+
+    add_repository(w, 3600);
+    assert_int_equal(system(other), 0);
+    assert_int_equal(ensure_elsewhere(w, 2000, &created, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "two clusters made it at the same moment"));
+    assert_claim(w, "FailedToInitializeBackendRepository");
+    assert_int_equal(ensure_elsewhere(w, 600000, &created, &e), ERR_INVALID); /* at once */
+    assert_non_null(strstr(e.msg, "two clusters made it at the same moment"));
+}
+
+static void elsewhere_a_repository_is_waited_for_once(void **state)
+{
+    struct here *w = *state;
+    bool created;
+    struct error e;
+
+    add_repository(w, 3600);
+    assert_int_equal(ensure_elsewhere(w, 100, &created, &e), 0);
+    assert_true(created);
+    assert_claim(w, "BackendRepositoryFound");
+    assert_int_equal(ensure_elsewhere(w, 600000, &created, &e), 0); /* would not end */
+    assert_false(created);
 }
 
 static void a_failed_dump_makes_no_snapshot(void **state)
@@ -426,6 +518,23 @@ static void a_snapshot_that_nobody_told_of_is_removed_too(void **state)
     assert_failed(w, run(w, NULL), "was made and has been removed again: restic was killed by signal 9");
 }
 
+/* Sessions of one due time have the same name in each cluster: only ours may be taken for the one that was not told. */
+static void the_snapshot_of_another_clusters_session_is_not_taken_for_ours(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *script = mem_printf(
+        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then cat >/dev/null; sleep 1; echo theirs | restic -q -r %s/repo "
+        "backup --stdin --stdin-filename dumpfile.sql --host host-0 --tag stash.session=s1,stash.cluster=blue; "
+        "kill -9 $$; fi\nexec restic \"$@\"\n",
+        w->old_path, w->dir);
+
+    write_file(w, "bin/restic", script, 0755);
+    w->cluster = "STASH_CLUSTER=red";
+    assert_int_equal(run(w, NULL), 0);
+    assert_string_equal(json_text(w->output, "targetStatus.stats.0.phase"), "Failed");
+    assert_int_equal(count_snapshots(w), 1);
+}
+
 static void on_poll(struct timer *t)
 {
     struct here *w = t->data;
@@ -487,9 +596,13 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
     static const struct CMUnitTest tests[] = {
         T(the_first_target_makes_the_repository_and_backs_up),
+        T(a_snapshot_says_which_cluster_made_it),
         T(a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own),
         T(a_repository_that_another_is_making_is_waited_for),
         T(the_claim_of_one_that_died_is_taken_over),
+        T(on_a_volume_only_one_makes_it_whoever_he_is),
+        T(elsewhere_nobody_writes_before_it_is_known_who_made_it),
+        T(elsewhere_a_repository_is_waited_for_once),
         T(a_failed_dump_makes_no_snapshot),
         T(a_dump_without_its_last_line_makes_no_snapshot),
         T(a_database_that_does_not_answer_is_waited_for),
@@ -498,6 +611,7 @@ int main(void)
         T(an_unknown_action_is_no_success),
         T(a_snapshot_of_a_failed_backup_is_removed_again),
         T(a_snapshot_that_nobody_told_of_is_removed_too),
+        T(the_snapshot_of_another_clusters_session_is_not_taken_for_ours),
         T(a_sigterm_ends_it_soon_without_a_snapshot),
         T(what_is_missing_on_the_command_line_is_said),
         T(progress_goes_into_the_target),
