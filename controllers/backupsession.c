@@ -74,8 +74,11 @@ static void accept(const void *view, struct world *w, struct plan *p)
         v.deadline_s = v.self->created_s + timeout_ns / 1000000000;
     if (!strcmp(json_text(v.in.unit, "driver"), "") || !strcmp(json_text(v.in.unit, "driver"), "Restic")) {
         json_object_set_new(v.entry, "preBackupActions", json_pack("[s]", "InitializeBackendRepository"));
-        json_object_set_new(v.entry, "postBackupActions", json_pack("[s, s, s]", "ApplyRetentionPolicy",
-                                      "VerifyRepositoryIntegrity", "SendRepositoryMetrics"));
+        json_object_set_new(v.entry, "postBackupActions",
+                            world_settings(w)->check_every_s > 0 /* the Repository has a Job for it */
+                                ? json_pack("[s, s]", "ApplyRetentionPolicy", "SendRepositoryMetrics")
+                                : json_pack("[s, s, s]", "ApplyRetentionPolicy", "VerifyRepositoryIntegrity",
+                                            "SendRepositoryMetrics"));
     }
     put_metadata(&v, world_arena(w), p); /* first: an accepted session does not come here again */
     backupsession_write_status(&v, p, BACKUPSESSION_PENDING);

@@ -13,6 +13,7 @@ static const char *const of_option[] = {"option", NULL};
 static const char *const of_pass[] = {"kind", "result", NULL};
 static const char *const of_kind[] = {"kind", NULL};
 static const char *const of_request[] = {"verb", "resource", "code", NULL};
+static const char *const of_result[] = {"result", NULL};
 static const char *const of_reason[] = {"reason", NULL};
 
 static const double seconds_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
@@ -57,6 +58,9 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
     /* From the start, so that the first miss is an increase. */
     metric_add(m->missed, VALUES("too_late"), 0);
     metric_add(m->missed, VALUES("coalesced"), 0);
+    m->checks = registry_add(r, METRIC_COUNTER, "stash_operator_repository_checks_total",
+                             "Checks of repositories in a Job of their own, by what they found.", of_result, NULL, 0);
+    metric_add(m->checks, VALUES("damaged"), 0);
     m->overdue = registry_add(r, METRIC_GAUGE, "stash_operator_schedules_overdue",
                               "Schedules with a due time more than a minute ago that is not dealt with yet.", NULL,
                               NULL, 0);
@@ -88,6 +92,8 @@ void operator_metrics_count(struct operator_metrics *m, const char *family, cons
 {
     if (strcmp(family, "stash_operator_schedule_missed_total") == 0)
         metric_add(m->missed, VALUES(label), by);
+    if (strcmp(family, "stash_operator_repository_checks_total") == 0)
+        metric_add(m->checks, VALUES(label), by);
 }
 
 void operator_metrics_delay(struct operator_metrics *m, double seconds)

@@ -45,6 +45,7 @@ static int observe(struct world *w, const struct kobj *self, void *view)
         return DELETING;
     repository_secret_look(w, v);
     repository_maintain_look(w, v);
+    repository_verify_look(w, v);
     return world_waiting(w) ? PHASE_REST : LIVE;
 }
 
@@ -173,6 +174,8 @@ static const struct rule rules[] = {
     {LIVE,     repository_prune_ended,             repository_prune_report,          LIVE,     "PruneEnded"},
     {LIVE,     repository_prune_in_the_way,        repository_prune_clear,           LIVE,     "PruneInTheWay"},
     {LIVE,     repository_prune_due,               repository_prune_start,           LIVE,     "PruneStarted"},
+    {LIVE,     repository_verify_ended,            repository_verify_report,         LIVE,     "CheckEnded"},
+    {LIVE,     repository_verify_due,              repository_verify_start,          LIVE,     "CheckStarted"},
     {LIVE,     repository_secret_verified,         repository_secret_keep_up,        LIVE,     "SecretVerified"},
     {LIVE,     repository_secret_probed_yes,       repository_secret_report_found,   LIVE,     "ProbeFoundSecret"},
     {LIVE,     repository_secret_probed_no,        repository_secret_report_missing, LIVE,     "ProbeMissedSecret"},

@@ -12,7 +12,7 @@
 #include "core/base/mem.h"
 
 enum { UNLOCK_TTL_S = 300 }; /* it is deleted once it was read, which is at once */
-enum { PRUNE_BASE_MIB = 512, PRUNE_MIB_PER_GIB = 1, PRUNE_MAX_MIB = 16384 };
+enum { INDEX_BASE_MIB = 512, INDEX_MIB_PER_GIB = 1 };
 
 #define UID_ANNOTATION STASH_GROUP "/repository-uid"
 
@@ -234,28 +234,38 @@ json_t *repository_wipe_job(struct world *w, const struct kobj *repository, cons
 }
 
 /* restic holds the index in memory, which grows with the number of blobs: for streams about one a MiB. */
-static void forecast_memory(json_t *job, const json_t *doc)
+uint64_t repository_forecast_mib(const json_t *doc)
 {
-    uint64_t bytes = 0, mib;
-    json_t *resources = json_at(job, "spec.template.spec.containers.0.resources");
+    uint64_t bytes = 0;
 
     if (str_parse_size(str_of(json_text(doc, "status.totalSize")), &bytes) < 0)
         bytes = 0; /* no backup has told it yet */
-    mib = PRUNE_BASE_MIB + bytes / ((uint64_t)1 << 30) * PRUNE_MIB_PER_GIB;
-    json_object_set_new(json_object_get(resources, "limits"), "memory",
-                        json_sprintf("%lluMi", (unsigned long long)(mib < PRUNE_MAX_MIB ? mib : PRUNE_MAX_MIB)));
+    return INDEX_BASE_MIB + bytes / ((uint64_t)1 << 30) * INDEX_MIB_PER_GIB;
 }
 
-json_t *repository_prune_job(struct world *w, const struct kobj *repository, const json_t *doc)
+static json_t *index_job(struct world *w, const struct kobj *repository, const json_t *doc, const char *what)
 {
-    json_t *job = data_job(w, repository, doc, "prune", 86400);
+    json_t *job = data_job(w, repository, doc, what, 86400);
+    uint64_t mib = repository_forecast_mib(doc);
 
-    forecast_memory(job, doc);
+    mib = mib < REPOSITORY_FORECAST_MAX_MIB ? mib : REPOSITORY_FORECAST_MAX_MIB;
+    json_object_set_new(json_at(job, "spec.template.spec.containers.0.resources.limits"), "memory",
+                        json_sprintf("%lluMi", (unsigned long long)mib));
     /* Killed, it leaves a lock that keeps everybody out. */
     json_object_set_new(json_at(job, "spec.template.metadata"), "annotations",
                         json_pack("{s:o}", REPOSITORY_JOB_ANNOTATION,
                                   json_sprintf("%s/%s", repository->ns, repository->name)));
     return owned_by(job, repository);
+}
+
+json_t *repository_prune_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    return index_job(w, repository, doc, "prune");
+}
+
+json_t *repository_check_job(struct world *w, const struct kobj *repository, const json_t *doc)
+{
+    return index_job(w, repository, doc, "check");
 }
 
 json_t *repository_unlock_job(struct world *w, const struct kobj *repository, const json_t *doc,

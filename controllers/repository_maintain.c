@@ -107,6 +107,7 @@ void repository_maintain_wake(const struct repository_view *v, struct plan *p)
 {
     if (is_due(v, REPOSITORY_PRUNE_NEEDED) && !v->prune.record && v->now_s < v->prune_at_s)
         plan_wake_at(p, v->prune_at_s);
+    repository_verify_wake(v, p);
     if (is_refused(v))
         plan_wake_at(p, v->prune_refusal->retry_s);
     repository_unlock_wake(v, p);

@@ -28,7 +28,9 @@ struct repository_view {
     const char *prune_reason;  /* of condition Pruned while it is False; "" */
     struct repository_job prune;
     int64_t prune_at_s;        /* not before */
-    const struct refusal *unlock_refusal, *prune_refusal; /* of making its Job; NULL */
+    struct repository_job check;
+    int64_t check_at_s; /* the next one; 0: none */
+    const struct refusal *unlock_refusal, *prune_refusal, *check_refusal; /* of making its Job; NULL */
 };
 
 /* repository.c */
@@ -88,6 +90,15 @@ bool repository_unlock_has_ended(const void *view);
 void repository_unlock_note(const void *view, struct world *w, struct plan *p);
 bool repository_unlock_due(const void *view);
 void repository_unlock_start(const void *view, struct world *w, struct plan *p);
+
+/* repository_verify.c. Condition IntegrityVerified: Unknown, CheckRunning while its Job is at work. */
+#define REPOSITORY_INTEGRITY "IntegrityVerified"
+void repository_verify_look(struct world *w, struct repository_view *v);
+void repository_verify_wake(const struct repository_view *v, struct plan *p);
+bool repository_verify_ended(const void *view);
+void repository_verify_report(const void *view, struct world *w, struct plan *p);
+bool repository_verify_due(const void *view);
+void repository_verify_start(const void *view, struct world *w, struct plan *p);
 
 /* repository_wipe.c: rows. */
 bool repository_wipe_no_finalizer(const void *view);

@@ -31,6 +31,7 @@ static const struct command commands[] = {
     {"probe-storage-secret",   probe_main,         "look whether a storage Secret is complete"     },
     {"wipe-repository",        wipe_main,          "delete all data of a repository"               },
     {"prune-repository",       maintain_prune_main, "free what no snapshot needs any more"         },
+    {"check-repository",       maintain_check_main, "look whether a repository is whole"           },
     {"unlock-repository",      maintain_unlock_main, "remove the locks that an ended pod left"     },
     {"create-backupsession",   create_session_main, "make the session that a CronJob is due for"   },
     {"check-installation",     check_install_main, "look whether the operator works: helm test"    },

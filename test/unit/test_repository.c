@@ -588,6 +588,100 @@ static void a_retention_during_a_prune_asks_for_another_one(void **state)
     assert_non_null(strstr(step(w, "2026-03-01T02:20:02Z"), "create Job demo/stash-prune-repo\n"));
 }
 
+/* ---- checks at their own times ---- */
+
+static void has_backups(struct test_world *w)
+{
+    w->settings.check_every_s = 86400;
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {observedGeneration: 1, totalSize: 100.000 GiB, firstBackupTime: "
+                     "'2026-03-01T02:00:00Z', conditions: [{type: StorageSecretVerified, status: 'True', reason: "
+                     "BackendSecretAvailable, "
+                     "message: x, observedGeneration: 1}]}}");
+}
+
+static void a_check_begins(struct test_world *w, const char *when)
+{
+    const char *plan = step(w, when);
+
+    if (!strstr(plan, "create Job demo/stash-check-repo\n"))
+        fail_msg("%s: %s", when, plan);
+    expect(w, "IntegrityVerified", "Unknown", "it is being looked at");
+}
+
+static void a_repository_is_checked_once_an_interval(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *job, *o;
+    const char *plan;
+
+    has_backups(w);
+    plan = step(w, "2026-03-01T02:00:10Z");
+    assert_non_null(strstr(plan, "wake ")); /* its turn, within a day */
+    assert_null(strstr(plan, "create"));
+    a_check_begins(w, "2026-03-02T02:00:10Z");
+    job = test_world_get(w, KIND_JOB, "demo", "stash-check-repo");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.args.0"), "check-repository");
+    assert_string_equal(json_text(job, "spec.template.spec.containers.0.resources.limits.memory"), "612Mi");
+    assert_null(strstr(step(w, "2026-03-02T02:01:00Z"), "create"));
+    job_ends(w, "stash-check-repo", "Complete", "2026-03-02T02:10:00Z", 0, "1048576 bytes");
+    assert_non_null(strstr(step(w, "2026-03-02T02:10:01Z"), "count stash_operator_repository_checks_total{whole} 1"));
+    expect(w, "IntegrityVerified", "True", "a check found no fault");
+    o = test_world_get(w, KIND_REPOSITORY, "demo", "repo");
+    assert_true(json_flag(o, "status.integrity", false));
+    assert_string_equal(json_text(o, "status.totalSize"), "1024.000 KiB");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-check-repo"));
+    assert_null(strstr(step(w, "2026-03-02T02:11:00Z"), "create"));
+    a_check_begins(w, "2026-03-03T02:11:00Z");
+}
+
+static void damage_that_a_check_finds_is_said(void **state)
+{
+    struct test_world *w = *state;
+    const char *plan;
+
+    has_backups(w);
+    a_check_begins(w, "2026-03-02T02:00:10Z");
+    job_ends(w, "stash-check-repo", "Failed", "2026-03-02T02:10:00Z", 5, "restic check: Fatal: pack is missing");
+    plan = step(w, "2026-03-02T02:10:01Z");
+    assert_non_null(strstr(plan, "event Warning Repository Damaged: restic check: Fatal: pack is missing"));
+    assert_non_null(strstr(plan, "count stash_operator_repository_checks_total{damaged} 1"));
+    expect(w, "IntegrityVerified", "False", "restic check: Fatal: pack is missing");
+    assert_false(json_flag(test_world_get(w, KIND_REPOSITORY, "demo", "repo"), "status.integrity", true));
+}
+
+static void a_check_that_could_not_run_says_nothing_of_integrity(void **state)
+{
+    struct test_world *w = *state;
+
+    has_backups(w);
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{status: {integrity: true, totalSize: 20.000 TiB}}");
+    a_check_begins(w, "2026-03-02T02:00:10Z");
+    assert_string_equal(json_text(test_world_get(w, KIND_JOB, "demo", "stash-check-repo"),
+                                  "spec.template.spec.containers.0.resources.limits.memory"), "16384Mi");
+    job_ends(w, "stash-check-repo", "Failed", "2026-03-02T02:10:00Z", 137, "restic check was killed by signal 9");
+    assert_non_null(strstr(step(w, "2026-03-02T02:10:01Z"), "event Warning Check Failed"));
+    expect(w, "IntegrityVerified", "Unknown", "restic check was killed by signal 9; by its size it may need 20992 MiB "
+                                              "of memory, and gets 16384");
+    assert_true(json_flag(test_world_get(w, KIND_REPOSITORY, "demo", "repo"), "status.integrity", false));
+    test_world_del(w, KIND_JOB, "demo", "stash-check-repo");
+    a_check_begins(w, "2026-03-03T02:11:00Z");
+    test_world_del(w, KIND_JOB, "demo", "stash-check-repo"); /* by somebody: it is made again */
+    assert_non_null(strstr(step(w, "2026-03-03T02:12:00Z"), "create Job demo/stash-check-repo\n"));
+}
+
+static void without_an_interval_or_a_backup_there_is_no_check(void **state)
+{
+    struct test_world *w = *state;
+
+    has_backups(w);
+    w->settings.check_every_s = 0;
+    assert_null(strstr(step(w, "2026-03-09T02:00:10Z"), "Job"));
+    w->settings.check_every_s = 86400;
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{status: {firstBackupTime: null}}");
+    assert_null(strstr(step(w, "2026-03-09T02:00:20Z"), "Job"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
@@ -621,6 +715,10 @@ int main(void)
         T(data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes),
         T(a_prune_that_failed_says_why_and_waits_for_the_next_backup),
         T(a_retention_during_a_prune_asks_for_another_one),
+        T(a_repository_is_checked_once_an_interval),
+        T(damage_that_a_check_finds_is_said),
+        T(a_check_that_could_not_run_says_nothing_of_integrity),
+        T(without_an_interval_or_a_backup_there_is_no_check),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include "controllers/job/job.h"
+#include "controllers/job/maintain.h"
 #include "controllers/job/wipe.h"
+#include "controllers/repository_jobs.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
@@ -116,6 +118,28 @@ static void a_volume_that_is_not_mounted_is_no_success(void **state)
     assert_int_equal(run_local(*state), 1);
 }
 
+static int check(struct here *w)
+{
+    AUTO_FREE char *backend = mem_printf("--backend={\"local\":{\"mountPath\":\"%s/repo\"}}", w->dir),
+                   *scratch = mem_printf("--scratch-dir=%s/scratch", w->dir),
+                   *secret = mem_printf("STASH_STORAGE_SECRET_DIR=%s/secret", w->dir);
+    const char *argv[] = {"check-repository", backend, scratch, NULL}, *envp[] = {secret, NULL};
+
+    return maintain_check_main(&w->job, 3, argv, envp);
+}
+
+static void a_check_tells_damage_from_not_knowing(void **state)
+{
+    struct here *w = *state;
+
+    shell(w, "restic init && head -c 100000 /dev/urandom >data && restic backup data");
+    assert_int_equal(check(w), 0);
+    shell(w, "find repo/data -type f -size +50k -delete"); /* not the tree, which restic would try to read for long */
+    assert_int_equal(check(w), REPOSITORY_CHECK_DAMAGED);
+    shell(w, "rm repo/config");
+    assert_int_equal(check(w), 1);
+}
+
 static void flags_are_checked(void **state)
 {
     struct here *w = *state;
@@ -135,6 +159,7 @@ int main(void)
         T(a_repository_that_never_was_is_wiped_already),
         T(a_wrong_password_and_a_missing_secret_are_no_success),
         T(a_volume_that_is_not_mounted_is_no_success),
+        T(a_check_tells_damage_from_not_knowing),
         T(flags_are_checked),
     };
 
