@@ -4,6 +4,7 @@
 #include "controllers/condition.h"
 #include "controllers/identity.h"
 #include "controllers/sessionspec.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 
 #define EXECUTOR BACKUPSESSION_EXECUTOR
@@ -560,8 +561,8 @@ static const struct watched watches[] = {
     {KIND_BACKUPCONFIGURATION, wake_sessions_of, phase_or_pause_changed},
     {KIND_BACKUPSESSION, backupsession_wake_rivals, phase_changed},
     {KIND_RESTORESESSION, backupsession_wake_rivals, phase_changed},
-    {KIND_JOB, backupsession_wake_by_job, NULL},
-    {KIND_POD, backupsession_wake_by_job, NULL},
+    {KIND_JOB, backupsession_wake_by_job, target_lock_ends},
+    {KIND_POD, backupsession_wake_by_job, target_lock_ends},
 };
 
 const struct controller backupsession_controller = {

@@ -4,6 +4,7 @@
 #include "controllers/access.h"
 #include "controllers/condition.h"
 #include "controllers/identity.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 
 #define EXECUTOR RESTORESESSION_EXECUTOR
@@ -605,8 +606,8 @@ static const struct watched watches[] = {
     {KIND_NAMESPACE, wake_all_waiting, NULL},
     {KIND_BACKUPSESSION, restoresession_wake_rivals, phase_changed},
     {KIND_RESTORESESSION, restoresession_wake_rivals, phase_changed},
-    {KIND_JOB, restoresession_wake_by_job, NULL},
-    {KIND_POD, restoresession_wake_by_job, NULL},
+    {KIND_JOB, restoresession_wake_by_job, target_lock_ends},
+    {KIND_POD, restoresession_wake_by_job, target_lock_ends},
 };
 
 const struct controller restoresession_controller = {

@@ -181,6 +181,11 @@ const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, 
 
 /* ---- who gave it back ---- */
 
+bool target_lock_ends(const struct kobj *old, const struct kobj *now)
+{
+    return has_ended(now) && !has_ended(old);
+}
+
 bool target_lock_given_back(const struct cache *c, const struct kobj *changed, struct arena *a, struct target_ref *ret)
 {
     struct str rest = str_of(kobj_text(changed, "annotation:" TARGET_LOCK_ANNOTATION));

@@ -24,6 +24,8 @@ const char *target_lock_value(struct arena *a, const struct target_ref *ref);
  */
 const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref);
 
+/* For watches: of all changes of a Job or a pod the one by which it gives its target back. */
+bool target_lock_ends(const struct kobj *old, const struct kobj *now);
 /* For maps of watches: false unless `changed`, a Job or a pod, has just given its target back. Views into it. */
 bool target_lock_given_back(const struct cache *c, const struct kobj *changed, struct arena *a,
                             struct target_ref *ret);

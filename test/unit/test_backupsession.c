@@ -6,6 +6,7 @@
 
 #include "controllers/backupsession.h"
 #include "controllers/sessionspec.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "support_world.h"
@@ -688,6 +689,7 @@ static const char *woken_by(struct test_world *w, enum kind_id kind, const char 
 static void the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target(void **state)
 {
     struct test_world *w = *state;
+    const struct kobj *before, *after;
     struct woken k;
 
     add_session(w, "a", "{}");
@@ -696,7 +698,12 @@ static void the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target(void 
     add_session(w, "b", "{phase: Pending}");
     assert_string_equal(woken_by(w, KIND_JOB, "stash-backup-a-0", &k), "");
     assert_string_equal(woken_by(w, KIND_POD, "p", &k), "");
+    before = kobj_ref(cache_find(w->cache, kind_get(KIND_JOB), "demo", "stash-backup-a-0"));
     test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0", JOB_ENDS);
+    after = cache_find(w->cache, kind_get(KIND_JOB), "demo", "stash-backup-a-0");
+    assert_true(target_lock_ends(before, after));
+    assert_false(target_lock_ends(after, after)); /* what else becomes of it is of no interest */
+    kobj_unref(before);
     test_world_patch(w, KIND_POD, "demo", "p", "{status: {phase: Failed}}");
     assert_string_equal(woken_by(w, KIND_JOB, "stash-backup-a-0", &k), "demo/b ");
     assert_string_equal(woken_by(w, KIND_POD, "p", &k), "demo/b ");
