@@ -44,11 +44,11 @@ static const char restore[] =
     "'apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'},'rules':[{'snapshots':['latest']}]}}}";
 
 /* Another configuration of the same database, and a session of it. */
-static const char other[] =
-    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'BackupConfiguration','metadata':{'name':'other'},"
-    "'spec':{'schedule':'0 5 * * *','repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{"
-    "'kind':'AppBinding','apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'}},"
-    "'retentionPolicy':{'name':'keep','keepLast':5,'prune':true}}}";
+#define OTHER(schedule)                                                                                                \
+    "{'apiVersion':'stash.appscode.com/v1beta1','kind':'BackupConfiguration','metadata':{'name':'other'},"             \
+    "'spec':{'schedule':'" schedule "','repository':{'name':'repo'},'task':{'name':'pxc-backup'},'target':{'ref':{"    \
+    "'kind':'AppBinding','apiVersion':'appcatalog.appscode.com/v1alpha1','name':'db'}},"                               \
+    "'retentionPolicy':{'name':'keep','keepLast':5,'prune':true}}}"
 static const char second[] =
     "{'apiVersion':'stash.appscode.com/v1beta1','kind':'BackupSession','metadata':{'name':'second'},"
     "'spec':{'invoker':{'apiGroup':'stash.appscode.com','kind':'BackupConfiguration','name':'other'}}}";
@@ -68,8 +68,10 @@ static const struct scenario scenarios[] = {
      {{900, "PATCH", CONFIG, "{'spec':{'paused':true}}"}, {1500, "PATCH", CONFIG, "{'spec':{'paused':false}}"}}},
     {"a restore", "0 5 * * *", 0, 0, 1800, {{600, "POST", STASH "restoresessions", restore}}},
     {"deleted while it runs", "10 0 * * *", 0, 0, 1800, {{604, "DELETE", CONFIG, NULL}}},
+    {"two of one database in one second", "10 0 * * *", 0, 0, 1800,
+     {{60, "POST", STASH "backupconfigurations", OTHER("10 0 * * *")}}},
     {"its target is another while it runs", "10 0 * * *", 0, 0, 1800,
-     {{60, "POST", STASH "backupconfigurations", other},
+     {{60, "POST", STASH "backupconfigurations", OTHER("0 5 * * *")},
       {EDIT_S, "PATCH", CONFIG, "{'spec':{'target':{'ref':{'name':'moved'}}}}"},
       {EDIT_S + 1, "POST", STASH "backupsessions", second}}},
     {"a repository that is wiped", "10 0 * * *", 0, 0, 2400,
