@@ -120,8 +120,8 @@ static void on_garbd_line(struct proc *p, struct str line)
         refusal_of_group(log.text, c->trouble, sizeof(c->trouble));
         c->trouble_type = log.type;
         break;
-    case SST_LOG_REFUSED:
-        if (c->trouble_type != SST_LOG_TLS)
+    case SST_LOG_REFUSED: /* said twice, the second time without a reason */
+        if (c->trouble_type != SST_LOG_TLS && c->trouble_type != SST_LOG_REFUSED)
             note_trouble(c, &log);
         break;
     case SST_LOG_NO_GROUP: /* also printed when it leaves a group in order: its end decides */

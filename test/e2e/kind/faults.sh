@@ -107,7 +107,11 @@ JSON
   failed_run evicted "?"
   await 120 "the donor" galera_is_whole
 }
-galera_is_whole() { [ "$(node_state 0 2>/dev/null)" = "Synced 3" ]; }
+# By all of them: one that stood still takes itself for what it was.
+galera_is_whole() {
+  local n
+  for n in 0 1 2; do [ "$(node_state $n 2>/dev/null)" = "Synced 3" ] || return 1; done
+}
 
 fault_image_missing() {
   local kind
