@@ -235,12 +235,6 @@ static void authorize(struct kube_call *c)
 
 /* ---- the request ---- */
 
-static int add_json(const char *bytes, size_t n, void *out)
-{
-    buf_add(out, bytes, n);
-    return buf_error(out);
-}
-
 static void write_body(struct kube_call *c)
 {
     char version[128];
@@ -258,7 +252,7 @@ static void write_body(struct kube_call *c)
         if (!json_object_get(body, "kind"))
             (void)json_object_set_new(body, "kind", json_string(delete ? "DeleteOptions" : c->kind->name));
     }
-    (void)json_dump_callback(body, add_json, &c->out, JSON_COMPACT); /* a cap that is reached sticks in out */
+    json_write(&c->out, body); /* a cap that is reached sticks in out */
     json_decref(body);
 }
 

@@ -57,9 +57,153 @@ const char *json_meta(const json_t *object, const char *map, const char *key)
     return text ? text : "";
 }
 
+/* ---- text ---- */
+
+/* Up to the first byte that can't stand in a string as it is. */
+static size_t plain_length(struct str s)
+{
+    size_t n = 0;
+
+    while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != '"' && s.p[n] != '\\')
+        n++;
+    return n;
+}
+
+static void write_escaped(struct buf *out, char c)
+{
+    static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
+    const char *at = memchr(from, c, sizeof(from) - 1);
+
+    if (at)
+        buf_printf(out, "\\%c", to[at - from]);
+    else
+        buf_printf(out, "\\u%04X", (unsigned char)c);
+}
+
+static void write_string(struct buf *out, struct str s)
+{
+    buf_putc(out, '"');
+    while (s.n) {
+        size_t n = plain_length(s);
+
+        buf_add(out, s.p, n);
+        if (n < s.n)
+            write_escaped(out, s.p[n++]);
+        s = (struct str){s.p + n, s.n - n};
+    }
+    buf_putc(out, '"');
+}
+
+static void write_real(struct buf *out, const json_t *value)
+{
+    char *text = json_dumps(value, JSON_ENCODE_ANY);
+
+    buf_puts(out, text);
+    mem_free(text);
+}
+
+static void write_object(struct buf *out, const json_t *object)
+{
+    const char *key;
+    size_t n;
+    json_t *value;
+    bool first = true;
+
+    buf_putc(out, '{');
+    json_object_keylen_foreach ((json_t *)(uintptr_t)object, key, n, value) {
+        if (!first)
+            buf_putc(out, ',');
+        first = false;
+        write_string(out, (struct str){key, n});
+        buf_putc(out, ':');
+        json_write(out, value);
+    }
+    buf_putc(out, '}');
+}
+
+static void write_array(struct buf *out, const json_t *array)
+{
+    json_t *value;
+    size_t i;
+
+    buf_putc(out, '[');
+    json_array_foreach (array, i, value) {
+        if (i)
+            buf_putc(out, ',');
+        json_write(out, value);
+    }
+    buf_putc(out, ']');
+}
+
+void json_write(struct buf *out, const json_t *value)
+{
+    if (!value) {
+        buf_puts(out, "null");
+        return;
+    }
+    switch (json_typeof(value)) {
+    case JSON_OBJECT:
+        write_object(out, value);
+        break;
+    case JSON_ARRAY:
+        write_array(out, value);
+        break;
+    case JSON_STRING:
+        write_string(out, json_str(value));
+        break;
+    case JSON_INTEGER:
+        buf_printf(out, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        break;
+    case JSON_REAL:
+        write_real(out, value);
+        break;
+    case JSON_TRUE:
+    case JSON_FALSE:
+        buf_puts(out, json_is_true(value) ? "true" : "false");
+        break;
+    case JSON_NULL:
+        buf_puts(out, "null");
+        break;
+    }
+}
+
 char *json_compact(const json_t *value)
 {
-    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    struct buf out;
 
-    return text ? text : mem_strdup("null");
+    buf_init(&out, SIZE_MAX / 4);
+    json_write(&out, value);
+    return buf_take(&out);
+}
+
+/* ---- copies ---- */
+
+static json_t *clone_object(const json_t *object)
+{
+    json_t *copy = json_object(), *value;
+    const char *key;
+    size_t n;
+
+    json_object_keylen_foreach ((json_t *)(uintptr_t)object, key, n, value)
+        json_object_setn_new_nocheck(copy, key, n, json_clone(value));
+    return copy;
+}
+
+static json_t *clone_array(const json_t *array)
+{
+    json_t *copy = json_array(), *value;
+    size_t i;
+
+    json_array_foreach (array, i, value)
+        json_array_append_new(copy, json_clone(value));
+    return copy;
+}
+
+json_t *json_clone(const json_t *value)
+{
+    if (json_is_object(value))
+        return clone_object(value);
+    if (json_is_array(value))
+        return clone_array(value);
+    return json_incref((json_t *)(uintptr_t)value); /* NULL stays NULL */
 }

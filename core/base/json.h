@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "core/base/str.h"
+#include "core/base/buf.h"
 
 /* All borrow from root; NULL, "", the fallback when root or a step is absent or of another type. */
 json_t *json_at(const json_t *root, const char *path);
@@ -21,7 +21,13 @@ struct str json_str(const json_t *string); /* view of a string value; STR_NONE f
 /* Value of a label ("labels") or annotation ("annotations") of an object; never NULL. */
 const char *json_meta(const json_t *object, const char *map, const char *key);
 
-/* Compact text to be freed with mem_free. */
-char *json_compact(const json_t *value);
+/*
+ * As jansson's JSON_COMPACT and JSON_ENCODE_ANY write it, and its json_deep_copy, but without its search for loops,
+ * which is most of their cost: a value with a loop can't come from a text, and nobody here makes one. A copy shares
+ * its strings and numbers with the original: those are never set in place.
+ */
+void json_write(struct buf *out, const json_t *value);
+char *json_compact(const json_t *value); /* to be freed with mem_free; NULL is "null" */
+json_t *json_clone(const json_t *value); /* NULL of NULL */
 
 #endif
