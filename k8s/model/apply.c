@@ -235,7 +235,7 @@ static json_t *all_sets(struct managed *m)
 static json_t *merge_and_prune(struct run *r, struct managed_entry *self, json_t *fields_take)
 {
     json_t *merged = mergewalk_merge(&r->type, r->live, r->config), *kept, *pruned;
-    json_t *last = json_deep_copy(managed_fields(self));
+    json_t *last = json_clone(managed_fields(self));
 
     managed_set(self, filtered(r->q, fields_take));
     if (!fieldset_is_empty(last)) {
@@ -261,7 +261,7 @@ static int settle_owners(struct run *r, struct managed_entry *self, const json_t
     for (size_t i = 0; !status && i < r->managed.n; i++)
         if (&r->managed.items[i] != self)
             managed_set(&r->managed.items[i], fieldset_difference(managed_fields(&r->managed.items[i]), lost));
-    managed_set(self, managed_strip(json_deep_copy(managed_fields(self))));
+    managed_set(self, managed_strip(json_clone(managed_fields(self))));
     managed_set_time(self, model_now(r->q->m, now));
     mergewalk_diff_done(&d);
     json_decref(changed);
@@ -291,7 +291,7 @@ static int run(struct run *r, json_t **ret)
         return status;
     }
     managed_drop_empty(&r->managed);
-    *ret = json_deep_copy(merged); /* its parts are those of live and config */
+    *ret = json_clone(merged); /* its parts are those of live and config */
     json_decref(merged);
     meta = json_object_get(*ret, "metadata");
     list = managed_write(&r->managed);

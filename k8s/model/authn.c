@@ -72,7 +72,7 @@ static struct user *user_copy(const struct user *from)
 
     u->name = mem_strdup(from->name);
     u->uid = mem_strdup(from->uid);
-    u->groups = json_deep_copy(from->groups);
+    u->groups = json_clone(from->groups);
     return u;
 }
 

@@ -42,7 +42,7 @@ static void check_claim_change(const struct check *c, const json_t *spec, const 
     struct place resources = {.up = at, .name = "resources"}, requests = {.up = &resources, .name = "requests"};
     struct place storage = {.up = &requests, .name = "storage"};
     const json_t *size = json_at(spec, "resources.requests.storage"), *was = json_at(old, "resources.requests.storage");
-    json_t *now = json_deep_copy(spec);
+    json_t *now = json_clone(spec);
     int64_t new_milli = 0, old_milli = 0;
 
     if (json_text(old, "volumeName")[0] == '\0')

@@ -96,7 +96,7 @@ static void default_job(json_t *job, const json_t *old)
     default_job_spec(spec);
     labels = json_at(spec, "template.metadata.labels");
     if (!old && !json_at(job, "metadata.labels")) /* a Job without labels gets those of its pods */
-        json_object_set_new(json_object_get(job, "metadata"), "labels", json_deep_copy(labels));
+        json_object_set_new(json_object_get(job, "metadata"), "labels", json_clone(labels));
     if (!old)
         (void)builtin_object(job, "status");
 }

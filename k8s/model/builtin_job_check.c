@@ -191,7 +191,7 @@ static json_t *template_as_it_may_be(const json_t *spec, const json_t *old, cons
 {
     static const char *const of_spec[] = {"nodeSelector", "tolerations", "schedulingGates", "affinity"};
     static const char *const of_meta[] = {"annotations", "labels"};
-    json_t *was = json_deep_copy(json_object_get(old, "template")), *is = json_object_get(spec, "template");
+    json_t *was = json_clone(json_object_get(old, "template")), *is = json_object_get(spec, "template");
     bool suspended = json_flag(old, "suspend", false), fresh = suspended && !*json_text(job, "status.startTime");
     json_t *containers = json_at(was, "spec.containers"), *one;
     size_t i;

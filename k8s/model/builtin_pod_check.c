@@ -260,7 +260,7 @@ static void check_change(const struct check *c, const struct place *at)
 {
     static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"};
     const json_t *old = json_object_get(c->old, "spec");
-    json_t *spec = json_deep_copy(json_object_get(c->object, "spec"));
+    json_t *spec = json_clone(json_object_get(c->object, "spec"));
 
     copy_images(spec, old, "containers");
     copy_images(spec, old, "initContainers");

@@ -69,7 +69,7 @@ bool controllers_has_finalizer(const json_t *object, const char *finalizer)
 
 json_t *controllers_without_finalizer(const json_t *object, const char *finalizer)
 {
-    json_t *copy = json_deep_copy(object), *list = json_at(copy, "metadata.finalizers");
+    json_t *copy = json_clone(object), *list = json_at(copy, "metadata.finalizers");
 
     for (size_t i = json_array_size(list); i-- > 0;)
         if (str_same(json_string_value(json_array_get(list, i)), finalizer))
@@ -129,7 +129,7 @@ void controllers_event(struct model_controllers *c, const json_t *about, const c
                              event_new(c, about, name, component, type, reason, message), NULL);
         return; /* a namespace that ends takes no events: nobody would read them */
     }
-    copy = json_deep_copy(old->json);
+    copy = json_clone(old->json);
     json_object_set_new(copy, "count", json_integer(json_int(copy, "count", 1) + 1));
     json_object_set_new(copy, "lastTimestamp", json_string(model_now(c->m, now)));
     json_object_set_new(copy, "message", json_string(message));

@@ -179,7 +179,7 @@ static json_t *condition(const char *type, const char *reason, const char *messa
 
 static void write_established(struct model *m, const struct stored *o)
 {
-    json_t *accepted = json_deep_copy(json_at(o->json, "spec.names")), *stored = json_array(), *version, *patch;
+    json_t *accepted = json_clone(json_at(o->json, "spec.names")), *stored = json_array(), *version, *patch;
     char *path = mem_printf(CRD_PATH "/%s/status", o->name), now[32];
     size_t i;
 
@@ -221,7 +221,7 @@ static void clean_up(struct model *m, const struct stored *crd)
     if (table_size(t)) {
         timer_set_in(m->env, &m->crd_timer, 1000);
     } else {
-        json_t *left = json_deep_copy(json_at(crd->json, "metadata.finalizers")), *patch;
+        json_t *left = json_clone(json_at(crd->json, "metadata.finalizers")), *patch;
         char *path = mem_printf(CRD_PATH "/%s", crd->name);
 
         for (size_t i = json_array_size(left); i-- > 0;)

@@ -100,7 +100,7 @@ static void job_name(const struct cronjob_pass *p, int64_t due_s, char out[320])
 static json_t *job_of(const struct cronjob_pass *p, int64_t due_s)
 {
     const json_t *template = json_object_get(p->spec, "jobTemplate");
-    json_t *meta = json_object(), *annotations = json_deep_copy(json_at(template, "metadata.annotations"));
+    json_t *meta = json_object(), *annotations = json_clone(json_at(template, "metadata.annotations"));
     char name[320], due[32];
 
     job_name(p, due_s, name);
@@ -112,12 +112,12 @@ static json_t *job_of(const struct cronjob_pass *p, int64_t due_s)
     json_object_set_new(meta, "namespace", json_string(p->ns));
     json_object_set_new(meta, "annotations", annotations);
     if (json_at(template, "metadata.labels"))
-        json_object_set_new(meta, "labels", json_deep_copy(json_at(template, "metadata.labels")));
+        json_object_set_new(meta, "labels", json_clone(json_at(template, "metadata.labels")));
     json_object_set_new(meta, "ownerReferences",
                         json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", "batch/v1", "kind", "CronJob",
                                   "name", p->name, "uid", p->uid, "controller", 1, "blockOwnerDeletion", 1));
     return json_pack("{s:s, s:s, s:o, s:o*}", "apiVersion", "batch/v1", "kind", "Job", "metadata", meta, "spec",
-                     json_deep_copy(json_object_get(template, "spec")));
+                     json_clone(json_object_get(template, "spec")));
 }
 
 static bool is_ours(const struct cronjob_pass *p, const char *job_uid)
@@ -267,7 +267,7 @@ static void pass_init(struct cronjob_pass *p, struct model_controllers *c, const
     *p = (struct cronjob_pass){.c = c, .cronjobs = cronjobs, .again_ms = UINT64_MAX};
     p->jobs = controllers_resource(c, "batch", "jobs");
     p->now_ms = env_wall_ms(c->m->env);
-    p->cronjob = json_deep_copy(o->json);
+    p->cronjob = json_clone(o->json);
     if (!json_is_object(json_object_get(p->cronjob, "status")))
         json_object_set_new(p->cronjob, "status", json_object());
     p->status = json_object_get(p->cronjob, "status");

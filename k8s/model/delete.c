@@ -163,7 +163,7 @@ int delete_object(struct request *q, struct stored *o, const json_t *options)
 {
     char text[32];
     const char *policy = propagation(q, options, text, sizeof(text));
-    json_t *object = json_deep_copy(o->json), *meta = json_object_get(object, "metadata");
+    json_t *object = json_clone(o->json), *meta = json_object_get(object, "metadata");
     int status = 200;
 
     stored_ref(o);

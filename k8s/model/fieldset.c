@@ -160,7 +160,7 @@ json_t *fieldset_union(const json_t *a, const json_t *b)
         json_object_set_new(to, key, fieldset_union(child, json_object_get(b, key)));
     json_object_foreach ((json_t *)(uintptr_t)b, key, child)
         if (!json_object_get(a, key))
-            json_object_set_new(to, key, json_deep_copy(child));
+            json_object_set_new(to, key, json_clone(child));
     return to;
 }
 

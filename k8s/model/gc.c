@@ -95,7 +95,7 @@ static bool update(struct model_controllers *c, const struct resource *r, json_t
 /* With a solid owner left, the object only forgets the others. */
 static bool drop_other_owners(struct model_controllers *c, const struct resource *r, const struct stored *o)
 {
-    json_t *copy = json_deep_copy(o->json), *refs = json_at(copy, "metadata.ownerReferences");
+    json_t *copy = json_clone(o->json), *refs = json_at(copy, "metadata.ownerReferences");
 
     for (size_t i = json_array_size(refs); i-- > 0;) {
         struct stored *owner = owner_of(c, o->ns, json_array_get(refs, i));
@@ -189,7 +189,7 @@ static bool orphan_one(struct model_controllers *c, const char *key, const char 
 
     if (!r)
         return true;
-    copy = json_deep_copy(dependent->json);
+    copy = json_clone(dependent->json);
     refs = json_at(copy, "metadata.ownerReferences");
     for (size_t i = json_array_size(refs); i-- > 0;)
         if (strcmp(json_text(json_array_get(refs, i), "uid"), uid) == 0)

@@ -296,8 +296,11 @@ static void pass_init(struct job_pass *p, struct model_controllers *c, const str
     *p = (struct job_pass){.c = c, .jobs = jobs, .again_ms = UINT64_MAX};
     p->pods = controllers_resource(c, "", "pods");
     p->now_ms = env_wall_ms(c->m->env);
-    p->job = json_deep_copy(o->json);
-    if (!json_is_object(json_object_get(p->job, "status")))
+    p->job = json_copy(o->json); /* only these two are written to */
+    json_object_set_new(p->job, "metadata", json_copy(json_object_get(o->json, "metadata")));
+    if (json_is_object(json_object_get(o->json, "status")))
+        json_object_set_new(p->job, "status", json_clone(json_object_get(o->json, "status")));
+    else
         json_object_set_new(p->job, "status", json_object());
     p->status = json_object_get(p->job, "status");
     p->spec = json_object_get(p->job, "spec");

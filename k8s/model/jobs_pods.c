@@ -98,7 +98,7 @@ static json_t *pod_of(const struct job_pass *p)
     static const char *const kept[] = {"labels", "annotations"};
 
     for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++) {
-        copy = json_deep_copy(json_at(json_object_get(template, "metadata"), kept[i]));
+        copy = json_clone(json_at(json_object_get(template, "metadata"), kept[i]));
         if (copy)
             json_object_set_new(meta, kept[i], copy);
     }
@@ -109,7 +109,7 @@ static json_t *pod_of(const struct job_pass *p)
                         json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", "batch/v1", "kind", "Job", "name",
                                   p->name, "uid", p->uid, "controller", 1, "blockOwnerDeletion", 1));
     return json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata", meta, "spec",
-                     json_deep_copy(json_object_get(template, "spec")));
+                     json_clone(json_object_get(template, "spec")));
 }
 
 static void tell(struct job_pass *p, const char *type, const char *reason, const char *head, const char *what)

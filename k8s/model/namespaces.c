@@ -179,7 +179,7 @@ static void tell(struct model_controllers *c, const char *name, const struct res
         json_decref(list);
         return;
     }
-    copy = json_deep_copy(o->json);
+    copy = json_clone(o->json);
     if (!json_is_object(json_object_get(copy, "status")))
         json_object_set_new(copy, "status", json_object());
     json_object_set_new(json_object_get(copy, "status"), "conditions", list);
@@ -194,7 +194,7 @@ static int finalize(struct model_controllers *c, const char *name)
 
     if (!o)
         return 404;
-    copy = json_deep_copy(o->json);
+    copy = json_clone(o->json);
     list = json_at(copy, "spec.finalizers");
     for (size_t i = json_array_size(list); i-- > 0;)
         if (str_same(json_string_value(json_array_get(list, i)), "kubernetes"))

@@ -77,7 +77,7 @@ static void add_head(json_t *schema, const struct resource *r)
 
 static json_t *schema_of(const struct resource *r)
 {
-    json_t *schema = r->builtin ? builtin_open_api(r) : json_deep_copy(r->open_api);
+    json_t *schema = r->builtin ? builtin_open_api(r) : json_clone(r->open_api);
 
     if (!schema)
         schema = json_pack("{s:s, s:{}, s:b}", "type", "object", "properties", "x-kubernetes-preserve-unknown-fields",

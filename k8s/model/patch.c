@@ -15,7 +15,7 @@ void patch_merge(json_t **target, const json_t *patch)
 
     if (!json_is_object(patch)) {
         json_decref(*target);
-        *target = json_deep_copy(patch);
+        *target = json_clone(patch);
         return;
     }
     if (!json_is_object(*target)) {
@@ -177,7 +177,7 @@ static bool operate(json_t **root, const json_t *o)
     if (!value && strcmp(op, "remove") != 0)
         return false;
     if (!*path) { /* the whole document */
-        json_t *whole = json_deep_copy(value);
+        json_t *whole = json_clone(value);
 
         json_decref(whole ? *root : NULL);
         *root = whole ? whole : *root;
@@ -187,9 +187,9 @@ static bool operate(json_t **root, const json_t *o)
     if (!parent)
         return false;
     if (strcmp(op, "copy") == 0 || strcmp(op, "add") == 0)
-        return place_add(parent, last, json_deep_copy(value)) == 0;
+        return place_add(parent, last, json_clone(value)) == 0;
     if (strcmp(op, "replace") == 0)
-        return place_replace(parent, last, json_deep_copy(value)) == 0;
+        return place_replace(parent, last, json_clone(value)) == 0;
     return strcmp(op, "remove") == 0 && place_remove(parent, last) == 0;
 }
 
@@ -212,7 +212,7 @@ int patch_json(json_t **target, const json_t *operations, struct error *e)
 int patch_apply(const struct resource *r, struct str content_type, const json_t *from, const json_t *patch,
                 json_t **ret, struct error *e)
 {
-    json_t *target = json_deep_copy(from);
+    json_t *target = json_clone(from);
     bool strategic = str_is(content_type, "application/strategic-merge-patch+json");
     int rc = 0;
 

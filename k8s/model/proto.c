@@ -72,6 +72,16 @@ const struct proto_message *proto_find(const char *name)
     return bsearch(name, proto_messages, n_proto_messages, sizeof(proto_messages[0]), message_cmp);
 }
 
+/* Cut to what fits; our own table has nothing that long. */
+static void copy_word(char *out, size_t size, struct str word)
+{
+    size_t n = word.n < size ? word.n : size - 1;
+
+    if (n)
+        memcpy(out, word.p, n);
+    out[n] = 0;
+}
+
 /* "12 name type": f from a field's text without its ';'. */
 static void field_read(struct str text, struct proto_field *f)
 {
@@ -80,7 +90,7 @@ static void field_read(struct str text, struct proto_field *f)
     *f = (struct proto_field){.list = false};
     (void)str_cut(&rest, ' ', &word);
     (void)str_cut(&rest, ' ', &word);
-    (void)snprintf(f->name, sizeof(f->name), "%.*s", (int)word.n, word.p);
+    copy_word(f->name, sizeof(f->name), word);
     f->list = rest.n && *rest.p == '*';
     f->map = rest.n && *rest.p == '%';
     if (f->list || f->map)
@@ -89,7 +99,7 @@ static void field_read(struct str text, struct proto_field *f)
     rest.n -= f->pointer;
     f->skipped = str_is(rest, "-");
     f->refused = str_is(rest, "!");
-    (void)snprintf(f->type, sizeof(f->type), "%.*s", (int)rest.n, rest.n ? rest.p : "");
+    copy_word(f->type, sizeof(f->type), rest);
 }
 
 bool proto_field_numbered(const struct proto_message *m, unsigned number, struct proto_field *f)

@@ -178,7 +178,7 @@ static bool write_status(struct model_controllers *c, const struct resource *r, 
 {
     json_t *status = json_pack("{s:O, s:o}", "hard", json_at(quota->json, "spec.hard"), "used",
                                quota_used(c->m, quota->json));
-    json_t *copy = json_deep_copy(quota->json);
+    json_t *copy = json_clone(quota->json);
     AUTO_FREE char *ns = mem_strdup(quota->ns), *name = mem_strdup(quota->name);
 
     if (json_equal(json_object_get(copy, "status"), status)) {

@@ -247,7 +247,7 @@ int model_do(struct model *m, const char *user, const char *method, const char *
     if (ret) { /* a copy: the answer may be what is stored, and the caller may change his */
         json_t *tree = answer_tree(&q, status);
 
-        *ret = json_deep_copy(tree);
+        *ret = json_clone(tree);
         json_decref(tree);
     }
     authn_user_free(u);

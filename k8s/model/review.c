@@ -164,7 +164,7 @@ int review_create(struct request *q)
         return status;
     if (*json_text(body, "kind") && strcmp(json_text(body, "kind"), q->r->kind) != 0)
         return request_fail(q, 400, "BadRequest", "the object provided is no %s", q->r->kind);
-    review = json_deep_copy(body);
+    review = json_clone(body);
     json_object_set_new(review, "kind", json_string(q->r->kind));
     json_object_set_new(review, "apiVersion", json_string(resource_api_version(q->r, version)));
     if (!json_is_object(json_object_get(review, "metadata")))
@@ -207,7 +207,7 @@ int review_token_request(struct request *q)
     pod = strcmp(json_text(body, "spec.boundObjectRef.kind"), "Pod") == 0 ? json_text(body, "spec.boundObjectRef.name")
                                                                            : NULL;
     token = token_make(q->m, account->json, audience, pod, json_text(body, "spec.boundObjectRef.uid"), until);
-    request = json_deep_copy(body);
+    request = json_clone(body);
     json_object_set_new(request, "kind", json_string("TokenRequest"));
     json_object_set_new(request, "apiVersion", json_string("authentication.k8s.io/v1"));
     json_object_set_new(request, "metadata", json_pack("{s:s, s:s}", "name", q->name, "namespace", q->ns));

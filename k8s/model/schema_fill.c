@@ -4,6 +4,7 @@
  * Known are the specified fields, any field of an object with additionalProperties or with preserve-unknown-fields, and
  * apiVersion, kind and metadata of a resource (the root, or an embedded one).
  */
+#include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 #include "k8s/model/schema_node.h"
@@ -130,7 +131,7 @@ static void default_missing(const struct schema *s, json_t *object)
         if (value && !is_refused_null(child, value))
             continue;
         if (child->fallback)
-            json_object_setn_new(object, name.p, name.n, json_deep_copy(child->fallback));
+            json_object_setn_new(object, name.p, name.n, json_clone(child->fallback));
         else if (value)
             json_object_deln(object, name.p, name.n);
     }
@@ -154,7 +155,7 @@ static void default_object(const struct schema *s, json_t *object)
                 json_object_del(object, name); /* name and value are gone with it */
                 continue;
             }
-            value = json_deep_copy(child->fallback);
+            value = json_clone(child->fallback);
             json_object_set_new(object, name, value);
         }
         default_value(child, value);
@@ -171,7 +172,7 @@ static void default_value(const struct schema *s, json_t *value)
     } else if (json_is_array(value) && s->items) {
         json_array_foreach (value, i, item) {
             if (is_refused_null(s->items, item) && s->items->fallback) {
-                json_array_set_new(value, i, json_deep_copy(s->items->fallback));
+                json_array_set_new(value, i, json_clone(s->items->fallback));
                 item = json_array_get(value, i);
             }
             default_value(s->items, item);

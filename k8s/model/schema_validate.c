@@ -77,20 +77,44 @@ static void refuse_type(const struct schema *s, const json_t *value, const struc
                s->int_or_string ? "integer,string" : name_of_type(s->type), given);
 }
 
+static bool is_under(const struct schema *s, double n)
+{
+    return s->has_min && (s->min_exclusive ? n <= s->min : n < s->min);
+}
+
+static bool is_over(const struct schema *s, double n)
+{
+    return s->has_max && (s->max_exclusive ? n >= s->max : n > s->max);
+}
+
+static bool is_multiple(const struct schema *s, double n)
+{
+    return s->multiple_of <= 0 || fmod(n, s->multiple_of) == 0;
+}
+
+static bool has_format(const struct schema *s, double n)
+{
+    return s->format != FORMAT_INT32 || (n >= INT32_MIN && n <= INT32_MAX);
+}
+
+/* Most values are fine, and then no text of their place is made; so are strings. */
 static void check_number(const struct schema *s, const json_t *value, const struct place *at, const struct check *c)
 {
     double n = json_number_value(value);
-    AUTO_FREE char *path = place_text(at);
+    AUTO_FREE char *path = NULL;
 
-    if (s->has_min && (s->min_exclusive ? n <= s->min : n < s->min))
+    if (!is_under(s, n) && !is_over(s, n) && is_multiple(s, n) && has_format(s, n))
+        return;
+    path = place_text(at);
+    if (is_under(s, n))
         cause_invalid(c->causes, at, value, "%s in body should be greater than %s%.17g", path,
                       s->min_exclusive ? "" : "or equal to ", s->min);
-    if (s->has_max && (s->max_exclusive ? n >= s->max : n > s->max))
+    if (is_over(s, n))
         cause_invalid(c->causes, at, value, "%s in body should be less than %s%.17g", path,
                       s->max_exclusive ? "" : "or equal to ", s->max);
-    if (s->multiple_of > 0 && fmod(n, s->multiple_of) != 0)
+    if (!is_multiple(s, n))
         cause_invalid(c->causes, at, value, "%s in body should be a multiple of %.17g", path, s->multiple_of);
-    if (s->format == FORMAT_INT32 && (n < INT32_MIN || n > INT32_MAX))
+    if (!has_format(s, n))
         cause_invalid(c->causes, at, value, "Checked value must be of type integer with format int32 in %s", path);
 }
 
@@ -106,15 +130,21 @@ static size_t count_chars(const char *text)
 static void check_string(const struct schema *s, const json_t *value, const struct place *at, const struct check *c)
 {
     const char *text = json_string_value(value);
-    AUTO_FREE char *path = place_text(at);
     size_t chars = count_chars(text);
+    bool is_short = s->min_length >= 0 && chars < (size_t)s->min_length;
+    bool is_long = s->max_length >= 0 && chars > (size_t)s->max_length;
+    bool fits = !s->regex || regexec(s->regex, text, 0, NULL, 0) == 0;
+    AUTO_FREE char *path = NULL;
 
-    if (s->min_length >= 0 && chars < (size_t)s->min_length)
+    if (!is_short && !is_long && fits && schema_format_fits(s->format, str_of(text)))
+        return;
+    path = place_text(at);
+    if (is_short)
         cause_invalid(c->causes, at, value, "%s in body should be at least %lld chars long", path,
                       (long long)s->min_length);
-    else if (s->max_length >= 0 && chars > (size_t)s->max_length)
+    else if (is_long)
         cause_too_long(c->causes, at, (size_t)s->max_length);
-    else if (s->regex && regexec(s->regex, text, 0, NULL, 0) != 0)
+    else if (!fits)
         cause_invalid(c->causes, at, value, "%s in body should match '%s'", path, s->pattern);
     if (!schema_format_fits(s->format, str_of(text)))
         cause_type(c->causes, at, text, "%s in body must be of type %s: \"%s\"", path,

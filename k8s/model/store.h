@@ -3,7 +3,7 @@
  * resourceVersion counter for all, and the last events for watches that start in the past.
  *
  * Objects are immutable: a change is a new tree given to store_put. Who wants to change one copies it first
- * (json_deep_copy). Iteration is in the order of "<namespace>/<name>", as etcd's, so that pages can be continued.
+ * (json_clone). Iteration is in the order of "<namespace>/<name>", as etcd's, so that pages can be continued.
  * The store knows nothing of kinds, users or HTTP.
  */
 #ifndef STASHD_MODEL_STORE_H

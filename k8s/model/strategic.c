@@ -49,7 +49,7 @@ static json_t *plain_copy(const json_t *patch)
         return out;
     }
     if (!json_is_array(patch))
-        return json_deep_copy(patch);
+        return json_clone(patch);
     out = json_array();
     json_array_foreach(patch, i, value)
         if (!json_is_object(value) || !json_object_get(value, "$patch"))

@@ -5,17 +5,16 @@
 
 #include "core/base/buf.h"
 #include "core/base/limits.h"
-#include "core/base/mem.h"
+#include "k8s/model/cause.h"
 #include "k8s/model/proto.h"
 
 struct walk {
-    struct buf path; /* "spec.containers[0].env" */
     json_t *dropped;
     struct error *e;
     int depth;
 };
 
-static bool message(struct walk *w, const struct proto_message *m, json_t *object);
+static bool message(struct walk *w, const struct proto_message *m, json_t *object, const struct place *at);
 
 static const char *go_type(const json_t *v)
 {
@@ -39,11 +38,16 @@ static void without_indexes(struct str path, char *out, size_t size)
     out[n] = 0;
 }
 
-static bool mismatch(struct walk *w, const struct proto_message *m, const json_t *v, const char *wanted)
+static bool mismatch(struct walk *w, const struct proto_message *m, const json_t *v, const char *wanted,
+                     const struct place *at)
 {
+    struct buf text;
     char path[512];
 
-    without_indexes(buf_str(&w->path), path, sizeof(path));
+    buf_init(&text, 64 * 1024);
+    cause_place(at, &text);
+    without_indexes(buf_str(&text), path, sizeof(path));
+    buf_done(&text);
     (void)error_set(w->e, ERR_INVALID, "json: cannot unmarshal %s into Go struct field %s.%s of type %s", go_type(v),
                     m->name, path, wanted);
     return false;
@@ -61,77 +65,78 @@ static bool time_fits(struct walk *w, const char *text)
     return false;
 }
 
+static void drop(struct walk *w, json_t *object, const char *key, const struct place *at)
+{
+    struct buf text;
+
+    buf_init(&text, 64 * 1024);
+    cause_place(at, &text);
+    json_array_append_new(w->dropped, json_stringn(text.data, text.len));
+    buf_done(&text);
+    json_object_del(object, key);
+}
+
 /* One value of the field's type, not the list or map around it. */
-static bool value(struct walk *w, const struct proto_message *m, const struct proto_field *f, json_t *v)
+static bool value(struct walk *w, const struct proto_message *m, const struct proto_field *f, json_t *v,
+                  const struct place *at)
 {
     const struct proto_message *inner;
 
     if (f->type[1]) {
         inner = proto_find(f->type);
         if (!json_is_object(v))
-            return mismatch(w, m, v, f->type);
-        return !inner || message(w, inner, v);
+            return mismatch(w, m, v, f->type, at);
+        return !inner || message(w, inner, v, at);
     }
     switch (f->type[0]) {
     case 's':
     case 'y':
-        return json_is_string(v) || mismatch(w, m, v, "string");
+        return json_is_string(v) || mismatch(w, m, v, "string", at);
     case 't':
     case 'u':
-        return json_is_string(v) ? f->type[0] == 'u' || time_fits(w, json_string_value(v)) : mismatch(w, m, v, "Time");
+        if (!json_is_string(v))
+            return mismatch(w, m, v, "Time", at);
+        return f->type[0] == 'u' || time_fits(w, json_string_value(v));
     case 'b':
-        return json_is_boolean(v) || mismatch(w, m, v, "bool");
+        return json_is_boolean(v) || mismatch(w, m, v, "bool", at);
     case 'i':
-        return json_is_integer(v) || mismatch(w, m, v, "int32");
+        return json_is_integer(v) || mismatch(w, m, v, "int32", at);
     case 'q':
-        return json_is_string(v) || json_is_number(v) || mismatch(w, m, v, "Quantity");
+        return json_is_string(v) || json_is_number(v) || mismatch(w, m, v, "Quantity", at);
     case 'n':
-        return json_is_string(v) || json_is_integer(v) || mismatch(w, m, v, "IntOrString");
+        return json_is_string(v) || json_is_integer(v) || mismatch(w, m, v, "IntOrString", at);
     default:
         return true; /* skipped, refused: nothing is known */
     }
 }
 
-static void path_cut(struct walk *w, size_t n)
+static bool field(struct walk *w, const struct proto_message *m, const struct proto_field *f, json_t *v,
+                  const struct place *at)
 {
-    w->path.len = n;
-    if (w->path.data)
-        w->path.data[n] = 0;
-}
-
-static bool field(struct walk *w, const struct proto_message *m, const struct proto_field *f, json_t *v)
-{
-    size_t at = w->path.len, i;
     const char *key;
     json_t *item;
     bool ok = true;
+    size_t i;
 
     if (f->list) {
         if (!json_is_array(v))
-            return mismatch(w, m, v, "[]");
-        json_array_foreach(v, i, item) {
-            buf_printf(&w->path, "[%zu]", i);
-            ok = ok && value(w, m, f, item);
-            path_cut(w, at);
-        }
+            return mismatch(w, m, v, "[]", at);
+        json_array_foreach(v, i, item)
+            ok = ok && value(w, m, f, item, &(struct place){.up = at, .index = (ssize_t)i});
         return ok;
     }
     if (f->map) {
         if (!json_is_object(v))
-            return mismatch(w, m, v, "map[string]string");
-        json_object_foreach(v, key, item) {
-            buf_printf(&w->path, "[%s]", key);
-            ok = ok && value(w, m, f, item);
-            path_cut(w, at);
-        }
+            return mismatch(w, m, v, "map[string]string", at);
+        json_object_foreach(v, key, item)
+            ok = ok && value(w, m, f, item, &(struct place){.up = at, .name = key, .bracket = true});
         return ok;
     }
-    return value(w, m, f, v);
+    return value(w, m, f, v, at);
 }
 
-static bool message(struct walk *w, const struct proto_message *m, json_t *object)
+static bool message(struct walk *w, const struct proto_message *m, json_t *object, const struct place *at)
 {
-    size_t at = w->path.len;
     struct proto_field f;
     const char *key;
     json_t *v;
@@ -140,17 +145,14 @@ static bool message(struct walk *w, const struct proto_message *m, json_t *objec
 
     json_object_foreach_safe(object, next, key, v) {
         bool envelope = w->depth == 1 && (strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0);
+        struct place below = {.up = at, .name = key};
 
         if (!ok || envelope)
             continue;
-        buf_printf(&w->path, "%s%s", at ? "." : "", key);
-        if (!proto_field_named(m, key, &f)) {
-            json_array_append_new(w->dropped, json_stringn(w->path.data, w->path.len));
-            json_object_del(object, key);
-        } else if (!json_is_null(v)) {
-            ok = field(w, m, &f, v);
-        }
-        path_cut(w, at);
+        if (!proto_field_named(m, key, &f))
+            drop(w, object, key, &below);
+        else if (!json_is_null(v))
+            ok = field(w, m, &f, v, &below);
     }
     w->depth--;
     return ok;
@@ -160,12 +162,7 @@ int typed_check(const char *kind, json_t *object, json_t *ret_dropped, struct er
 {
     const struct proto_message *m = proto_find(kind);
     struct walk w = {.dropped = ret_dropped, .e = e};
-    bool ok;
+    struct place top = {0};
 
-    if (!m)
-        return 0;
-    buf_init(&w.path, 64 * 1024);
-    ok = message(&w, m, object);
-    buf_done(&w.path);
-    return ok ? 0 : ERR_INVALID;
+    return !m || message(&w, m, object, &top) ? 0 : ERR_INVALID;
 }

@@ -143,7 +143,7 @@ int write_new(struct request *q, json_t *object_take, int code)
 /* With their status built-in kinds take labels and the like; Pods not their owners, which old kubelets spoilt. */
 static json_t *metadata_with_status(const struct request *q, const json_t *object, const json_t *old)
 {
-    json_t *meta = json_deep_copy(json_object_get(object, "metadata"));
+    json_t *meta = json_clone(json_object_get(object, "metadata"));
     json_t *owners = json_at(old, "metadata.ownerReferences");
 
     if (strcmp(q->r->kind, "Pod") == 0 && owners)
@@ -157,7 +157,7 @@ static json_t *keep_other_half(struct request *q, json_t *object_take, const jso
     json_t *status, *whole;
 
     if (strcmp(q->sub, "finalize") == 0) {
-        whole = json_deep_copy(old);
+        whole = json_clone(old);
         json_object_set(json_object_get(whole, "spec"), "finalizers", json_at(object_take, "spec.finalizers"));
         json_decref(object_take);
         return whole;
@@ -222,7 +222,7 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
     if (!status) {
         object = keep_other_half(q, object, old->json);
         if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
-            json_object_set_new(object, "metadata", json_deep_copy(json_object_get(old->json, "metadata")));
+            json_object_set_new(object, "metadata", json_clone(json_object_get(old->json, "metadata")));
         meta_update(object, old->json);
         /* The storing version's name, whichever version was written. */
         json_object_set(object, "apiVersion", json_object_get(old->json, "apiVersion"));
@@ -262,7 +262,7 @@ int write_create(struct request *q)
     body = request_body(q, &status);
     if (!body)
         return status;
-    object = json_deep_copy(body);
+    object = json_clone(body);
     status = check_envelope(q, object);
     if (status) {
         json_decref(object);
@@ -282,7 +282,7 @@ int write_update(struct request *q)
         return status;
     if (!old && strcmp(q->r->kind, "Lease") != 0 && strcmp(q->r->group, "rbac.authorization.k8s.io") != 0)
         return request_not_found(q, q->name);
-    object = json_deep_copy(body);
+    object = json_clone(body);
     status = check_envelope(q, object);
     if (!status && !old && *json_text(object, "metadata.uid"))
         status = request_not_found(q, q->name);
@@ -311,7 +311,7 @@ static bool is_apply(const struct request *q)
 /* Server-side apply, over old (NULL: it makes the object). */
 static int apply(struct request *q, struct stored *old, const json_t *patch)
 {
-    json_t *config = json_deep_copy(patch), *object = NULL, *live = old ? request_as(q->r, old->json) : NULL;
+    json_t *config = json_clone(patch), *object = NULL, *live = old ? request_as(q->r, old->json) : NULL;
     const char *api_version = json_text(config, "apiVersion"), *kind = json_text(config, "kind");
     char version[256];
     int status = 0;
