@@ -57,12 +57,17 @@ static void forget(struct docs *d, struct doc *doc)
     mem_free(doc);
 }
 
+void docs_clear(struct docs *d)
+{
+    while (!list_empty(&d->used))
+        forget(d, LIST_ENTRY(d->used.next, struct doc, link));
+}
+
 void docs_free(struct docs *d)
 {
     if (!d)
         return;
-    while (!list_empty(&d->used))
-        forget(d, LIST_ENTRY(d->used.next, struct doc, link));
+    docs_clear(d);
     map_done(&d->by_key);
     mem_free(d);
 }
@@ -146,6 +151,15 @@ void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *
 {
     if (make_place(d, k, ns, name, rv, now_ns))
         put(d, k, ns, name, rv, mem_strndup(text.p, text.n), text.n, now_ns);
+}
+
+void docs_offer(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                struct str text, uint64_t now_ns)
+{
+    const struct doc *have = find(d, k, ns, name);
+
+    if (!have || !is_newer(have->rv, rv))
+        docs_put(d, k, ns, name, rv, text, now_ns);
 }
 
 static json_t *tree_of(struct docs *d, struct doc *doc)

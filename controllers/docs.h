@@ -29,10 +29,18 @@ void docs_free(struct docs *d);
  * what was kept within DOCS_AHEAD_MS is not kept. ns NULL: cluster-scoped. */
 void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv, struct str text,
               uint64_t now_ns);
+/*
+ * The same for what a watch brought, which may be late by any time: it never takes the place of a newer one. A pass
+ * that has only the older record then asks the server, and one that was restored to older versions answers with its
+ * own.
+ */
+void docs_offer(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                struct str text, uint64_t now_ns);
 /* A new reference to a tree that others have too: not to be changed. NULL: not kept, or of another version. rv "": the
  * cache has no record. *ret_ahead, unless NULL: it is newer than the record. */
 json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
                  uint64_t now_ns, bool *ret_ahead);
+void docs_clear(struct docs *d);
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name);
 /* Only if it is still of that version: a newer one may have come. */
 void docs_drop_version(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv);

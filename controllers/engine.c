@@ -224,6 +224,7 @@ static void set_active(struct engine *e)
         return;
     e->active = active;
     if (active) {
+        docs_clear(e->docs); /* of the time when another led: what it has written since may not have come here yet */
         for (size_t i = 0; i < e->o.n_controllers; i++)
             look_first(e, e->o.controllers[i]);
     } else {
@@ -339,7 +340,7 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
 
 void engine_offer(struct engine *e, const struct kobj *o, struct str text)
 {
-    docs_put(e->docs, o->kind, o->kind->namespaced ? o->ns : NULL, o->name, o->rv, text, env_now_ns(e->o.env));
+    docs_offer(e->docs, o->kind, o->kind->namespaced ? o->ns : NULL, o->name, o->rv, text, env_now_ns(e->o.env));
 }
 
 void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name)

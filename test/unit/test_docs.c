@@ -104,6 +104,23 @@ static void one_ahead_of_the_cache_is_believed_for_a_while(void **state)
     docs_free(d);
 }
 
+static void what_a_watch_brings_late_takes_no_newer_ones_place(void **state)
+{
+    struct docs *d = docs_new(1);
+
+    (void)state;
+    keep(d, "a", "10", "written");
+    now_ns += DOCS_AHEAD_MS * 1000000ull;
+    docs_offer(d, session(), "demo", "a", "9", STR("{\"text\":\"late\"}"), now_ns);
+    assert_string_equal(get(d, "9", NULL), ""); /* so the server is asked */
+    assert_string_equal(get(d, "10", NULL), "written");
+    docs_offer(d, session(), "demo", "a", "11", STR("{\"text\":\"next\"}"), now_ns);
+    assert_string_equal(get(d, "11", NULL), "next");
+    docs_clear(d);
+    assert_string_equal(get(d, "11", NULL), "");
+    docs_free(d);
+}
+
 static void trees_are_shared_and_few(void **state)
 {
     struct docs *d = docs_new(1);
@@ -167,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_is_given_out_for_its_version_only),
+        cmocka_unit_test(what_a_watch_brings_late_takes_no_newer_ones_place),
         cmocka_unit_test(a_newer_one_takes_the_place_of_an_older_one),
         cmocka_unit_test(one_ahead_of_the_cache_is_believed_for_a_while),
         cmocka_unit_test(trees_are_shared_and_few),
