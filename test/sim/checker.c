@@ -1,4 +1,5 @@
-/* checker: see checker.h. Sessions and Jobs are here, schedules in checker_schedule.c. */
+/* checker: see checker.h. Sessions and Jobs are here, schedules in checker_schedule.c, why a session ended as it did in
+ * checker_cause.c, who may write in checker_lead.c. */
 #include "checker_parts.h"
 
 #include <stdarg.h>
@@ -7,16 +8,20 @@
 
 #include "core/base/mem.h"
 
-struct checker *checker_new(uint64_t seed, void (*on_violation)(void *ctx), void *ctx)
+struct checker *checker_new(struct env *env, uint64_t seed, void (*on_violation)(void *ctx), void *ctx)
 {
     struct checker *c = mem_zalloc(sizeof(*c));
 
+    c->env = env;
+    c->calm_ns = UINT64_MAX;
     c->on_violation = on_violation;
     c->ctx = ctx;
     map_init(&c->sessions, seed);
     map_init(&c->by_uid, seed);
+    map_init(&c->by_name, seed);
     map_init(&c->invokers, seed);
     map_init(&c->holders, seed);
+    map_init(&c->excuses, seed);
     return c;
 }
 
@@ -33,8 +38,10 @@ void checker_free(struct checker *c)
         mem_free(value);
     map_done(&c->sessions);
     map_done(&c->by_uid);
+    map_done(&c->by_name);
     map_done(&c->invokers);
     checker_target_done(c);
+    checker_excuses_free(c);
     mem_free(c);
 }
 
@@ -61,6 +68,16 @@ void checker_user(struct checker *c, bool acts)
     c->user_acts = acts;
 }
 
+uint64_t checker_now_ns(const struct checker *c)
+{
+    return env_now_ns(c->env);
+}
+
+int64_t checker_now_s(const struct checker *c)
+{
+    return env_wall_ms(c->env) / 1000;
+}
+
 struct checked_session *checker_session(const struct checker *c, const char *owner_uid, const char *name)
 {
     AUTO_FREE char *key = mem_printf("%s/%s", owner_uid, name);
@@ -68,7 +85,7 @@ struct checked_session *checker_session(const struct checker *c, const char *own
     return map_get(&c->sessions, str_of(key));
 }
 
-static bool is_final(const char *phase)
+bool checker_is_final(const char *phase)
 {
     return strcmp(phase, "Succeeded") == 0 || strcmp(phase, "Failed") == 0 || strcmp(phase, "Skipped") == 0;
 }
@@ -79,13 +96,27 @@ static void stop_running(struct checked_session *s)
         s->invoker->running = NULL;
 }
 
-static void phase_changed(struct checker *c, struct checked_session *s, const char *name, const char *phase)
+/* Of an invoker's sessions that are there one less is open. */
+static void close_session(struct checker *c, struct checked_session *s)
 {
+    if (!s->exists || !s->invoker || checker_is_final(s->phase))
+        return;
+    s->invoker->n_open--;
+    s->invoker->closed_ns = checker_now_ns(c);
+}
+
+static void phase_changed(struct checker *c, struct checked_session *s, const json_t *o)
+{
+    const char *name = json_text(o, "metadata.name"), *phase = json_text(o, "status.phase");
     struct checked_invoker *i = s->invoker;
 
     if (strcmp(s->phase, phase) == 0)
         return;
-    if (is_final(s->phase))
+    if (!checker_is_final(s->phase))
+        checker_judge_end(c, s, o);
+    if (checker_is_final(phase))
+        close_session(c, s);
+    if (checker_is_final(s->phase))
         checker_violation(c, "session %s went from %s to %s", name, s->phase, phase);
     if (strcmp(phase, "Running") != 0) {
         stop_running(s);
@@ -117,6 +148,7 @@ static void session_gone(struct checker *c, struct checked_session *s, const cha
     struct checked_invoker *i = s->invoker;
 
     stop_running(s);
+    close_session(c, s);
     s->exists = false;
     s->by_user = s->by_user || c->user_acts;
     if (!s->good || !i)
@@ -125,6 +157,14 @@ static void session_gone(struct checker *c, struct checked_session *s, const cha
     i->n_good--;
     if (i->exists && !i->n_good && !s->by_user && !c->user_acts)
         checker_violation(c, "session %s, the last of %s that succeeded, was removed", name, i->name);
+}
+
+static void index_session(struct checker *c, const json_t *o, struct checked_session *s)
+{
+    AUTO_FREE char *key = mem_printf("%s/%s", json_text(o, "metadata.namespace"), json_text(o, "metadata.name"));
+
+    map_put(&c->by_uid, str_of(json_text(o, "metadata.uid")), s);
+    map_put(&c->by_name, str_of(key), s);
 }
 
 static struct checked_session *session_made(struct checker *c, const json_t *o, const char *uid, const char *name)
@@ -142,8 +182,11 @@ static struct checked_session *session_made(struct checker *c, const json_t *o, 
         map_put(&c->sessions, str_of(key), s);
         c->totals.sessions++;
     }
-    *s = (struct checked_session){.invoker = checker_invoker(c, uid)};
-    map_put(&c->by_uid, str_of(json_text(o, "metadata.uid")), s);
+    *s = (struct checked_session){.invoker = checker_invoker(c, uid), .made_ns = checker_now_ns(c), .exists = true};
+    s->is_retry = json_meta(o, "annotations", CHECKED_RETRY)[0];
+    if (s->invoker)
+        s->invoker->n_open++;
+    index_session(c, o, s);
     checker_session_is_due(c, s->invoker, o);
     return s;
 }
@@ -163,10 +206,9 @@ static void session_changed(struct checker *c, const char *type, const json_t *o
         session_gone(c, s, name);
         return;
     }
-    s->exists = true;
     if (json_text(o, "metadata.deletionTimestamp")[0] && c->user_acts)
         s->by_user = true;
-    phase_changed(c, s, name, json_text(o, "status.phase"));
+    phase_changed(c, s, o);
     judge_good(s, o);
 }
 
@@ -178,21 +220,21 @@ static void job_changed(struct checker *c, const char *type, const json_t *o)
 
     if (strcmp(json_text(o, "metadata.ownerReferences.0.kind"), "BackupSession") != 0)
         return;
-    if (strcmp(type, "ADDED") == 0)
-        c->totals.jobs++;
-    else if (strcmp(type, "DELETED") != 0)
-        return;
+    c->totals.jobs += strcmp(type, "ADDED") == 0;
     s = map_get(&c->by_uid, str_of(json_text(o, "metadata.ownerReferences.0.uid")));
     if (!s)
         return;
+    checker_job_of(s, type, o);
     if (strcmp(type, "DELETED") == 0) {
         s->jobs--;
         s->job_taken = s->job_taken || c->user_acts;
         return;
     }
-    if (++s->jobs > 1 || (++s->jobs_ever > 1 && !s->job_taken))
+    if (strcmp(type, "ADDED") != 0)
+        return;
+    if (++s->jobs > 1 || (++s->jobs_ever > 1 && !s->job_taken && !checker_gives_up_early(c, s)))
         checker_violation(c, "session %s got a second Job: %s", name, json_text(o, "metadata.name"));
-    if (is_final(s->phase))
+    if (checker_is_final(s->phase) && !checker_gives_up_early(c, s))
         checker_violation(c, "session %s got a Job after it was %s", name, s->phase);
 }
 
@@ -206,6 +248,10 @@ void checker_changed(void *checker, const char *type, const json_t *object)
         job_changed(checker, type, object);
     else if (strcmp(kind, "BackupConfiguration") == 0)
         checker_invoker_changed(checker, type, object);
+    else if (strcmp(kind, "Pod") == 0)
+        checker_pod_changed(checker, type, object);
+    else if (strcmp(kind, "Lease") == 0)
+        checker_lease_changed(checker, object);
     if (strcmp(kind, "Job") == 0 || strcmp(kind, "Pod") == 0)
         checker_target_changed(checker, type, object);
 }
@@ -220,7 +266,7 @@ struct checker_totals checker_totals(const struct checker *c)
     while (map_next(&c->sessions, &it, &key, &value)) {
         const struct checked_session *s = value;
 
-        t.open += s->exists && !is_final(s->phase);
+        t.open += s->exists && !checker_is_final(s->phase);
     }
     return t;
 }

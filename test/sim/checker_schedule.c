@@ -13,6 +13,8 @@
 #include "controllers/trigger.h"
 #include "core/base/mem.h"
 
+enum { DUE_MAX = 10000 }; /* of schedule.c: of more, the sums tell no more */
+
 struct checked_invoker *checker_invoker(const struct checker *c, const char *uid)
 {
     return map_get(&c->invokers, str_of(uid));
@@ -23,39 +25,74 @@ static void take_schedule(struct checker *c, struct checked_invoker *i, const ch
     if (strcmp(i->schedule, text) == 0)
         return;
     memmove(i->schedules + 1, i->schedules, (CHECKED_SCHEDULES - 1) * sizeof(i->schedules[0]));
+    memmove(i->replaced_ns + 1, i->replaced_ns, (CHECKED_SCHEDULES - 1) * sizeof(i->replaced_ns[0]));
+    i->replaced_ns[1] = checker_now_ns(c);
+    i->replaced_ns[0] = 0;
+    i->steady_ns = checker_now_ns(c);
     if (!oracle_read(&i->schedules[0], text))
         checker_violation(c, "schedule %s is none", text);
     i->n_schedules += i->n_schedules < CHECKED_SCHEDULES;
     (void)snprintf(i->schedule, sizeof(i->schedule), "%s", text);
 }
 
-static bool was_made(const struct checker *c, const char *uid, const json_t *config, int64_t due_s)
+/* Nothing has stood in the way of what was due then, nor of its being made at once. */
+static bool was_calm(const struct checker *c, const struct checked_invoker *i, int64_t due_s)
 {
-    AUTO_FREE char *name = mem_printf("%s-%lld", json_text(config, "metadata.name"), (long long)due_s);
+    uint64_t since_ns = c->calm_ns > i->steady_ns ? c->calm_ns : i->steady_ns;
+    int64_t ago_s = checker_now_s(c) - due_s;
 
-    return checker_session(c, uid, name) != NULL;
+    return c->calm_ns != UINT64_MAX && !i->by_cronjob && !i->off_ns && ago_s >= 0 &&
+           checker_now_ns(c) / 1000000000 >= since_ns / 1000000000 + (uint64_t)ago_s + CHECKED_CALM_S;
 }
 
-/* What became of the due times in (from, to], by what was committed. */
+/* NULL: it was never made; a retry, whose name may end in the same second, is not for that time. */
+static const struct checked_session *session_of(const struct checker *c, const json_t *config, int64_t due_s)
+{
+    AUTO_FREE char *name = mem_printf("%s-%lld", json_text(config, "metadata.name"), (long long)due_s);
+    const struct checked_session *s;
+
+    s = checker_session(c, json_text(config, "metadata.uid"), name);
+    return s && !s->is_retry ? s : NULL;
+}
+
+struct outcome_counts {
+    int64_t due, made, there; /* there: made, and not removed by now */
+};
+
+static struct outcome_counts count(struct checker *c, const struct checked_invoker *i, const json_t *o, int64_t to_s)
+{
+    struct outcome_counts n = {0};
+
+    for (int64_t t = oracle_next(&i->schedules[0], i->last_s); t <= to_s && n.due < DUE_MAX;
+         t = oracle_next(&i->schedules[0], t)) {
+        const struct checked_session *s = session_of(c, o, t);
+
+        n.due++;
+        n.made += s != NULL;
+        n.there += s && s->exists;
+        if (!s && was_calm(c, i, t))
+            checker_violation(c, "%s (%s): %lld was missed in calm weather", i->name, i->schedule, (long long)t);
+    }
+    return n;
+}
+
+/* What became of the due times in (from, to], by what was committed. A schedule that was edited in between counts days
+ * anew, and what history has removed of them is no longer known as made. */
 static void judge(struct checker *c, struct checked_invoker *i, const json_t *o, int64_t to_s, const json_t *ledger)
 {
-    int64_t n = 0, made = 0, d_made = json_int(ledger, "made", 0) - i->made,
-            d_coalesced = json_int(ledger, "coalesced", 0) - i->coalesced,
-            d_skipped = json_int(ledger, "skipped", 0) - i->skipped;
+    struct outcome_counts n = count(c, i, o, to_s);
+    int64_t made = json_int(ledger, "made", 0) - i->made, coalesced = json_int(ledger, "coalesced", 0) - i->coalesced,
+            skipped = json_int(ledger, "skipped", 0) - i->skipped, sum = made + coalesced + skipped;
 
-    for (int64_t t = oracle_next(&i->schedules[0], i->last_s); t <= to_s; t = oracle_next(&i->schedules[0], t)) {
-        n++;
-        made += was_made(c, json_text(o, "metadata.uid"), o, t);
-    }
-    c->totals.due += (uint64_t)n;
-    c->totals.made += (uint64_t)d_made;
-    c->totals.coalesced += (uint64_t)d_coalesced;
-    c->totals.missed += (uint64_t)d_skipped;
-    if (d_made + d_coalesced + d_skipped != n || (d_made != made && !i->by_cronjob))
-        checker_violation(c, "%s (%s): %lld due in (%lld, %lld], %lld sessions made; the ledger says %lld made, %lld "
-                             "coalesced, %lld skipped", i->name, i->schedule, (long long)n, (long long)i->last_s,
-                          (long long)to_s, (long long)made, (long long)d_made, (long long)d_coalesced,
-                          (long long)d_skipped);
+    c->totals.due += (uint64_t)n.due;
+    c->totals.made += (uint64_t)made;
+    c->totals.coalesced += (uint64_t)coalesced;
+    c->totals.missed += (uint64_t)skipped;
+    if (n.due == DUE_MAX || (sum == n.due && (i->by_cronjob || (made >= n.there && made <= n.made))))
+        return;
+    checker_violation(c, "%s (%s): %lld due in (%lld, %lld], %lld sessions made; the ledger says %lld made, %lld "
+                         "coalesced, %lld skipped", i->name, i->schedule, (long long)n.due, (long long)i->last_s,
+                      (long long)to_s, (long long)n.made, (long long)made, (long long)coalesced, (long long)skipped);
 }
 
 static void take_ledger(struct checker *c, struct checked_invoker *i, const json_t *o)
@@ -76,6 +113,23 @@ static void take_ledger(struct checker *c, struct checked_invoker *i, const json
     json_decref(ledger);
 }
 
+/* Is it there, does it trigger; and since when? */
+static void take_state(struct checker *c, struct checked_invoker *i, const char *type, const json_t *o)
+{
+    bool was_on = i->exists && i->ready && !i->paused, on;
+
+    i->exists = strcmp(type, "DELETED") != 0 && !json_text(o, "metadata.deletionTimestamp")[0];
+    i->ready = strcmp(json_text(o, "status.phase"), "Ready") == 0;
+    i->paused = json_flag(o, "spec.paused", false);
+    on = i->exists && i->ready && !i->paused;
+    if (on != was_on)
+        i->steady_ns = checker_now_ns(c);
+    if (on != was_on || !i->off_ns)
+        i->off_ns = on ? 0 : checker_now_ns(c);
+    i->by_cronjob = i->by_cronjob || strcmp(json_meta(o, "annotations", TRIGGER_ANNOTATION), "cronjob") == 0;
+    i->spreads = i->spreads || json_meta(o, "annotations", "stash.appscode.com/schedule-spread")[0];
+}
+
 void checker_invoker_changed(struct checker *c, const char *type, const json_t *o)
 {
     const char *uid = json_text(o, "metadata.uid");
@@ -92,31 +146,52 @@ void checker_invoker_changed(struct checker *c, const char *type, const json_t *
     }
     take_ledger(c, i, o); /* by the old schedule */
     take_schedule(c, i, json_text(o, "spec.schedule"));
-    i->exists = strcmp(type, "DELETED") != 0 && !json_text(o, "metadata.deletionTimestamp")[0];
-    i->ready = strcmp(json_text(o, "status.phase"), "Ready") == 0;
-    i->paused = json_flag(o, "spec.paused", false);
-    i->by_cronjob = i->by_cronjob || strcmp(json_meta(o, "annotations", TRIGGER_ANNOTATION), "cronjob") == 0;
+    take_state(c, i, type, o);
+}
+
+/* By a schedule that is in force, or was until lately. */
+static bool fits_schedule(const struct checker *c, const struct checked_invoker *i, int64_t due_s)
+{
+    for (unsigned k = 0; k < i->n_schedules; k++) {
+        bool old = i->replaced_ns[k] && checker_now_ns(c) > i->replaced_ns[k] + CHECKED_LATE_S * 1000000000ull;
+
+        if (old && !i->by_cronjob)
+            return false;
+        if (i->schedules[k].every_s || oracle_next(&i->schedules[k], due_s - 1) == due_s)
+            return true;
+    }
+    return false;
+}
+
+static void check_time(struct checker *c, const struct checked_invoker *i, const char *name, int64_t due_s)
+{
+    int64_t prompt_s = CHECKED_PROMPT_S + (i->spreads ? CHECKED_SPREAD_S : 0);
+
+    if (due_s <= i->last_s)
+        checker_violation(c, "session %s was made after its due time had been dealt with", name);
+    if (i->off_ns && checker_now_ns(c) > i->off_ns + CHECKED_LATE_S * 1000000000ull)
+        checker_violation(c, "session %s was made for %s, which triggers nothing any more", name, i->name);
+    if (checker_now_s(c) - due_s > prompt_s && was_calm(c, i, due_s))
+        checker_violation(c, "session %s was made %lld s late in calm weather", name,
+                          (long long)(checker_now_s(c) - due_s));
 }
 
 /* A session that is no retry is for a due time, whoever made it, and for one that was not told of as missed. */
 void checker_session_is_due(struct checker *c, const struct checked_invoker *i, const json_t *session)
 {
     const char *name = json_text(session, "metadata.name"), *dash = strrchr(name, '-');
-    bool fits = false;
     int64_t due_s;
 
-    if (!i || json_meta(session, "annotations", "stash.appscode.com/retry-of")[0])
+    if (!i || json_meta(session, "annotations", CHECKED_RETRY)[0])
         return;
     if (!dash || str_to_i64(str_of(dash + 1), &due_s) < 0) {
         checker_violation(c, "session %s has no due time", name);
         return;
     }
-    for (unsigned k = 0; k < i->n_schedules && !fits; k++)
-        fits = i->schedules[k].every_s ? true : oracle_next(&i->schedules[k], due_s - 1) == due_s;
-    if (!fits)
+    if (!fits_schedule(c, i, due_s))
         checker_violation(c, "session %s is for no due time of %s", name, i->schedule);
-    if (due_s <= i->last_s && !i->by_cronjob)
-        checker_violation(c, "session %s was made after its due time had been dealt with", name);
+    if (!i->by_cronjob)
+        check_time(c, i, name, due_s);
 }
 
 void checker_all_dealt_with(struct checker *c, int64_t until_s)

@@ -15,9 +15,9 @@ enum { PER_NAMESPACE = 10 };
 
 /* A busy one, an hourly one with retries, one that is slow to come around, two of one second in one namespace. */
 static const struct cluster_config six[] = {
-    {"shop", "busy", "*/5 * * * *", false},  {"shop", "hourly", "0 * * * *", false},
-    {"bank", "half", "*/30 * * * *", false}, {"bank", "daily", "30 2 * * *", false},
-    {"blog", "every", "@every 45m", false},  {"blog", "odd", "7,21,22 */2 * * *", false},
+    {"shop", "busy", "*/5 * * * *", false, false},  {"shop", "hourly", "0 * * * *", false, false},
+    {"bank", "half", "*/30 * * * *", false, false}, {"bank", "daily", "30 2 * * *", false, false},
+    {"blog", "every", "@every 45m", false, false},  {"blog", "odd", "7,21,22 */2 * * *", false, false},
 };
 
 #define STASH "/apis/stash.appscode.com/"
@@ -42,6 +42,11 @@ void cluster_schedule(char *out, size_t size, uint64_t dice)
         (void)snprintf(out, size, "%u %u %u * MON", minute, hour, day + 1); /* either */
 }
 
+void cluster_schedule_hasty(char *out, size_t size, uint64_t dice)
+{
+    (void)snprintf(out, size, "*/%u * * * *", 1 + (unsigned)(dice >> 8) % 3);
+}
+
 void cluster_init(struct cluster *c, size_t n, uint64_t seed)
 {
     c->n = n ? n : sizeof(six) / sizeof(six[0]);
@@ -64,61 +69,96 @@ void cluster_done(struct cluster *c)
     mem_free(c->configs);
 }
 
-/* quiet: what is there, or can't be now, is fine. */
-static int post(struct model *m, const char *path, const char *yaml, bool quiet)
+/* quiet: what can't be now is fine. */
+static int post_object(struct model *m, const char *path, const json_t *object, bool quiet)
 {
-    json_t *object = yaml_text_read(yaml), *answer = NULL;
+    json_t *answer = NULL;
     int status = object ? model_do(m, "admin", "POST", path, object, &answer) : 0;
 
     if (status != 201 && !quiet)
         (void)fprintf(stderr, "sim: POST %s: %d %s\n", path, status, json_text(answer, "message"));
-    json_decref(object);
     json_decref(answer);
     return status;
 }
 
-static bool cluster_apply(struct model *m, const char *path, const char *yaml)
+static bool is_there(struct model *m, const char *path, const char *name)
 {
-    return post(m, path, yaml, false) == 201;
+    AUTO_FREE char *one = mem_printf("%s/%s", path, name);
+
+    return model_do(m, "admin", "GET", one, NULL, NULL) == 200;
 }
 
-static bool apply_file(struct model *m, const char *path, const char *file)
+/* True: it is there now. */
+static bool ensure(struct model *m, const char *path, const char *name, const char *yaml, bool quiet)
+{
+    json_t *object;
+    int status;
+
+    if (quiet && is_there(m, path, name))
+        return true;
+    object = yaml_text_read(yaml);
+    status = post_object(m, path, object, quiet);
+    json_decref(object);
+    return status == 201;
+}
+
+static bool cluster_apply(struct model *m, const char *path, const char *yaml)
+{
+    return ensure(m, path, "", yaml, false);
+}
+
+static bool add_file(json_t *list, const char *file)
 {
     FILE *f = fopen(file, "re");
     char *text = NULL;
+    json_t *crd = NULL;
     size_t cap = 0;
-    bool good;
 
-    if (!f || getdelim(&text, &cap, '\0', f) <= 0) {
+    if (f && getdelim(&text, &cap, '\0', f) > 0)
+        crd = yaml_text_read(text);
+    if (!crd)
         (void)fprintf(stderr, "sim: cannot read %s\n", file);
-        if (f)
-            (void)fclose(f);
-        return false;
-    }
-    (void)fclose(f); /* read only */
-    good = cluster_apply(m, path, text);
+    else
+        json_array_append_new(list, crd);
+    if (f)
+        (void)fclose(f); /* read only */
     free(text);
-    return good;
+    return crd != NULL;
 }
 
-static bool apply_crds(struct model *m, const char *chart)
+json_t *cluster_read_crds(const char *chart)
 {
     AUTO_FREE char *folder = mem_printf("%s/templates/crds", chart);
     struct dirent **names;
     int n = scandir(folder, &names, NULL, alphasort); /* in one order, so that runs repeat */
+    json_t *list = json_array();
     bool good = n > 0;
 
     for (int i = 0; i < n; i++) {
         if (names[i]->d_name[0] != '.' && good) {
             AUTO_FREE char *file = mem_printf("%s/%s", folder, names[i]->d_name);
 
-            good = apply_file(m, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", file);
+            good = add_file(list, file);
         }
         free(names[i]);
     }
     if (n >= 0)
         free(names);
-    return good;
+    if (good)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
+static bool apply_crds(struct model *m, const json_t *crds)
+{
+    const json_t *crd;
+    size_t i;
+
+    json_array_foreach (crds, i, crd)
+        if (post_object(m, "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd, false) != 201)
+            return false;
+    return true;
 }
 
 static bool apply_catalogue(struct model *m)
@@ -135,21 +175,15 @@ static bool apply_catalogue(struct model *m)
                          "{steps: [{name: dump}, {name: update-status}]}}");
 }
 
-static bool is_there(int status)
-{
-    return status == 201 || status == 409;
-}
-
 static bool apply_namespace(struct model *m, const char *ns, bool quiet)
 {
     AUTO_FREE char *namespace = mem_printf("{apiVersion: v1, kind: Namespace, metadata: {name: %s}}", ns);
     AUTO_FREE char *repositories = mem_printf(STASH "v1alpha1/namespaces/%s/repositories", ns);
 
-    return is_there(post(m, "/api/v1/namespaces", namespace, quiet)) &&
-           is_there(post(m, repositories,
-                         "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo}, spec: "
-                         "{backend: {s3: {endpoint: s3.example.org, bucket: b, prefix: /demo}, storageSecretName: "
-                         "storage}}}", quiet));
+    return ensure(m, "/api/v1/namespaces", ns, namespace, quiet) &&
+           ensure(m, repositories, "repo",
+                  "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: repo}, spec: {backend: "
+                  "{s3: {endpoint: s3.example.org, bucket: b, prefix: /demo}, storageSecretName: storage}}}", quiet);
 }
 
 /* Each configuration has a database of its own: sessions of one target wait for each other. */
@@ -169,7 +203,7 @@ static bool apply_config(struct model *m, const struct cluster_config *c, bool r
         "prune: true}, backupHistoryLimit: 3%s}}",
         c->name, c->schedule, c->name, retries ? ", retryConfig: {maxRetry: 2, delay: 1m}" : "");
 
-    return is_there(post(m, apps, app, quiet)) && is_there(post(m, configs, config, quiet));
+    return ensure(m, apps, c->name, app, quiet) && ensure(m, configs, c->name, config, quiet);
 }
 
 static bool apply_all(const struct cluster *c, struct model *m, bool quiet)
@@ -186,9 +220,9 @@ static bool apply_all(const struct cluster *c, struct model *m, bool quiet)
     return good;
 }
 
-bool cluster_fill(const struct cluster *c, struct model *m, const char *chart)
+bool cluster_fill(const struct cluster *c, struct model *m, const json_t *crds)
 {
-    return apply_crds(m, chart) && apply_catalogue(m) && apply_all(c, m, false);
+    return apply_crds(m, crds) && apply_catalogue(m) && apply_all(c, m, false);
 }
 
 bool cluster_restore(const struct cluster *c, struct model *m)

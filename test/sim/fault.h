@@ -63,6 +63,8 @@ struct fault_nth {
     uint64_t n;   /* writes so far, of all lives of the operator */
     uint64_t nth; /* the one that is meant, from 0 */
     enum fault way;
+    void (*at)(struct fault_nth *n); /* each one, before it goes out: may set nth and way. NULL fine */
+    void *ctx;
 };
 
 enum { FAULT_RECENT = 24 };

@@ -331,8 +331,11 @@ static void time_comes(struct timer *t)
 /* Leases and Events come and go as they like. */
 static bool is_nth(struct fault_nth *nth, const struct http_call *call)
 {
-    return nth && is_write(call) && !strstr(call->path, "/leases") && !strstr(call->path, "/events") &&
-           nth->n++ == nth->nth;
+    if (!nth || !is_write(call) || strstr(call->path, "/leases") || strstr(call->path, "/events"))
+        return false;
+    if (nth->at)
+        nth->at(nth);
+    return nth->n++ == nth->nth;
 }
 
 static enum fault draw(struct faults *f, const struct http_call *call)
@@ -374,6 +377,8 @@ static void start(struct http_peer *peer, struct http_call *call)
         wake(c);
         return;
     }
+    if (is_write(call) && f->o.on_act)
+        f->o.on_act(f->o.ctx, call);
     c->fate = draw(f, call);
     if (c->fate == FAULT_DELAY || c->fate == FAULT_REQUEST_LOST)
         c->not_before_ns = now_ns(f) + throw(f, SLOW_MS) * 1000000ull;

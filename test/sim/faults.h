@@ -20,6 +20,7 @@ struct faults_options {
     unsigned percent;           /* of calls */
     struct fault_nth *nth;      /* NULL: none is meant */
     void (*on_kill)(void *ctx); /* a call wants the operator dead; not inside a callback of its own */
+    void (*on_act)(void *ctx, const struct http_call *call); /* a write goes out; NULL fine */
     /* Each write that the server has answered. changed: is there a new version of what it was about? */
     void (*on_write)(void *ctx, const struct http_call *call, int status, bool changed);
     uint64_t (*rv)(void *ctx); /* the server's, now */

@@ -115,7 +115,7 @@ static void start(struct pod *p)
 /* What update-status does: its host's entry into the target, everything else as it is. */
 static json_t *with_result(const struct pod *p, const json_t *session)
 {
-    json_t *targets = json_deep_copy(json_at(session, "status.targets"));
+    json_t *targets = json_clone(json_at(session, "status.targets"));
     json_t *first = json_array_get(targets, 0);
     json_t *host = json_pack("{s:s, s:s}", "hostname", "host-0", "phase", p->fails ? "Failed" : "Succeeded");
 
@@ -231,7 +231,7 @@ static void add(struct kubelet *k, const json_t *object)
     p->name = mem_strdup(json_text(object, "metadata.name"));
     p->container = mem_strdup(json_text(object, "spec.containers.0.name"));
     p->session = session[0] ? mem_strdup(session) : NULL;
-    p->trigger = strcmp(p->container, "stash-trigger") == 0 ? json_deep_copy(object) : NULL;
+    p->trigger = strcmp(p->container, "stash-trigger") == 0 ? json_clone(object) : NULL;
     if (p->session)
         throw_lot(p);
     if (p->trigger) {

@@ -11,8 +11,9 @@
  * equal. --kill: the operator is killed, that far apart on average, and started again. --faults: so many of 100 calls
  * are lost, refused, slow or cut. --switch: who triggers changes, that far apart on average.
  * The second runs worlds of months (world.h) with seeds from N on (0: fresh ones), each --twice-th of them twice; the
- * third as many as the time allows. Both use --jobs processes (as many as there are cores).
- * The fourth fails each effect of small scenarios in each way (torture.h), or each so-many-th.
+ * third as many as the time allows.
+ * The fourth fails each effect of small scenarios in each way (torture.h), or each so-many-th. All but the first use
+ * --jobs processes (as many as there are cores).
  * A violation prints a line, what came before it, and the smallest set of faults that still brings it; exit code 1.
  * Others: --once, --verbose, --chart FOLDER, --without KIND,KIND (faults that may not happen), --from and --to (only
  * in that time), --no-shrink.
@@ -24,6 +25,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
+#include "cluster.h"
 #include "shrink.h"
 #include "torture.h"
 #include "worlds.h"
@@ -106,7 +108,7 @@ static bool parse_flag(struct worlds_options *w, const char *name, const char *v
     else if (strcmp(name, "--days") == 0)
         w->world.until_s = strtoll(value, NULL, 10) * 86400;
     else if (strcmp(name, "--chart") == 0)
-        w->world.chart = value;
+        w->chart = value;
     else if (strcmp(name, "--only") == 0)
         w->only = value;
     else if (strcmp(name, "--without") == 0)
@@ -164,18 +166,31 @@ static int run_one(const struct worlds_options *w)
     return good && first.trace == second.trace ? 0 : 1;
 }
 
+static int run(struct worlds_options *w)
+{
+    if (w->torture)
+        return torture_run(&(struct torture_options){.crds = w->world.crds, .every = w->torture,
+                                                     .jobs = worlds_jobs(w), .only = w->only});
+    if (!w->worlds && !w->minutes && !w->world.invokers)
+        return run_one(w);
+    worlds_prepare(w);
+    return w->worlds || w->minutes ? worlds_run(w) : run_one(w);
+}
+
 int main(int argc, char **argv)
 {
-    struct worlds_options w = {.world = {.seed = 42, .until_s = 86400, .fail_percent = 5, .lost_percent = 2,
-                                         .chart = SIM_CHART},
-                               .twice = 10};
+    struct worlds_options w = {.world = {.seed = 42, .until_s = 86400, .fail_percent = 5,
+                                         .lost_percent = 2},
+                               .chart = SIM_CHART, .twice = 10};
+    json_t *crds;
+    int rc;
 
     mem_install(1);
     parse(&w, argc, argv);
-    if (w.torture)
-        return torture_run(w.world.chart, w.torture, w.only);
-    if (!w.worlds && !w.minutes && !w.world.invokers)
-        return run_one(&w);
-    worlds_prepare(&w);
-    return w.worlds || w.minutes ? worlds_run(&w) : run_one(&w);
+    w.world.crds = crds = cluster_read_crds(w.chart);
+    if (!crds)
+        return 2;
+    rc = run(&w);
+    json_decref(crds);
+    return rc;
 }

@@ -14,7 +14,8 @@
 #define FINALIZER "example.org/keep"
 #define S 1000000000ull
 
-enum { CARE_MS = 60 * 1000, CARE_S = 900, CLOCK_STEP_MS = 2 * 3600 * 1000 };
+enum { CARE_MS = 60 * 1000, CARE_S = 900, EXCUSED_S = 3600, HIDDEN_LATE_S = 120 };
+enum { HELD_MAX = 16, AWAY_S = 60, AWAY_LONG_S = 840, CLOCK_STEP_MS = 2 * 3600 * 1000 };
 
 struct mischief {
     struct mischief_options o;
@@ -22,6 +23,7 @@ struct mischief {
     int64_t mean_ms;
     uint64_t care_until_ns; /* something was deleted, or is to be */
     struct timer next, care;
+    char *held[HELD_MAX]; /* paths of what a finalizer of a user may hold; NULL: free */
 };
 
 static uint64_t throw(struct mischief *m, uint64_t sides)
@@ -65,8 +67,10 @@ static bool user_deletes(struct mischief *m, const char *path)
     const char *ns = strstr(path, "/namespaces/");
     AUTO_FREE char *name = ns ? mem_strndup(ns + 12, strcspn(ns + 12, "/")) : NULL;
 
-    if (name)
+    if (name) {
         cluster_hurt(m->o.cluster, name);
+        checker_excuse(m->o.checker, name, m->o.sim->now_ns + EXCUSED_S * S);
+    }
     m->care_until_ns = m->o.sim->now_ns + CARE_S * S;
     if (!timer_is_set(&m->care))
         timer_set_in(&m->o.sim->env, &m->care, CARE_MS);
@@ -118,12 +122,23 @@ static char *any_child(struct mischief *m, const char *ns)
     return any_of(m, list);
 }
 
+static bool set_schedule(struct mischief *m, struct cluster_config *c, bool hasty)
+{
+    AUTO_FREE char *path = path_of(c, "backupconfigurations");
+    uint64_t dice = sim_random(&m->dice);
+
+    c->hasty = hasty;
+    (hasty ? cluster_schedule_hasty : cluster_schedule)(c->schedule, sizeof(c->schedule), dice);
+    return patch(m, path, json_pack("{s:{s:s}}", "spec", "schedule", c->schedule));
+}
+
+/* Who tries a backup lets it run each minute for a while. */
 static bool edit(struct mischief *m)
 {
     struct cluster_config *c = &m->o.cluster->configs[throw(m, m->o.cluster->n)];
     AUTO_FREE char *path = path_of(c, "backupconfigurations");
 
-    switch (throw(m, 5)) {
+    switch (throw(m, 6)) {
     case 0:
         return patch(m, path, json_pack("{s:{s:b}}", "spec", "paused", 1));
     case 1:
@@ -134,8 +149,7 @@ static bool edit(struct mischief *m)
     case 3:
         return patch(m, path, json_pack("{s:{s:i}}", "spec", "backupHistoryLimit", (int)throw(m, 4) + 1));
     default:
-        cluster_schedule(c->schedule, sizeof(c->schedule), sim_random(&m->dice));
-        return patch(m, path, json_pack("{s:{s:s}}", "spec", "schedule", c->schedule));
+        return set_schedule(m, c, !c->hasty && throw(m, 2));
     }
 }
 
@@ -154,13 +168,24 @@ static bool delete(struct mischief *m)
     return path && user_deletes(m, path);
 }
 
+/* A place to remember a path; NULL: so many are held already. */
+static char **free_hold(struct mischief *m)
+{
+    for (size_t i = 0; i < HELD_MAX; i++)
+        if (!m->held[i])
+            return &m->held[i];
+    return NULL;
+}
+
 static bool hold_by_finalizer(struct mischief *m)
 {
     AUTO_FREE char *path = any_victim(m);
+    char **hold = free_hold(m);
 
-    return path &&
-           patch(m, path, json_pack("{s:{s:[s]}}", "metadata", "finalizers", FINALIZER)) &&
-           user_deletes(m, path);
+    if (!path || !hold || !patch(m, path, json_pack("{s:{s:[s]}}", "metadata", "finalizers", FINALIZER)))
+        return false;
+    *hold = mem_strdup(path);
+    return user_deletes(m, path);
 }
 
 static bool delete_namespace(struct mischief *m)
@@ -188,7 +213,7 @@ static bool delete_lease(struct mischief *m)
 
 static bool restart_server(struct mischief *m)
 {
-    uint64_t away = throw(m, 60) * S;
+    uint64_t away = throw(m, throw(m, 5) ? AWAY_S : AWAY_LONG_S) * S;
 
     model_compact(m->o.model, model_rv(m->o.model));
     for (size_t i = 0; i < m->o.n_replicas; i++) {
@@ -213,6 +238,7 @@ static bool hide_kind(struct mischief *m)
     const char *plural = plurals[throw(m, 6)];
     uint64_t until = m->o.sim->now_ns + (1 + throw(m, 90)) * S;
 
+    checker_excuse(m->o.checker, NULL, until + HIDDEN_LATE_S * S);
     for (size_t i = 0; i < m->o.n_replicas; i++) {
         if (!m->o.replicas[i].runs)
             continue;
@@ -253,6 +279,7 @@ static int64_t any_step(struct mischief *m)
 static void step_forward(struct mischief *m, struct replica *r)
 {
     r->process.wall_off_ms = any_step(m);
+    checker_clock(m->o.checker, r->process.wall_off_ms);
 }
 
 static void step_back(struct mischief *m, struct replica *r)
@@ -316,38 +343,39 @@ static void fire(struct timer *t)
 
 /* ---- care ---- */
 
-static void take_off(struct mischief *m, const char *list_path, const json_t *o)
+/* True: there is nothing to take off any more. */
+static bool take_off(struct mischief *m, const char *path)
 {
-    AUTO_FREE char *path = mem_printf("%s/%s", list_path, json_text(o, "metadata.name"));
-    json_t *left = json_array(), *f;
+    json_t *o = NULL, *left = json_array(), *f;
+    bool gone, done;
     size_t i;
 
+    gone = model_do(m->o.model, "admin", "GET", path, NULL, &o) == 404;
     json_array_foreach (json_at(o, "metadata.finalizers"), i, f)
         if (strcmp(json_string_value(f), FINALIZER) != 0)
             json_array_append(left, f);
-    if (json_array_size(left) < json_array_size(json_at(o, "metadata.finalizers")))
-        (void)patch(m, path, json_pack("{s:{s:O}}", "metadata", "finalizers", left));
+    done = gone || patch(m, path, json_pack("{s:{s:O}}", "metadata", "finalizers", left));
     json_decref(left);
+    json_decref(o);
+    return done;
 }
 
-static void take_off_finalizers(struct mischief *m, const char *ns)
+static void take_off_finalizers(struct mischief *m)
 {
-    static const char *const lists[][2] = {{STASH, "backupsessions"},
-                                           {STASH, "backupconfigurations"},
-                                           {"/apis/stash.appscode.com/v1alpha1", "repositories"},
-                                           {"/apis/batch/v1", "jobs"},
-                                           {"/apis/appcatalog.appscode.com/v1alpha1", "appbindings"}};
-
-    for (size_t l = 0; l < sizeof(lists) / sizeof(lists[0]); l++) {
-        AUTO_FREE char *path = mem_printf("%s/namespaces/%s/%s", lists[l][0], ns, lists[l][1]);
-        json_t *list = NULL, *o;
-        size_t i;
-
-        if (model_do(m->o.model, "admin", "GET", path, NULL, &list) == 200)
-            json_array_foreach (json_object_get(list, "items"), i, o)
-                take_off(m, path, o);
-        json_decref(list);
+    for (size_t i = 0; i < HELD_MAX; i++) {
+        if (m->held[i] && (throw(m, 3) == 0 || !m->mean_ms) && take_off(m, m->held[i])) {
+            mem_free(m->held[i]);
+            m->held[i] = NULL;
+        }
     }
+}
+
+static bool holds_any(const struct mischief *m)
+{
+    for (size_t i = 0; i < HELD_MAX; i++)
+        if (m->held[i])
+            return true;
+    return false;
 }
 
 /* Once nothing was deleted for a while, and all is there again, all is forgotten. */
@@ -357,11 +385,9 @@ static void take_care(struct timer *t)
     struct cluster *c = m->o.cluster;
     bool calm = m->o.sim->now_ns > m->care_until_ns;
 
-    for (size_t i = 0; i < c->n; i++)
-        if (c->configs[i].hurt && (i == 0 || strcmp(c->configs[i].ns, c->configs[i - 1].ns) != 0) &&
-            (throw(m, 3) == 0 || !m->mean_ms))
-            take_off_finalizers(m, c->configs[i].ns);
-    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(c, m->o.model) && calm) {
+    take_off_finalizers(m);
+    if ((throw(m, 4) == 0 || !m->mean_ms) && cluster_restore(c, m->o.model) && calm &&
+        !holds_any(m)) {
         for (size_t i = 0; i < c->n; i++)
             c->configs[i].hurt = false;
         return;
@@ -391,6 +417,9 @@ void mischief_set_mean(struct mischief *m, int64_t mean_ms)
 void mischief_repair(struct mischief *m)
 {
     mischief_set_mean(m, 0);
+    for (size_t i = 0; i < m->o.cluster->n; i++)
+        if (m->o.cluster->configs[i].hasty)
+            (void)set_schedule(m, &m->o.cluster->configs[i], false); /* gone: it comes back with that one */
     if (timer_is_set(&m->care))
         timer_set_in(&m->o.sim->env, &m->care, 1000);
     for (size_t i = 0; i < m->o.n_replicas; i++) {
@@ -410,5 +439,7 @@ void mischief_free(struct mischief *m)
 {
     timer_clear(&m->o.sim->env, &m->next);
     timer_clear(&m->o.sim->env, &m->care);
+    for (size_t i = 0; i < HELD_MAX; i++)
+        mem_free(m->held[i]);
     mem_free(m);
 }

@@ -32,7 +32,17 @@ static void wants_death(void *ctx)
 
 static bool is_lease(const char *path)
 {
-    return strstr(path, "/leases/") != NULL;
+    return strstr(path, "/leases") != NULL;
+}
+
+/* Leases decide who leads, Events only tell, reviews ask. */
+static void acts(void *ctx, const struct http_call *call)
+{
+    struct replica *r = ctx;
+
+    if (r->competes && r->o.on_act && !is_lease(call->path) && !strstr(call->path, "/events") &&
+        !strstr(call->path, "accessreviews"))
+        r->o.on_act(r, call->path, r->o.ctx);
 }
 
 static void wrote(void *ctx, const struct http_call *call, int status, bool changed)
@@ -78,11 +88,13 @@ void replica_start(struct replica *r, bool competes, uint64_t seed, unsigned fau
 
     assert(!r->runs);
     r->runs = true;
+    r->competes = competes;
+    r->lives++;
     r->process.stopped_until_ns = 0;
     r->server = model_peer_new(r->o.model, "system:serviceaccount:stash:stashd", "system:masters");
     r->faults = faults_new(&(struct faults_options){.process = &r->process, .inner = r->server, .book = r->o.book,
                                                     .seed = seed, .percent = fault_percent, .nth = r->o.nth,
-                                                    .on_kill = wants_death, .on_write = wrote,
+                                                    .on_kill = wants_death, .on_act = acts, .on_write = wrote,
                                                     .rv = server_rv, .ctx = r});
     peer = faults_peer(r->faults);
     r->log = (struct log){.env = env, .min = LOG_INFO, .write = write_line, .ctx = r, .plain = true};

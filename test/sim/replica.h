@@ -33,6 +33,7 @@ struct replica_options {
     unsigned concurrency;
     uint32_t watch_min_s;
     void (*on_death)(struct replica *r, void *ctx); /* killed by a fault of its own; it is gone */
+    void (*on_act)(struct replica *r, const char *path, void *ctx); /* one that competes sends a write; NULL fine */
     void (*on_line)(void *ctx, struct str line); /* of its log; NULL fine */
     void *ctx;
 };
@@ -40,7 +41,7 @@ struct replica_options {
 struct replica {
     struct replica_options o;
     char identity[16];
-    bool runs;
+    bool runs, competes;
     struct process process;
     struct http_peer *server;
     struct faults *faults;
@@ -51,7 +52,7 @@ struct replica {
     struct operator *operator;
     bool stopped;
     struct timer death;
-    uint64_t writes, idle_writes; /* in all its lives; those that changed nothing */
+    uint64_t lives, writes, idle_writes; /* in all its lives; those that changed nothing */
     char idle_write[160];         /* the last of them */
 };
 

@@ -1,7 +1,10 @@
 /*
  * torture: see torture.h. A scenario is run once as it is: its writes are counted and what is left in the API server is
- * kept as text, without what must differ (times, UIDs, versions). Then it is run again for the i-th write and each way
- * to fail it, and the same must be left. Leases and Events are no effects here.
+ * kept as text, without what must differ (times, UIDs, versions). Then it is run again, and at each write the process
+ * forks once for each way to fail it: each child goes on from there to the end, and the same must be left. So nothing
+ * before that write is done twice. Leases and Events are no effects here.
+ *
+ * A worker for each core walks through the same run and forks at every so-many-th write.
  */
 #include "torture.h"
 
@@ -9,6 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "checker.h"
 #include "cluster.h"
@@ -24,7 +30,7 @@
 static const enum fault ways[] = {FAULT_REQUEST_LOST, FAULT_ANSWER_LOST, FAULT_CONFLICT,   FAULT_BROKEN,
                                   FAULT_THROTTLED,    FAULT_REFUSED,     FAULT_KILL_BEFORE, FAULT_KILL_AFTER};
 enum { N_WAYS = sizeof(ways) / sizeof(ways[0]), ACTIONS_MAX = 3, AGAIN_S = 5, TOLD_MAX = 5, EDIT_S = 615 };
-enum { START_S = 1772323200 };
+enum { START_S = 1772323200, WORKERS_MAX = 64 };
 
 struct action {
     int64_t at_s; /* 0: no more */
@@ -291,7 +297,7 @@ static void set_up(struct rack *r)
     cluster_init(&r->cluster, 1, 1);
     r->cluster.configs[0] = (struct cluster_config){.ns = "demo", .name = "db"};
     (void)snprintf(r->cluster.configs[0].schedule, sizeof(r->cluster.configs[0].schedule), "%s", r->s->schedule);
-    r->checker = checker_new(1, say_where, r);
+    r->checker = checker_new(&r->env.env, 1, say_where, r);
     r->model = model_new(&(struct model_options){.env = &r->env.env, .seed = 1, .no_managed_fields = true});
     r->kubelet = kubelet_new(&r->env.env, r->model, 1, &dice, &r->book);
     timer_init(&r->back, come_back, r);
@@ -315,16 +321,16 @@ static void tear_down(struct rack *r)
     sim_env_done(&r->env);
 }
 
-/* What is left; NULL: something was wrong on the way. ret_effects: how many writes. */
-static char *run(const struct scenario *s, const char *chart, uint64_t nth, enum fault way, uint64_t *ret_effects)
+/* What is left; NULL: something was wrong on the way. nth: is copied. */
+static char *run(const struct scenario *s, const json_t *crds, const struct fault_nth *nth, uint64_t *ret_effects)
 {
     struct rack *r = mem_zalloc(sizeof(*r));
     char *left = NULL;
 
     r->s = s;
-    r->nth = (struct fault_nth){.nth = nth, .way = way};
+    r->nth = *nth;
     set_up(r);
-    if (cluster_fill(&r->cluster, r->model, chart)) {
+    if (cluster_fill(&r->cluster, r->model, crds)) {
         replica_start(&r->replica, false, 1, 0);
         for (const struct action *a = s->actions; a < s->actions + ACTIONS_MAX && a->at_s; a++) {
             run_until(r, a->at_s);
@@ -366,39 +372,132 @@ static void print_difference(const char *want, const char *got)
     (void)fprintf(stderr, "  - %s\n  + %s\n", want, got);
 }
 
-static unsigned torture(const struct scenario *s, const char *chart, unsigned every, uint64_t *runs)
+/* ---- all effects, all ways ---- */
+
+/* Of all processes of one scenario. */
+struct counts {
+    uint64_t effects, runs, bad;
+};
+
+struct worker {
+    const struct scenario *s;
+    const json_t *crds;
+    const char *want;
+    unsigned every, turn, workers;
+    struct counts *counts; /* shared */
+    bool is_branch;        /* a child that goes on with a failure */
+    uint64_t nth;
+    enum fault way;
+};
+
+static void add(uint64_t *to, uint64_t n)
 {
-    uint64_t n = 0, unused;
-    AUTO_FREE char *want = run(s, chart, UINT64_MAX, FAULT_NONE, &n);
-    unsigned bad = want == NULL;
-
-    for (uint64_t i = 0; want && i < n; i += every) {
-        for (size_t w = 0; w < N_WAYS; w++) {
-            AUTO_FREE char *got = run(s, chart, i, ways[w], &unused);
-
-            ++*runs;
-            if (got && strcmp(got, want) == 0)
-                continue;
-            bad++;
-            (void)fprintf(stderr, "VIOLATION: \"%s\", effect %" PRIu64 " of %" PRIu64 ", %s: something else is left\n",
-                          s->name, i, n, fault_names[ways[w]]);
-            if (got && bad <= TOLD_MAX)
-                print_difference(want, got);
-        }
-    }
-    (void)printf("%s: %" PRIu64 " effects, %d ways%s\n", s->name, n, N_WAYS, bad ? ", NOT all equal" : ", all equal");
-    (void)fflush(stdout);
-    return bad;
+    __atomic_add_fetch(to, n, __ATOMIC_RELAXED);
 }
 
-int torture_run(const char *chart, unsigned every, const char *only)
+/* In the child: true. */
+static bool branch(struct worker *w, struct fault_nth *n, enum fault way)
 {
-    uint64_t runs = 0;
-    unsigned bad = 0;
+    pid_t child;
+    int status;
 
-    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++)
-        if (!only || strstr(scenarios[i].name, only))
-            bad += torture(&scenarios[i], chart, every ? every : 1, &runs);
-    (void)printf("%" PRIu64 " runs, %u of them ended differently\n", runs, bad);
-    return bad ? 1 : 0;
+    (void)fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        w->is_branch = true;
+        w->nth = n->nth = n->n;
+        w->way = n->way = way;
+        n->at = NULL;
+        return true;
+    }
+    add(&w->counts->runs, 1);
+    if (child < 0 || waitpid(child, &status, 0) != child || status != 0)
+        add(&w->counts->bad, 1);
+    return false;
+}
+
+static void at_effect(struct fault_nth *n)
+{
+    struct worker *w = n->ctx;
+
+    if (n->n % w->every || n->n / w->every % w->workers != w->turn)
+        return;
+    for (size_t i = 0; i < N_WAYS; i++)
+        if (branch(w, n, ways[i]))
+            return;
+}
+
+/* Of a child: 0, or 1 when something else is left. */
+static int compare(const struct worker *w, const char *got)
+{
+    if (got && strcmp(got, w->want) == 0)
+        return 0;
+    (void)fprintf(stderr, "VIOLATION: \"%s\", effect %" PRIu64 " of %" PRIu64 ", %s: something else is left\n",
+                  w->s->name, w->nth, w->counts->effects, fault_names[w->way]);
+    if (got && __atomic_load_n(&w->counts->bad, __ATOMIC_RELAXED) < TOLD_MAX)
+        print_difference(w->want, got);
+    return 1;
+}
+
+static int work(struct worker *w)
+{
+    uint64_t effects;
+    AUTO_FREE char *want = run(w->s, w->crds, &(struct fault_nth){.nth = UINT64_MAX}, &effects), *got = NULL;
+
+    w->want = want;
+    w->counts->effects = effects;
+    if (!want)
+        return 1;
+    got = run(w->s, w->crds, &(struct fault_nth){.nth = UINT64_MAX, .at = at_effect, .ctx = w}, &effects);
+    if (w->is_branch)
+        return compare(w, got);
+    return got && strcmp(got, want) == 0 ? 0 : 1; /* nothing failed here: two runs are the same */
+}
+
+static bool torture(const struct scenario *s, const struct torture_options *o, struct counts *counts)
+{
+    pid_t workers[WORKERS_MAX];
+    bool good = true;
+    int status;
+
+    (void)fflush(NULL);
+    for (unsigned i = 0; i < o->jobs; i++) {
+        struct worker w = {.s = s, .crds = o->crds, .every = o->every, .turn = i, .workers = o->jobs,
+                           .counts = counts};
+
+        workers[i] = fork();
+        if (workers[i] == 0)
+            _exit(work(&w));
+    }
+    for (unsigned i = 0; i < o->jobs; i++)
+        good = workers[i] > 0 && waitpid(workers[i], &status, 0) == workers[i] && status == 0 && good;
+    good = good && counts->bad == 0;
+    (void)printf("%s: %" PRIu64 " effects, %d ways%s\n", s->name, counts->effects, N_WAYS,
+                 good ? ", all equal" : ", NOT all equal");
+    return good;
+}
+
+int torture_run(const struct torture_options *options)
+{
+    struct torture_options o = *options;
+    uint64_t effects = 0, runs = 0, bad = 0;
+    bool good = true;
+
+    o.jobs = o.jobs < 1 ? 1 : o.jobs > WORKERS_MAX ? WORKERS_MAX : o.jobs;
+    for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
+        struct counts *counts;
+
+        if (o.only && !strstr(scenarios[i].name, o.only))
+            continue;
+        counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        if (counts == MAP_FAILED)
+            return 2;
+        good = torture(&scenarios[i], &o, counts) && good;
+        effects += counts->effects;
+        runs += counts->runs;
+        bad += counts->bad;
+        (void)munmap(counts, sizeof(*counts));
+    }
+    (void)printf("%" PRIu64 " effects, %" PRIu64 " runs, %" PRIu64 " of them ended differently\n", effects, runs, bad);
+    return good ? 0 : 1;
 }

@@ -2,7 +2,16 @@
 #ifndef STASHD_SIM_TORTURE_H
 #define STASHD_SIM_TORTURE_H
 
-/* The exit code. every: only each so-many-th effect (1: all). only: of scenarios with that in their name; NULL: all. */
-int torture_run(const char *chart, unsigned every, const char *only);
+#include <jansson.h>
+
+struct torture_options {
+    const json_t *crds; /* cluster_read_crds */
+    unsigned every;   /* only each so-many-th effect; 1: all */
+    unsigned jobs;    /* processes at a time */
+    const char *only; /* of scenarios with that in their name; NULL: all */
+};
+
+/* The exit code. */
+int torture_run(const struct torture_options *options);
 
 #endif

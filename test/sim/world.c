@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "kubelet.h"
+#include "mirror.h"
 #include "mischief.h"
 #include "replica.h"
 #include "switcher.h"
@@ -23,14 +24,17 @@ enum {
     SETTLE_S = 1800,     /* after the last fault, until all that was due is dealt with */
     REST_S = 3600,       /* then nobody is triggered any more, and what runs may end */
     QUIET_S = 300,
-    STORM_S = 2700,
+    STORM_S = 1200,
     STORM_EVERY_S = 4 * 86400,
     STORM_PERCENT = 8,
+    CLEARING_S = 600, /* after a storm, with the operators that have been through it */
+    LOOK_AGAIN_S = 120,
+    AWAY_S = 20,
+    AWAY_LONG_S = 840,  /* a node was lost */
+    AWAY_LONG_ONE_OF = 6,
     CALM_WATCH_S = 4 * 3600, /* calm weeks: streams that end and bookmarks would be most of what happens */
     YEAR_S = 31556952,
 };
-
-#define AWAY_NS 20000000000u
 
 struct world {
     const struct world_options *o;
@@ -41,6 +45,7 @@ struct world {
     struct checker *checker;
     struct switcher *switcher; /* NULL: none */
     struct mischief *mischief;
+    struct mirror mirror;
     struct fault_book book;
     struct effects effects;
     struct replica replicas[N_REPLICAS];
@@ -96,6 +101,7 @@ static void changed(void *ctx, const char *type, const json_t *object)
         (void)fprintf(stderr, "%.3f %s %s %s/%s %s\n", (double)w->env.now_ns / 1e9 - 1, type, json_text(object, "kind"),
                       json_text(object, "metadata.namespace"), json_text(object, "metadata.name"),
                       json_text(object, "status.phase"));
+    mirror_changed(&w->mirror, type, object);
     kubelet_changed(w->kubelet, type, object);
     checker_changed(w->checker, type, object);
 }
@@ -144,13 +150,20 @@ static void come_back(struct timer *t)
     start_replica(w, (size_t)(t - w->back));
 }
 
-/* Where switches are tried, nobody leads for some seconds: due times and switches fall into them. */
+/* Due times fall into the time that it is away, and those of a schedule of minutes are several. */
 static void died(struct replica *r, void *ctx)
 {
     struct world *w = ctx;
+    bool is_long = w->o->months && sim_random(&w->dice) % AWAY_LONG_ONE_OF == 0;
+    uint64_t away_ns = (is_long ? AWAY_LONG_S : AWAY_S) * 1000000000ull;
 
     w->kills++;
-    timer_set_at(&w->env.env, &w->back[r - w->replicas], w->env.now_ns + 1 + sim_random(&w->dice) % AWAY_NS);
+    timer_set_at(&w->env.env, &w->back[r - w->replicas], w->env.now_ns + 1 + sim_random(&w->dice) % away_ns);
+}
+
+static void acts(struct replica *r, const char *path, void *ctx)
+{
+    checker_acts(((struct world *)ctx)->checker, r->identity, path);
 }
 
 static void kill_all(struct world *w)
@@ -200,6 +213,7 @@ static void set_weather(struct world *w, bool competes, unsigned n_replicas, uns
     for (size_t i = 0; i < n_replicas; i++)
         start_replica(w, i);
     mischief_set_mean(w->mischief, mischief_ms);
+    checker_calm(w->checker, !competes && !percent && !w->o->switch_s);
 }
 
 static uint64_t at_ns(int64_t s)
@@ -213,19 +227,47 @@ static void run_until(struct world *w, int64_t until_s)
         ;
 }
 
+static void run_on(struct world *w, int64_t for_s)
+{
+    run_until(w, (int64_t)(w->env.now_ns / 1000000000u) - 1 + for_s);
+}
+
+/* The same operators go on for a while, and must come to see all that is there. */
+static void see_clearly(struct world *w)
+{
+    struct mirror_look looks[N_REPLICAS];
+    uint64_t lives[N_REPLICAS];
+
+    w->percent = 0;
+    mischief_repair(w->mischief);
+    run_on(w, CLEARING_S);
+    for (size_t i = 0; i < N_REPLICAS; i++) {
+        lives[i] = w->replicas[i].runs ? w->replicas[i].lives : 0;
+        if (lives[i])
+            mirror_look_first(&looks[i], &w->mirror, w->replicas[i].operator);
+    }
+    run_on(w, LOOK_AGAIN_S);
+    for (size_t i = 0; i < N_REPLICAS; i++) {
+        if (w->replicas[i].runs && w->replicas[i].lives == lives[i])
+            mirror_look_again(&looks[i], &w->mirror, w->replicas[i].operator, w->checker);
+        else if (lives[i])
+            mirror_look_done(&looks[i]);
+    }
+}
+
 /* Storms begin in the first hours of a night, where most schedules are. */
 static void live_months(struct world *w)
 {
     for (int64_t day_s = 0; day_s < w->o->until_s; day_s += STORM_EVERY_S) {
         int64_t from_s = day_s + (int64_t)(sim_random(&w->dice) % (5 * 3600));
 
-        if (from_s + STORM_S >= w->o->until_s)
+        if (from_s + STORM_S + CLEARING_S + LOOK_AGAIN_S >= w->o->until_s)
             break;
         run_until(w, from_s);
         set_weather(w, true, 1 + (unsigned)(sim_random(&w->dice) % 4 != 0), STORM_PERCENT,
-                    15000 + (int64_t)(sim_random(&w->dice) % 120000));
+                    7000 + (int64_t)(sim_random(&w->dice) % 53000));
         run_until(w, from_s + STORM_S);
-        mischief_repair(w->mischief);
+        see_clearly(w);
         set_weather(w, false, 1, w->o->fault_percent, 0);
     }
     run_until(w, w->o->until_s + MARGIN_S);
@@ -258,7 +300,7 @@ static void check_rest(struct world *w)
         checker_violation(w->checker, "the engine is not at rest");
     if (kubelet_running(w->kubelet))
         checker_violation(w->checker, "%u pods still run", kubelet_running(w->kubelet));
-    run_until(w, (int64_t)(w->env.now_ns / 1000000000u) - 1 + QUIET_S);
+    run_on(w, QUIET_S);
     if (w->effects.n != n)
         checker_violation(w->checker, "an operator at rest writes");
 }
@@ -297,7 +339,7 @@ static void set_up_replicas(struct world *w)
                      &(struct replica_options){.sim = &w->env, .model = w->model, .book = &w->book,
                                                .effects = &w->effects, .concurrency = CONCURRENCY,
                                                .watch_min_s = w->o->months ? CALM_WATCH_S : 0, .on_death = died,
-                                               .on_line = log_line, .ctx = w});
+                                               .on_act = acts, .on_line = log_line, .ctx = w});
         timer_init(&w->back[i], come_back, w);
     }
     timer_init(&w->kill, kill_comes, w);
@@ -315,12 +357,13 @@ static void set_up(struct world *w, const struct world_options *o)
     w->book = (struct fault_book){.forbidden = o->forbidden, .from_ns = at_ns(o->faults_from_s),
                                   .until_ns = o->faults_until_s ? at_ns(o->faults_until_s) : UINT64_MAX};
     cluster_init(&w->cluster, o->invokers, o->seed ^ 0xc1);
-    w->checker = checker_new(o->seed, print_last, w);
+    w->checker = checker_new(&w->env.env, o->seed, print_last, w);
     w->model = model_new(&(struct model_options){.env = &w->env.env, .seed = o->seed,
                                                  .bookmark_s = o->months ? CALM_WATCH_S : 0,
                                                  .no_managed_fields = true}); /* nobody here asks for owners */
     w->kubelet = kubelet_new(&w->env.env, w->model, o->seed ^ 0x6b75, &dice, &w->book);
     set_up_replicas(w);
+    mirror_init(&w->mirror);
     w->mischief = mischief_new(&(struct mischief_options){.sim = &w->env, .model = w->model, .cluster = &w->cluster,
                                                           .checker = w->checker, .book = &w->book,
                                                           .replicas = w->replicas, .n_replicas = N_REPLICAS,
@@ -384,6 +427,7 @@ static void tear_down(struct world *w)
     switcher_free(w->switcher);
     kubelet_free(w->kubelet);
     model_free(w->model);
+    mirror_done(&w->mirror);
     checker_free(w->checker);
     cluster_done(&w->cluster);
     for (size_t i = 0; i < N_REPLICAS; i++)
@@ -398,7 +442,7 @@ bool world_run(const struct world_options *o, struct world_result *ret)
 
     w = mem_zalloc(sizeof(*w));
     set_up(w, o);
-    if (cluster_fill(&w->cluster, w->model, o->chart)) {
+    if (cluster_fill(&w->cluster, w->model, o->crds)) {
         live(w);
         end(w);
     } else {

@@ -20,7 +20,7 @@ struct world_options {
     int64_t kill_s, switch_s;       /* means; 0: never */
     unsigned fail_percent, lost_percent, odd_percent, fault_percent;
     bool verbose;
-    const char *chart;
+    const json_t *crds;             /* cluster_read_crds; borrowed */
     uint64_t forbidden;             /* kinds of fault, a bit each */
     int64_t faults_from_s, faults_until_s; /* and when they may happen; until 0: always */
 };

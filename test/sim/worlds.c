@@ -32,7 +32,7 @@ void worlds_prepare(struct worlds_options *o)
         o->world.seed = (uint64_t)time(NULL) * 100000;
 }
 
-static unsigned count_jobs(const struct worlds_options *o)
+unsigned worlds_jobs(const struct worlds_options *o)
 {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned jobs = o->jobs ? o->jobs : cores > 0 ? (unsigned)cores : 1;
@@ -135,7 +135,7 @@ static bool print(const struct worlds_options *o, const struct sum *s, time_t to
 
 int worlds_run(const struct worlds_options *o)
 {
-    unsigned jobs = count_jobs(o);
+    unsigned jobs = worlds_jobs(o);
     pid_t children[JOBS_MAX];
     time_t began = time(NULL);
     struct world_result r;

@@ -10,12 +10,14 @@ struct worlds_options {
     unsigned jobs;              /* 0: as many as there are cores */
     unsigned twice;             /* each so-many-th is run twice; 0: none */
     unsigned torture;           /* not worlds but torture.h; 0: worlds */
+    const char *chart;          /* its folder, for the CRDs */
     const char *only;           /* its scenarios; NULL: all */
     bool once, no_shrink;
 };
 
 /* Fills in what months need and was not said. */
 void worlds_prepare(struct worlds_options *o);
+unsigned worlds_jobs(const struct worlds_options *o); /* how many processes that makes */
 /* The exit code. */
 int worlds_run(const struct worlds_options *o);
 
