@@ -175,11 +175,19 @@ void repository_unlock_look(struct world *w, struct repository_view *v)
 
 /* ---- rows ---- */
 
+static bool is_refused(const struct repository_view *v)
+{
+    return v->unlock_refusal && v->now_s < v->unlock_refusal->retry_s;
+}
+
+static bool is_to_go(const struct repository_view *v)
+{
+    return v->unlock.record && !v->unlock.record->deleting && (v->unlock.finished || v->unlock.of_another);
+}
+
 bool repository_unlock_has_ended(const void *view)
 {
-    const struct repository_view *v = view;
-
-    return v->unlock.record && !v->unlock.record->deleting && (v->unlock.finished || v->unlock.of_another);
+    return is_to_go(view) && !is_refused(view);
 }
 
 /* A Job that failed has said nothing of the others: nobody's locks are looked for twice. */
@@ -221,11 +229,6 @@ void repository_unlock_note(const void *view, struct world *w, struct plan *p)
                    *v->unlock.message ? v->unlock.message : "the unlock Job failed");
 }
 
-static bool is_refused(const struct repository_view *v)
-{
-    return v->unlock_refusal && v->now_s < v->unlock_refusal->retry_s;
-}
-
 bool repository_unlock_due(const void *view)
 {
     const struct repository_view *v = view;
@@ -246,7 +249,7 @@ void repository_unlock_start(const void *view, struct world *w, struct plan *p)
 
 void repository_unlock_wake(const struct repository_view *v, struct plan *p)
 {
-    if (v->ended && is_refused(v))
+    if ((v->ended || is_to_go(v)) && is_refused(v))
         plan_wake_at(p, v->unlock_refusal->retry_s);
 }
 

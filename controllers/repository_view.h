@@ -30,7 +30,7 @@ struct repository_view {
     int64_t prune_at_s;        /* not before */
     struct repository_job check;
     int64_t check_at_s; /* the next one; 0: none */
-    const struct refusal *unlock_refusal, *prune_refusal, *check_refusal; /* of making its Job; NULL */
+    const struct refusal *unlock_refusal, *prune_refusal, *check_refusal; /* of its Job; NULL */
 };
 
 /* repository.c */

@@ -457,6 +457,20 @@ static void an_unlock_at_work_holds_no_prune_back(void **state)
     assert_non_null(strstr(step(w, "2026-03-01T02:10:01Z"), "create Job demo/stash-prune-repo\n"));
 }
 
+static void an_unlock_job_that_may_not_be_deleted_holds_no_prune_back(void **state)
+{
+    struct test_world *w = *state;
+
+    retention_is_said(w);
+    add_worker(w, "demo", "a", "aaaaaaaa-1", "Failed", "terminated");
+    (void)step(w, "2026-03-01T02:10:00Z");
+    job_ends(w, UNLOCK, "Complete", "2026-03-01T02:10:05Z", 0, "");
+    test_world_at(w, "2026-03-01T02:10:05Z");
+    test_world_refuse(w, KIND_JOB, "demo", UNLOCK, REFUSAL_FORBIDDEN, "no");
+    assert_non_null(strstr(step(w, "2026-03-01T02:10:05Z"), "create Job demo/stash-prune-repo\n"));
+    assert_non_null(strstr(step(w, "2026-03-01T02:15:05Z"), "delete Job demo/" UNLOCK " Background\n"));
+}
+
 static void a_pod_that_may_still_run_keeps_its_locks(void **state)
 {
     struct test_world *w = *state;
@@ -707,6 +721,7 @@ int main(void)
         T(an_unlock_that_failed_is_told_and_not_tried_for_ever),
         T(a_refused_unlock_holds_no_prune_back),
         T(an_unlock_at_work_holds_no_prune_back),
+        T(an_unlock_job_that_may_not_be_deleted_holds_no_prune_back),
         T(a_pod_that_may_still_run_keeps_its_locks),
         T(the_lock_of_a_living_namesake_is_left_alone),
         T(pods_of_a_namespace_that_may_not_use_the_repository_say_nothing),
