@@ -11,7 +11,8 @@
 #include "core/base/mem.h"
 
 enum { TRIGGER_PERCENT = 8 }; /* of pods of CronJobs end badly, so many before and so many after their work */
-enum { HANG_MS = 4 * 3600 * 1000, AGAIN_MS = 90 * 1000 };
+enum { HANG_MS = 4 * 3600 * 1000, AGAIN_MS = 90 * 1000, WORK_MIN_MS = 3000, WORK_MS = 57000, LONG_MS = 300000,
+       TRIGGER_MS = 5000 };
 enum step { STARTING, WORKING, REPORTING };
 
 struct pod {
@@ -20,7 +21,7 @@ struct pod {
     enum step step;
     char *uid, *ns, *name, *session, *container;
     int64_t started_ms;
-    bool fails, is_lost;
+    bool fails, is_lost, is_long;
     enum fault odd;
     json_t *trigger; /* the pod of a CronJob: its object; NULL: another */
 };
@@ -99,6 +100,15 @@ static json_t *time_now(struct kubelet *k)
     return json_string(str_format_time(env_wall_ms(k->env) / 1000, text));
 }
 
+static uint64_t work_ms(struct pod *p)
+{
+    if (p->trigger)
+        return throw(p->kubelet, TRIGGER_MS);
+    if (p->odd == FAULT_JOB_HANGS)
+        return HANG_MS;
+    return WORK_MIN_MS + throw(p->kubelet, p->is_long ? LONG_MS : WORK_MS);
+}
+
 static void start(struct pod *p)
 {
     struct kubelet *k = p->kubelet;
@@ -108,8 +118,7 @@ static void start(struct pod *p)
     patch_pod(p, json_pack("{s:s, s:o, s:[{s:s, s:b, s:{s:{s:o}}}]}", "phase", "Running", "startTime", time_now(k),
                            "containerStatuses", "name", p->container, "ready", 1, "state", "running", "startedAt",
                            time_now(k)));
-    timer_set_in(k->env, &p->timer, p->trigger ? throw(k, 5000)
-                                    : p->odd == FAULT_JOB_HANGS ? HANG_MS : 3000 + throw(k, 57000));
+    timer_set_in(k->env, &p->timer, work_ms(p));
 }
 
 /* What update-status does: its host's entry into the target, everything else as it is. */
@@ -216,6 +225,7 @@ static void throw_lot(struct pod *p)
 
     p->fails = happens(k, FAULT_JOB_FAILS, k->dice.fail_percent);
     p->is_lost = happens(k, FAULT_JOB_LOST, k->dice.lost_percent);
+    p->is_long = throw(k, 100) < k->dice.long_percent;
     if (happens(k, lot, k->dice.odd_percent))
         p->odd = lot;
 }

@@ -14,6 +14,7 @@ struct kubelet_dice { /* of 100 pods */
     unsigned fail_percent; /* ends badly, having told its session */
     unsigned lost_percent; /* ends badly without a word: out of memory, node gone */
     unsigned odd_percent;  /* hangs, vanishes, reports late or twice */
+    unsigned long_percent; /* takes minutes: a big database */
 };
 
 struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, const struct kubelet_dice *dice,

@@ -15,8 +15,8 @@
  * The fourth fails each effect of small scenarios in each way (torture.h), or each so-many-th. All but the first use
  * --jobs processes (as many as there are cores).
  * A violation prints a line, what came before it, and the smallest set of faults that still brings it; exit code 1.
- * Others: --once, --verbose, --chart FOLDER, --without KIND,KIND (faults that may not happen), --from and --to (only
- * in that time), --no-shrink.
+ * Others: --storms DAYS (from one to the next; 4, with --minutes 1), --once, --verbose, --chart FOLDER, --without
+ * KIND,KIND (faults that may not happen), --from and --to (only in that time), --no-shrink.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -87,7 +87,7 @@ static bool parse_number(struct worlds_options *w, const char *name, const char 
     } flags[] = {{"--fail", &o->fail_percent},    {"--lost", &o->lost_percent}, {"--odd", &o->odd_percent},
                  {"--faults", &o->fault_percent}, {"--worlds", &w->worlds},     {"--minutes", &w->minutes},
                  {"--jobs", &w->jobs},            {"--twice", &w->twice},
-                 {"--torture", &w->torture}};
+                 {"--torture", &w->torture},       {"--storms", &o->storm_days}};
     char *end;
 
     for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++) {

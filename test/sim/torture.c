@@ -290,7 +290,7 @@ static char *what_is_left(struct rack *r)
 
 static void set_up(struct rack *r)
 {
-    const struct kubelet_dice dice = {r->s->fail_percent, r->s->lost_percent, 0};
+    const struct kubelet_dice dice = {r->s->fail_percent, r->s->lost_percent, 0, 0};
 
     sim_env_init(&r->env, 1, START_S * 1000ll);
     r->book.until_ns = UINT64_MAX;

@@ -25,10 +25,11 @@ enum {
     REST_S = 3600,       /* then nobody is triggered any more, and what runs may end */
     QUIET_S = 300,
     STORM_S = 1200,
-    STORM_EVERY_S = 4 * 86400,
+    STORM_DAYS = 4,
     STORM_PERCENT = 8,
     CLEARING_S = 600, /* after a storm, with the operators that have been through it */
     LOOK_AGAIN_S = 120,
+    LONG_PERCENT = 20,
     AWAY_S = 20,
     AWAY_LONG_S = 840,  /* a node was lost */
     AWAY_LONG_ONE_OF = 6,
@@ -258,7 +259,9 @@ static void see_clearly(struct world *w)
 /* Storms begin in the first hours of a night, where most schedules are. */
 static void live_months(struct world *w)
 {
-    for (int64_t day_s = 0; day_s < w->o->until_s; day_s += STORM_EVERY_S) {
+    int64_t every_s = (w->o->storm_days ? w->o->storm_days : STORM_DAYS) * 86400ll;
+
+    for (int64_t day_s = 0; day_s < w->o->until_s; day_s += every_s) {
         int64_t from_s = day_s + (int64_t)(sim_random(&w->dice) % (5 * 3600));
 
         if (from_s + STORM_S + CLEARING_S + LOOK_AGAIN_S >= w->o->until_s)
@@ -347,7 +350,8 @@ static void set_up_replicas(struct world *w)
 
 static void set_up(struct world *w, const struct world_options *o)
 {
-    const struct kubelet_dice dice = {o->fail_percent, o->lost_percent, o->odd_percent};
+    const struct kubelet_dice dice = {o->fail_percent, o->lost_percent, o->odd_percent,
+                                      o->months ? LONG_PERCENT : 0};
 
     *w = (struct world){.o = o, .trace = 0xcbf29ce484222325u, .dice = o->seed ^ 0xd1ce};
     w->start_s = 1772323200 /* 2026-03-01T00:00:00Z */;

@@ -17,6 +17,7 @@ struct world_options {
     size_t invokers; /* 0: six that are busy, see cluster.h */
     int64_t until_s;
     bool months;                    /* with storms */
+    unsigned storm_days;            /* from one to the next; 0: four */
     int64_t kill_s, switch_s;       /* means; 0: never */
     unsigned fail_percent, lost_percent, odd_percent, fault_percent;
     bool verbose;

@@ -28,6 +28,8 @@ void worlds_prepare(struct worlds_options *o)
         o->world.until_s = 30 * 86400;
     if (!o->world.odd_percent)
         o->world.odd_percent = 4;
+    if (o->minutes && !o->world.storm_days)
+        o->world.storm_days = 1; /* what a minute is for is faults */
     if (!o->world.seed)
         o->world.seed = (uint64_t)time(NULL) * 100000;
 }
@@ -63,8 +65,8 @@ static bool run_world(const struct worlds_options *o, uint64_t i, struct world_r
     }
     if (!good) {
         ret->violations += !ret->violations;
-        (void)fprintf(stderr, "again: sim --seed %" PRIu64 " --invokers %zu --days %" PRId64 " --once\n", one.seed,
-                      one.invokers, one.until_s / 86400);
+        (void)fprintf(stderr, "again: sim --seed %" PRIu64 " --invokers %zu --days %" PRId64 " --storms %u --once\n",
+                      one.seed, one.invokers, one.until_s / 86400, one.storm_days);
         if (!o->no_shrink)
             shrink(&one);
     }
@@ -117,8 +119,9 @@ static bool print(const struct worlds_options *o, const struct sum *s, time_t to
     (void)printf("%" PRIu64 " worlds of %zu invokers for %" PRId64 " days in %lld s, seeds from %" PRIu64 ": %" PRIu64
                  " with a violation\n", s->worlds, o->world.invokers, o->world.until_s / 86400, (long long)took,
                  o->world.seed, s->bad);
-    (void)printf("%" PRIu64 " changes, %" PRIu64 " writes of operators, %" PRIu64 " faults, %" PRIu64 " deaths\n",
-                 t->changes, t->writes, t->faults, t->kills);
+    (void)printf("%" PRIu64 " changes, %" PRIu64 " effects of operators, %" PRIu64 " faults (%.0f a second), %" PRIu64
+                 " deaths\n", t->changes, t->writes, t->faults, (double)t->faults / (double)(took > 0 ? took : 1),
+                 t->kills);
     (void)printf("%u sessions (%u succeeded, %u failed, %u skipped), %u Jobs; due times %" PRIu64 ": made %" PRIu64
                  ", coalesced %" PRIu64 ", skipped %" PRIu64 "\n", t->totals.sessions, t->totals.succeeded,
                  t->totals.failed, t->totals.skipped, t->totals.jobs, t->totals.due, t->totals.made,
