@@ -404,8 +404,8 @@ static void elsewhere_nobody_writes_before_it_is_known_who_made_it(void **state)
     struct here *w = *state;
     AUTO_FREE char *other = mem_printf("cd %s && export RESTIC_PASSWORD=repository-password && "
                                        "restic -q -r other init && "
-                                       "(while [ ! -e repo/config ]; do sleep 0.1; done; sleep 0.2; cp -f other/config "
-                                       "repo/config) &", w->dir);
+                                       "(n=0; while [ ! -e repo/config ] && [ $((n += 1)) -lt 300 ]; do sleep 0.1; "
+                                       "done; sleep 0.2; cp -f other/config repo/config) &", w->dir);
     bool created;
     struct error e;
 
