@@ -83,7 +83,7 @@ static void on_exit_cb(struct proc *proc, int status, int sig)
     p->running = false;
     rc = p->aborting ? (int)e.code : restic_failed(p, status, sig, &e);
     job_tail_done(&p->err);
-    p->lock_stayed = sig != 0;
+    p->lock_stayed = sig != 0 || p->aborting; /* interrupted while it makes its lock, restic leaves it */
     p->on_end(p, rc, &e);
 }
 

@@ -34,7 +34,7 @@ struct pipeline {
     /* Readable. */
     struct restic_summary summary;
     uint64_t bytes;   /* written so far */
-    bool lock_stayed; /* restic was killed: it could not remove its lock */
+    bool lock_stayed; /* restic was killed or interrupted: its lock may be there still */
     bool committed;   /* it was told of the end of its input */
 
     /* private */
