@@ -374,8 +374,8 @@ static void wake_users_of_repository(const struct cache *c, const struct kobj *c
 {
     struct users u = {changed, wake, ctx};
 
-    cache_each_by(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.repository.name", changed->name,
-                  wake_user_of_repository, &u);
+    cache_each_ref(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.repository.name", changed->ns, changed->name,
+                   wake_user_of_repository, &u);
 }
 
 /* Sizes and times of backups change a Repository often and matter to nobody here. */
@@ -399,7 +399,8 @@ static void wake_users_of_app(const struct cache *c, const struct kobj *changed,
 {
     struct users u = {changed, wake, ctx};
 
-    cache_each_by(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", changed->name, wake_if_target, &u);
+    cache_each_ref(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", changed->ns, changed->name,
+                   wake_if_target, &u);
 }
 
 static bool app_changed(const struct kobj *old, const struct kobj *now)

@@ -124,8 +124,8 @@ static bool each_rival_session(void *ctx, const struct kobj *invoker)
 static void each_rival(const struct rivals *r)
 {
     if (*r->ref->name)
-        cache_each_by(r->cache, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", r->ref->name,
-                      each_rival_session, (void *)(uintptr_t)r);
+        cache_each_ref(r->cache, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", r->ref->ns, r->ref->name,
+                       each_rival_session, (void *)(uintptr_t)r);
 }
 
 const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref)

@@ -79,7 +79,8 @@ json_t *repository_references(const struct repository_view *v, const struct worl
     struct references r = {v, json_array()};
 
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        cache_each_by(world_cache(w), kind_get(kinds[i]), "spec.repository.name", v->self->name, add_reference, &r);
+        cache_each_ref(world_cache(w), kind_get(kinds[i]), "spec.repository.name", v->self->ns, v->self->name,
+                       add_reference, &r);
     return r.list;
 }
 

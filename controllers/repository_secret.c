@@ -58,8 +58,8 @@ static const char *worker_text(struct world *w, const struct repository_view *v)
     const json_t *doc, *target, *host;
     size_t i, j;
 
-    cache_each_by(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), "spec.repository.name", v->self->name,
-                  look_at_invoker, &f);
+    cache_each_ref(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), "spec.repository.name", v->self->ns,
+                   v->self->name, look_at_invoker, &f);
     doc = f.newest ? world_doc(w, f.newest->kind, f.newest->ns, f.newest->name) : NULL;
     json_array_foreach (json_at(doc, "status.targets"), i, target) {
         json_array_foreach (json_at(target, "stats"), j, host) {

@@ -568,7 +568,8 @@ static void wake_users(const struct cache *c, const struct kobj *repository, wak
 {
     struct waking k = {repository, wake, ctx};
 
-    cache_each_by(c, kind_get(KIND_RESTORESESSION), "spec.repository.name", repository->name, wake_user, &k);
+    cache_each_ref(c, kind_get(KIND_RESTORESESSION), "spec.repository.name", repository->ns, repository->name,
+                   wake_user, &k);
 }
 
 /* Something that any of those that wait may need: Tasks, Functions; in a namespace: AppBindings, its labels. */

@@ -30,8 +30,8 @@ void controllers_index(struct cache *c)
     cache_index_owners(c, kind_get(KIND_POD));
     cache_index_owners(c, kind_get(KIND_CRONJOB));
     for (size_t i = 0; i < sizeof(invokers) / sizeof(invokers[0]); i++)
-        cache_index(c, kind_get(invokers[i]), "spec.repository.name", false);
-    cache_index(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", false);
+        cache_index_ref(c, kind_get(invokers[i]), "spec.repository.name", "spec.repository.namespace");
+    cache_index_ref(c, kind_get(KIND_BACKUPCONFIGURATION), "spec.target.ref.name", "spec.target.ref.namespace");
     cache_index(c, kind_get(KIND_RESTORESESSION), "spec.target.ref.name", false);
     cache_index(c, kind_get(KIND_BACKUPSESSION), "spec.invoker.name", true);
     cache_index(c, kind_get(KIND_JOB), "annotation:" TARGET_LOCK_ANNOTATION, false);

@@ -13,7 +13,8 @@
 
 enum { KEY_MAX = 512 }; /* a namespace has at most 63 bytes, a name 253 */
 enum { CHAIN = 4 };     /* entries a chain, when no two have one value */
-enum { BY_OWNER = -1 };
+enum { BY_OWNER = -1 };              /* in place of a field */
+enum { NO_NS = -1, OWN_NS = -2 };    /* in place of a field that has the namespace */
 
 struct entry {
     const struct kobj *o;
@@ -23,7 +24,7 @@ struct entry {
 
 struct index {
     int field; /* place in kind->fields, or BY_OWNER */
-    bool with_ns;
+    int ns;    /* idem, the object's own where it is empty; or NO_NS, OWN_NS */
     struct list *chains;
     size_t n_chains; /* a power of two; 0: nothing was ever in it */
     size_t n;
@@ -117,7 +118,9 @@ static struct list *chain_of(const struct cache *c, const struct index *x, struc
 
 static struct str index_ns(const struct index *x, const struct kobj *o)
 {
-    return x->with_ns ? str_of(o->ns) : STR_NONE;
+    struct str ns = x->ns >= 0 ? str_of(kobj_value(o, (size_t)x->ns)) : STR_NONE;
+
+    return x->ns == NO_NS || ns.n ? ns : str_of(o->ns);
 }
 
 static struct entry *entry_of(struct list *place, size_t i)
@@ -167,7 +170,7 @@ static void reindex(const struct cache *c, struct store *s, struct entry *e, con
         struct index *x = &s->indexes[i];
         const char *from = old ? index_value(x, old) : NULL, *to = now ? index_value(x, now) : NULL;
 
-        if (from && to && strcmp(from, to) == 0)
+        if (from && to && strcmp(from, to) == 0 && str_eq(index_ns(x, old), index_ns(x, now)))
             continue;
         leave(x, &e->places[i]);
         if (to)
@@ -175,26 +178,31 @@ static void reindex(const struct cache *c, struct store *s, struct entry *e, con
     }
 }
 
-static void add_index(struct store *s, int field, bool with_ns)
+static void add_index(struct store *s, int field, int ns)
 {
     assert(map_size(&s->objects) == 0);
     for (size_t i = 0; i < s->n_indexes; i++)
         if (s->indexes[i].field == field) {
-            assert(s->indexes[i].with_ns == with_ns);
+            assert(s->indexes[i].ns == ns);
             return;
         }
     s->indexes = mem_realloc(s->indexes, (s->n_indexes + 1) * sizeof(*s->indexes));
-    s->indexes[s->n_indexes++] = (struct index){.field = field, .with_ns = with_ns};
+    s->indexes[s->n_indexes++] = (struct index){.field = field, .ns = ns};
 }
 
 void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns)
 {
-    add_index(&c->stores[k->id], (int)field_place(k, field), with_ns);
+    add_index(&c->stores[k->id], (int)field_place(k, field), with_ns ? OWN_NS : NO_NS);
+}
+
+void cache_index_ref(struct cache *c, const struct kind *k, const char *field, const char *ns_field)
+{
+    add_index(&c->stores[k->id], (int)field_place(k, field), (int)field_place(k, ns_field));
 }
 
 void cache_index_owners(struct cache *c, const struct kind *k)
 {
-    add_index(&c->stores[k->id], BY_OWNER, false);
+    add_index(&c->stores[k->id], BY_OWNER, NO_NS);
 }
 
 /* ---- changes ---- */
@@ -341,41 +349,56 @@ void cache_each(const struct cache *c, const struct kind *k, cache_each_fn *fn, 
             return;
 }
 
-static void each_in(const struct cache *c, const struct kind *k, int field, const char *value, cache_each_fn *fn,
-                    void *ctx)
+static const struct index *index_of(const struct cache *c, const struct kind *k, int field)
 {
     const struct store *s = &c->stores[k->id];
-    struct str ns = STR_NONE;
-    const char *slash;
     size_t i = 0;
 
     while (i < s->n_indexes && s->indexes[i].field != field)
         i++;
-    assert(i < s->n_indexes); /* cache_index or cache_index_owners was called for it */
-    if (s->indexes[i].with_ns && (slash = strchr(value, '/'))) {
-        ns = (struct str){value, (size_t)(slash - value)};
-        value = slash + 1;
-    }
-    if (!s->indexes[i].n_chains)
-        return;
-    LIST_EACH (place, chain_of(c, &s->indexes[i], ns, value)) {
-        const struct kobj *o = entry_of(place, i)->o;
+    assert(i < s->n_indexes); /* it was asked for before the first object came */
+    return &s->indexes[i];
+}
 
-        if (strcmp(index_value(&s->indexes[i], o), value) == 0 && str_eq(index_ns(&s->indexes[i], o), ns) &&
-            !fn(ctx, o))
+static void each_in(const struct cache *c, const struct kind *k, const struct index *x, struct str ns,
+                    const char *value, cache_each_fn *fn, void *ctx)
+{
+    const struct list *chain = x->n_chains ? chain_of(c, x, ns, value) : NULL;
+
+    if (!chain)
+        return;
+    LIST_EACH (place, chain) {
+        const struct kobj *o = entry_of(place, (size_t)(x - c->stores[k->id].indexes))->o;
+
+        if (strcmp(index_value(x, o), value) == 0 && str_eq(index_ns(x, o), ns) && !fn(ctx, o))
             return;
     }
 }
 
 void cache_each_owned(const struct cache *c, const struct kind *k, const char *owner_uid, cache_each_fn *fn, void *ctx)
 {
-    each_in(c, k, BY_OWNER, owner_uid, fn, ctx);
+    each_in(c, k, index_of(c, k, BY_OWNER), STR_NONE, owner_uid, fn, ctx);
 }
 
 void cache_each_by(const struct cache *c, const struct kind *k, const char *field, const char *value,
                    cache_each_fn *fn, void *ctx)
 {
-    each_in(c, k, (int)field_place(k, field), value, fn, ctx);
+    const struct index *x = index_of(c, k, (int)field_place(k, field));
+    const char *slash = x->ns == OWN_NS ? strchr(value, '/') : NULL;
+
+    if (slash)
+        each_in(c, k, x, (struct str){value, (size_t)(slash - value)}, slash + 1, fn, ctx);
+    else if (x->ns == NO_NS)
+        each_in(c, k, x, STR_NONE, value, fn, ctx);
+}
+
+void cache_each_ref(const struct cache *c, const struct kind *k, const char *field, const char *ns, const char *name,
+                    cache_each_fn *fn, void *ctx)
+{
+    const struct index *x = index_of(c, k, (int)field_place(k, field));
+
+    assert(x->ns >= 0);
+    each_in(c, k, x, str_of(ns), name, fn, ctx);
 }
 
 /* ---- the end ---- */

@@ -20,6 +20,9 @@ struct shared_pool *cache_pool(const struct cache *c);
 /* An index by the value of a field, or of "<ns>/<value>" when
  * with_ns; call before the first object of the kind comes. */
 void cache_index(struct cache *c, const struct kind *k, const char *field, bool with_ns);
+/* An index by what a reference names: field has the name, ns_field the namespace, where it is absent or "" the object's
+ * own; idem. */
+void cache_index_ref(struct cache *c, const struct kind *k, const char *field, const char *ns_field);
 /* An index by the UID of the owner, idem. */
 void cache_index_owners(struct cache *c, const struct kind *k);
 
@@ -50,5 +53,8 @@ void cache_each_owned(const struct cache *c, const struct kind *k, const char *o
 /* By an index of cache_index: value as that index keeps it ("<ns>/<value>" with with_ns). */
 void cache_each_by(const struct cache *c, const struct kind *k, const char *field, const char *value,
                    cache_each_fn *fn, void *ctx);
+/* By an index of cache_index_ref: those that name this object. */
+void cache_each_ref(const struct cache *c, const struct kind *k, const char *field, const char *ns, const char *name,
+                    cache_each_fn *fn, void *ctx);
 
 #endif

@@ -230,6 +230,50 @@ static void cluster_objects_are_found_without_a_namespace(void **state)
     cache_free(c);
 }
 
+static struct kobj *restore(const char *ns, const char *name, int rv, const char *repository_ns, const char *repository)
+{
+    json_t *t = json_pack("{s:{s:s,s:s,s:s,s:o},s:{s:{s:s*,s:s}}}", "metadata", "namespace", ns, "name", name, "uid",
+                          name, "resourceVersion", json_sprintf("%d", rv), "spec", "repository", "namespace",
+                          repository_ns, "name", repository);
+    struct kobj *o;
+
+    assert_non_null(t);
+    o = kobj_from_json(kind_get(KIND_RESTORESESSION), t);
+    json_decref(t);
+    return o;
+}
+
+static const char *restores_of(struct cache *c, const char *ns, const char *repository)
+{
+    static char text[200];
+
+    text[0] = 0;
+    cache_each_ref(c, kind_get(KIND_RESTORESESSION), "spec.repository.name", ns, repository, add_name, text);
+    return text;
+}
+
+static void a_reference_is_found_by_the_object_that_it_names(void **state)
+{
+    const struct kind *k = kind_get(KIND_RESTORESESSION);
+    struct cache *c = cache_new(3, NULL, NULL);
+
+    (void)state;
+    cache_index_ref(c, k, "spec.repository.name", "spec.repository.namespace");
+    assert_string_equal(restores_of(c, "n", "r"), "");
+    put(c, restore("n", "own", 1, NULL, "r"));
+    put(c, restore("n", "empty", 2, "", "r"));
+    put(c, restore("m", "from-m", 3, "n", "r"));
+    put(c, restore("m", "other", 4, NULL, "r"));
+    assert_string_equal(restores_of(c, "n", "r"), "own empty from-m ");
+    assert_string_equal(restores_of(c, "m", "r"), "other ");
+    assert_string_equal(restores_of(c, "n", "other"), "");
+
+    put(c, restore("m", "from-m", 5, "o", "r")); /* the name stays, the namespace does not */
+    assert_string_equal(restores_of(c, "n", "r"), "own empty ");
+    assert_string_equal(restores_of(c, "o", "r"), "from-m ");
+    cache_free(c);
+}
+
 /* Its chains grow on the way, and what was in them keeps its order. */
 static void an_index_of_many_values_keeps_each_in_order(void **state)
 {
@@ -316,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_relist_drops_what_was_not_put_again),
         cmocka_unit_test(objects_are_numbered_as_they_come_and_those_of_a_list_alike),
         cmocka_unit_test(cluster_objects_are_found_without_a_namespace),
+        cmocka_unit_test(a_reference_is_found_by_the_object_that_it_names),
         cmocka_unit_test(an_index_of_many_values_keeps_each_in_order),
         cmocka_unit_test(indexes_agree_with_a_scan_over_random_changes),
     };
