@@ -37,7 +37,7 @@ void kobj_unref(const struct kobj *o)
 const char *kobj_value(const struct kobj *o, size_t field)
 {
     bool own = field < o->kind->n_own;
-    const char *at = own ? o->own : o->common->bytes;
+    const char *at = own ? o->bytes + o->own_at : o->common->bytes;
 
     for (size_t left = own ? field : field - o->kind->n_own; left; left--)
         at += *at == '+' ? strlen(at) + 1 : 1;
@@ -144,13 +144,17 @@ static const struct shared *make_common(struct shared_pool *pool, const struct s
 
 struct kobj *kobj_make(struct shared_pool *pool, const struct kind *k, const struct kobj_parts *parts)
 {
-    size_t size = parts->ns.n + parts->name.n + 2 + text_size(parts->uid) + text_size(parts->rv) +
-                  text_size(parts->owner_kind) + text_size(parts->owner_name) + text_size(parts->owner_uid) +
-                  values_size(parts->values, k->n_own);
-    struct kobj *o = mem_alloc(sizeof(*o) + size);
-    char *at = o->bytes;
+    size_t names = parts->ns.n + parts->name.n + 2 + text_size(parts->uid) + text_size(parts->rv) +
+                   text_size(parts->owner_kind) + text_size(parts->owner_name) + text_size(parts->owner_uid);
+    struct kobj *o;
+    char *at;
 
+    if (names > UINT16_MAX) /* nothing of Kubernetes has such names: it is as good as nameless */
+        return kobj_make(pool, k, &(struct kobj_parts){.values = parts->values});
+    o = mem_alloc(sizeof(*o) + names + values_size(parts->values, k->n_own));
+    at = o->bytes;
     *o = (struct kobj){.refs = 1,
+                       .own_at = (uint16_t)names,
                        .deleting = parts->deleting,
                        .kind = k,
                        .generation = parts->generation,
@@ -162,7 +166,6 @@ struct kobj *kobj_make(struct shared_pool *pool, const struct kind *k, const str
     o->owner_kind = put_some(&at, parts->owner_kind);
     o->owner_name = put_some(&at, parts->owner_name);
     o->owner_uid = put_some(&at, parts->owner_uid);
-    o->own = at;
     put_values(&at, parts->values, k->n_own);
     o->common = make_common(pool, parts->values + k->n_own, k->n_fields - k->n_own);
     return o;
@@ -176,8 +179,13 @@ struct str kobj_key(const struct kobj *o)
 /* A part of a condition without the signs that the condensed form needs for itself. */
 static void add_plain(struct buf *out, struct str s)
 {
+    char *room = buf_reserve(out, s.n);
+
+    if (!room)
+        return;
     for (size_t i = 0; i < s.n; i++)
-        buf_putc(out, s.p[i] == ' ' || s.p[i] == '=' || s.p[i] == '/' || !s.p[i] ? '_' : s.p[i]);
+        room[i] = s.p[i] == ' ' || s.p[i] == '=' || s.p[i] == '/' || !s.p[i] ? '_' : s.p[i];
+    buf_commit(out, s.n);
 }
 
 void kobj_condense(struct buf *out, struct str type, struct str status, struct str reason)

@@ -13,18 +13,18 @@
 #include "k8s/shared.h"
 
 struct kobj {
-    uint32_t refs; /* private */
-    bool deleting; /* metadata.deletionTimestamp is set */
+    uint32_t refs;   /* private */
+    uint16_t own_at; /* private */
+    bool deleting;   /* metadata.deletionTimestamp is set */
     const struct kind *kind;
     int64_t generation;
     int64_t created_s; /* metadata.creationTimestamp, Unix seconds */
     /* Never NULL; "" when absent. */
     const char *ns, *name, *uid, *rv;
     const char *owner_kind, *owner_name, *owner_uid; /* of the ownerReference with controller: true, else the first */
-    /* private: values in the order of kind->fields, the first n_own of them in the object's own bytes, the others in
-     * bytes that it has in common with objects that say the same */
+    /* private: values in the order of kind->fields, the first n_own of them at bytes + own_at, the others in bytes that
+     * this object has in common with those that say the same */
     const struct shared *common;
-    const char *own;
     char bytes[];
 };
 

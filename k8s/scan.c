@@ -375,8 +375,11 @@ static bool find_sign(const char **p, const char *end)
     return *p < end;
 }
 
-/* The value for s->node begins with **p. */
-static int value_begin(struct scan *s, const char **p, struct error *e)
+typedef int step_fn(struct scan *s, const char **p, const char *end, struct error *e);
+static step_fn in_text, in_token, in_skipped, in_skipped_text;
+
+/* The value for s->node begins with **p. What is no container is read on at once: a step a member. */
+static int value_begin(struct scan *s, const char **p, const char *end, struct error *e)
 {
     const struct scan_node *n = node_of(s, s->node);
     char c = **p;
@@ -390,25 +393,32 @@ static int value_begin(struct scan *s, const char **p, struct error *e)
     s->leaves_out = false;
     s->skip_depth = 0;
     s->skip_escape = false;
-    if (c == '{' && n->child >= 0) {
-        container_begin(s, s->node, false);
-    } else if (c == '[' && n->item >= 0) {
-        container_begin(s, s->node, true);
-    } else if (c == '{' || c == '[') {
-        s->skip_depth = 1;
-        s->state = IN_SKIPPED;
-    } else if (c == '"' && (n->action == ACT_TEXT || n->action == ACT_VALUE)) {
-        scan_text_begin(&s->text, &s->texts);
-        s->state = IN_TEXT;
-    } else if (c == '"') {
-        s->state = IN_SKIPPED_TEXT;
-    } else {
+    if (c != '{' && c != '[' && c != '"') {
         s->token_n = 0;
         s->state = IN_TOKEN;
-        return 0; /* its first byte is read there */
+        return in_token(s, p, end, e);
     }
     ++*p;
-    return 0;
+    if (c == '{' && n->child >= 0) {
+        container_begin(s, s->node, false);
+        return 0;
+    }
+    if (c == '[' && n->item >= 0) {
+        container_begin(s, s->node, true);
+        return 0;
+    }
+    if (c != '"') {
+        s->skip_depth = 1;
+        s->state = IN_SKIPPED;
+        return in_skipped(s, p, end, e);
+    }
+    if (n->action == ACT_TEXT || n->action == ACT_VALUE) {
+        scan_text_begin(&s->text, &s->texts);
+        s->state = IN_TEXT;
+        return in_text(s, p, end, e);
+    }
+    s->state = IN_SKIPPED_TEXT;
+    return in_skipped_text(s, p, end, e);
 }
 
 static int at_top(struct scan *s, const char **p, const char *end, struct error *e)
@@ -418,7 +428,7 @@ static int at_top(struct scan *s, const char **p, const char *end, struct error 
     if (s->mode == SCAN_LIST && s->list_done)
         return fail(s, e, "more after the end of the list");
     s->node = 0;
-    return value_begin(s, p, e);
+    return value_begin(s, p, end, e);
 }
 
 static void key_end(struct scan *s, struct str key)
@@ -446,7 +456,10 @@ static int at_key(struct scan *s, const char **p, const char *end, struct error 
     if (quote < end && *quote == '"') { /* nearly always: it is whole and plain */
         key_end(s, (struct str){*p, (size_t)(quote - *p)});
         *p = quote + 1;
-        return 0;
+        if (end - *p < 2 || **p != ':' || is_blank((*p)[1]))
+            return 0;
+        ++*p;
+        return value_begin(s, p, end, e);
     }
     buf_clear(&s->key);
     scan_text_begin(&s->text, &s->key);
@@ -475,7 +488,7 @@ static int at_value(struct scan *s, const char **p, const char *end, struct erro
     }
     if (s->frames[s->depth - 1].is_list)
         s->node = node_of(s, s->frames[s->depth - 1].node)->item;
-    return value_begin(s, p, e);
+    return value_begin(s, p, end, e);
 }
 
 static int at_next(struct scan *s, const char **p, const char *end, struct error *e)
@@ -484,11 +497,15 @@ static int at_next(struct scan *s, const char **p, const char *end, struct error
 
     if (!find_sign(p, end))
         return 0;
-    if (**p == ',')
+    if (**p == ',') {
+        ++*p;
         s->state = is_list ? AT_VALUE : AT_KEY;
-    else if (**p != (is_list ? ']' : '}'))
+        return is_list ? at_value(s, p, end, e) : at_key(s, p, end, e);
+    }
+    if (**p != (is_list ? ']' : '}'))
         return fail(s, e, "',' or a closing bracket was to come");
-    return *(*p)++ == ',' ? 0 : container_end(s, e);
+    ++*p;
+    return container_end(s, e);
 }
 
 static int in_key(struct scan *s, const char **p, const char *end, struct error *e)
@@ -524,21 +541,30 @@ static int in_token(struct scan *s, const char **p, const char *end, struct erro
     return 0;
 }
 
+/* From the inside of a skipped string past its end; end when it goes on in the next chunk. */
+static const char *skip_text(struct scan *s, const char *at, const char *end)
+{
+    while ((at = scan_text_run(at, end)) < end && *at == '\\') {
+        s->skip_escape = end - at == 1; /* what it escapes comes with the next chunk */
+        at += s->skip_escape ? 1 : 2;
+    }
+    s->state = at < end ? IN_SKIPPED : IN_SKIPPED_TEXT;
+    return at < end ? at + 1 : end;
+}
+
 static int in_skipped(struct scan *s, const char **p, const char *end, struct error *e)
 {
     const char *at = *p;
 
     (void)e;
-    for (; at < end; at++) {
-        if (*at == '"') {
-            s->state = IN_SKIPPED_TEXT;
-            at++;
-            break;
-        }
-        if (*at == '{' || *at == '[') {
+    while (at < end) {
+        char c = *at++;
+
+        if (c == '"') {
+            at = skip_text(s, at, end);
+        } else if (c == '{' || c == '[') {
             s->skip_depth++;
-        } else if ((*at == '}' || *at == ']') && --s->skip_depth == 0) {
-            at++;
+        } else if ((c == '}' || c == ']') && --s->skip_depth == 0) {
             value_end(s);
             break;
         }
@@ -556,22 +582,12 @@ static int in_skipped_text(struct scan *s, const char **p, const char *end, stru
         s->skip_escape = false;
         at++;
     }
-    while ((at = scan_text_run(at, end)) < end && *at == '\\') {
-        s->skip_escape = end - at == 1; /* what it escapes comes with the next chunk */
-        at += s->skip_escape ? 1 : 2;
-    }
-    if (at < end) {
-        at++;
-        if (s->skip_depth)
-            s->state = IN_SKIPPED;
-        else
-            value_end(s);
-    }
-    *p = at;
+    *p = skip_text(s, at, end);
+    if (s->state == IN_SKIPPED && !s->skip_depth)
+        value_end(s);
     return 0;
 }
 
-typedef int step_fn(struct scan *s, const char **p, const char *end, struct error *e);
 static step_fn *const steps[N_STATES] = {
     [AT_TOP] = at_top,           [AT_KEY_OR_END] = at_key, [AT_KEY] = at_key,           [AT_COLON] = at_colon,
     [AT_VALUE] = at_value,       [AT_VALUE_OR_END] = at_value, [AT_NEXT] = at_next,     [IN_KEY] = in_key,

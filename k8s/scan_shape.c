@@ -12,12 +12,19 @@ static int add_node(struct scan_shape *shape, struct str key)
     return shape->n++;
 }
 
+/* By length and first byte. */
+static uint64_t bit_of(struct str key)
+{
+    return key.n ? 1ull << ((key.n * 7 + (unsigned char)key.p[0]) & 63) : 0;
+}
+
 int scan_shape_find(const struct scan_shape *shape, int parent, struct str key)
 {
+    if (!(shape->nodes[parent].names & bit_of(key)))
+        return -1;
     for (int at = shape->nodes[parent].child; at >= 0; at = shape->nodes[at].next) {
         const struct scan_node *n = &shape->nodes[at];
 
-        /* Most keys differ in length or in their first byte. */
         if (n->key.n == key.n && key.n && n->key.p[0] == key.p[0] && memcmp(n->key.p, key.p, key.n) == 0)
             return at;
     }
@@ -33,6 +40,7 @@ static int add_key(struct scan_shape *shape, int parent, struct str key)
     at = add_node(shape, key);
     shape->nodes[at].next = shape->nodes[parent].child;
     shape->nodes[parent].child = at;
+    shape->nodes[parent].names |= bit_of(key);
     return at;
 }
 

@@ -35,6 +35,7 @@ enum scan_action {
 struct scan_node {
     struct str key; /* borrowed from the kind's table */
     int child, next; /* names of this object; -1: none */
+    uint64_t names;  /* a bit for each of its names: most keys that come have none */
     int item;        /* node of a list's items; -1: not a list */
     enum scan_action action;
     size_t arg;

@@ -107,14 +107,28 @@ static size_t sequence(const unsigned char *p, size_t n)
     return 0;
 }
 
+/* The high bit of the first byte that is zero; maybe others of bytes after it. */
+static uint64_t zero_bytes(uint64_t x)
+{
+    return (x - 0x0101010101010101u) & ~x & 0x8080808080808080u;
+}
+
+/* Eight bytes at a time: most strings are shorter than what a call of memchr is worth. */
 const char *scan_text_run(const char *p, const char *end)
 {
-    const char *quote = memchr(p, '"', (size_t)(end - p)), *escape;
+    for (; end - p >= 8; p += 8) {
+        uint64_t word, found;
 
-    if (!quote)
-        quote = end;
-    escape = memchr(p, '\\', (size_t)(quote - p));
-    return escape ? escape : quote;
+        memcpy(&word, p, 8);
+        if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+            word = __builtin_bswap64(word);
+        found = zero_bytes(word ^ 0x2222222222222222u) | zero_bytes(word ^ 0x5c5c5c5c5c5c5c5cu);
+        if (found)
+            return p + __builtin_ctzll(found) / 8;
+    }
+    while (p < end && *p != '"' && *p != '\\')
+        p++;
+    return p;
 }
 
 static bool is_ascii(const char *p, size_t n)

@@ -128,6 +128,33 @@ static void the_last_reference_frees(void **state)
     assert_int_equal(mem_live(), live);
 }
 
+static struct kobj *lease_of(struct shared_pool *pool, const char *name, const char *holder)
+{
+    const struct str values[] = {str_of(holder)};
+
+    return kobj_make(pool, kind_get(KIND_LEASE), &(struct kobj_parts){.name = str_of(name), .values = values});
+}
+
+static void what_records_say_alike_is_kept_once_and_until_the_last_of_them(void **state)
+{
+    size_t live = mem_live();
+    struct shared_pool *pool = shared_pool_new(1);
+    struct kobj *a = lease_of(pool, "a", "x"), *b = lease_of(pool, "b", "x"), *c = lease_of(pool, "c", "y"), *d;
+
+    (void)state;
+    assert_ptr_equal(kobj_get(a, "spec.holderIdentity"), kobj_get(b, "spec.holderIdentity"));
+    assert_string_equal(kobj_get(c, "spec.holderIdentity"), "y");
+    kobj_unref(a);
+    shared_pool_drop(pool);
+    assert_string_equal(kobj_get(b, "spec.holderIdentity"), "x");
+    d = lease_of(pool, "d", "x");
+    assert_ptr_equal(kobj_get(d, "spec.holderIdentity"), kobj_get(b, "spec.holderIdentity"));
+    kobj_unref(b);
+    kobj_unref(c);
+    kobj_unref(d);
+    assert_int_equal(mem_live(), live);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -137,6 +164,7 @@ int main(void)
         cmocka_unit_test(conditions_are_condensed_and_found_by_type),
         cmocka_unit_test(a_nul_in_a_text_does_not_cut_it),
         cmocka_unit_test(the_last_reference_frees),
+        cmocka_unit_test(what_records_say_alike_is_kept_once_and_until_the_last_of_them),
     };
 
     mem_install(1);
