@@ -38,6 +38,7 @@ void engine_free(struct engine *e)
         return;
     assert(list_empty(&e->passes));
     timer_clear(e->o.env, &e->turn);
+    engine_look_clear(&e->look);
     queue_free(e->queue);
     docs_free(e->docs);
     mem_free(e);
@@ -87,7 +88,7 @@ static void wait_for_work(struct engine *e)
     if (e->stopping) /* the timer is the grace's; what waits for the rate limit goes now */
         return;
     if (e->active && e->n_passes < e->o.concurrency)
-        next = queue_next_ns(e->queue);
+        next = engine_look_left(&e->look, NULL) ? 0 : queue_next_ns(e->queue);
     if (!list_empty(&e->starved)) {
         uint64_t token = next_token_ns(e);
 
@@ -155,6 +156,8 @@ static void turn(struct timer *t)
     for (int i = 0; e->active && i < STARTS_A_TURN && e->n_passes < e->o.concurrency; i++) {
         struct queue_key *key = queue_take(e->queue, now);
 
+        if (!key && engine_look_next(&e->look, e->queue))
+            key = queue_take(e->queue, now);
         if (!key)
             break;
         engine_pass_start(e, key);
@@ -200,12 +203,6 @@ static void wake_first(void *ctx, const char *ns, const char *name)
               QUEUE_LOW, env_wall_ms(f->engine->o.env));
 }
 
-static bool add_first_look(void *ctx, const struct kobj *o)
-{
-    wake_first(ctx, o->ns, o->name);
-    return true;
-}
-
 static void look_first(struct engine *e, const struct controller *c)
 {
     struct first_look f = {e, c};
@@ -213,7 +210,7 @@ static void look_first(struct engine *e, const struct controller *c)
     if (c->first_look)
         c->first_look(e->o.cache, e->o.settings, env_random(e->o.env), wake_first, &f);
     else if (!c->by_wake_only)
-        cache_each(e->o.cache, kind_get(c->kind), add_first_look, &f);
+        engine_look_add(&e->look, e->o.cache, c, env_wall_ms(e->o.env));
 }
 
 static void set_active(struct engine *e)
@@ -223,17 +220,20 @@ static void set_active(struct engine *e)
     if (active == e->active)
         return;
     e->active = active;
+    if (e->o.on_active && active) /* what stays is made before what goes again: the heap has no holes then */
+        e->o.on_active(e->o.ctx, true);
     if (active) {
         docs_clear(e->docs); /* of the time when another led: what it has written since may not have come here yet */
         for (size_t i = 0; i < e->o.n_controllers; i++)
             look_first(e, e->o.controllers[i]);
     } else {
+        engine_look_clear(&e->look);
         queue_clear(e->queue);
         if (!e->stopping) /* then the grace decides */
             cancel_passes(e);
     }
-    if (e->o.on_active)
-        e->o.on_active(e->o.ctx, active);
+    if (e->o.on_active && !active)
+        e->o.on_active(e->o.ctx, false);
     wait_for_work(e);
 }
 
@@ -368,7 +368,7 @@ void engine_pass_ended(struct pass *p)
 
 size_t engine_queued(const struct engine *e, const struct controller *c)
 {
-    return queue_waiting(e->queue, c);
+    return queue_waiting(e->queue, c) + engine_look_left(&e->look, c);
 }
 
 size_t engine_running(const struct engine *e)
@@ -378,5 +378,5 @@ size_t engine_running(const struct engine *e)
 
 bool engine_idle(const struct engine *e)
 {
-    return e->n_passes == 0 && queue_next_ns(e->queue) > env_now_ns(e->o.env);
+    return e->n_passes == 0 && !engine_look_left(&e->look, NULL) && queue_next_ns(e->queue) > env_now_ns(e->o.env);
 }

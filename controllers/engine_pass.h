@@ -7,6 +7,7 @@
 
 #include "controllers/docs.h"
 #include "controllers/engine.h"
+#include "controllers/engine_look.h"
 #include "controllers/plan.h"
 #include "controllers/queue.h"
 #include "controllers/world.h"
@@ -14,6 +15,7 @@
 struct engine {
     struct engine_options o;
     struct queue *queue;
+    struct engine_look look;
     struct docs *docs; /* what the server sent last */
     struct list passes;  /* of struct pass */
     size_t n_passes;

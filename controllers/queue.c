@@ -1,6 +1,7 @@
 /*
  * queue: see queue.h. Keys that wait for a time are in a heap by due time; keys whose time has come are in one list a
- * priority, first in, first out. A map finds a key by "<controller> <ns>/<name>" for merging.
+ * priority, first in, first out. A map finds a key by "<controller>\0<ns>\0<name>" for merging. A key is one block with
+ * its texts: after a start there is one for each object.
  */
 #include "controllers/queue.h"
 
@@ -9,6 +10,8 @@
 #include "controllers/world.h"
 #include "core/base/map.h"
 #include "core/base/mem.h"
+
+enum { ID_MAX = 512 }; /* a controller's name, a namespace of 63 bytes, a name of 253 */
 
 struct queue {
     struct map keys;
@@ -20,43 +23,65 @@ struct queue *queue_new(uint64_t seed)
 {
     struct queue *q = mem_zalloc(sizeof(*q));
 
-    map_init(&q->keys, seed);
+    map_init_borrowing(&q->keys, seed);
     heap_init(&q->later);
     for (size_t i = 0; i < N_QUEUE_PRIORITIES; i++)
         list_init(&q->ready[i]);
     return q;
 }
 
-static char *make_id(const struct controller *c, const char *ns, const char *name)
+/* What a key is found by; made on the stack: nearly always it is there already, or gone again soon. */
+struct id {
+    size_t n, ns, name; /* length; where they begin */
+    char bytes[ID_MAX];
+};
+
+/* False: no object of Kubernetes has such a name. */
+static bool make_id(const struct controller *c, const char *ns, const char *name, struct id *out)
 {
-    return mem_printf("%s %s/%s", c->name, ns ? ns : "", name);
+    const char *parts[] = {c->name, ns ? ns : "", name};
+    size_t at[3];
+
+    out->n = 0;
+    for (size_t i = 0; i < 3; i++) {
+        size_t n = strlen(parts[i]) + 1;
+
+        if (out->n + n > sizeof(out->bytes))
+            return false;
+        at[i] = out->n;
+        memcpy(out->bytes + out->n, parts[i], n);
+        out->n += n;
+    }
+    out->ns = at[1];
+    out->name = at[2];
+    return true;
 }
 
-static struct queue_key *key_new(struct queue *q, const struct controller *c, const char *ns, const char *name,
-                                 char *id_take)
+static struct queue_key *find(const struct queue *q, const struct id *id)
 {
-    struct queue_key *key = mem_zalloc(sizeof(*key));
+    return map_get(&q->keys, (struct str){id->bytes, id->n});
+}
 
-    key->controller = c;
-    key->id = id_take;
-    key->ns = ns ? mem_strdup(ns) : NULL;
-    key->name = mem_strdup(name);
-    key->priority = QUEUE_LOW;
+static struct queue_key *key_new(struct queue *q, const struct controller *c, bool has_ns, const struct id *id)
+{
+    struct queue_key *key = mem_alloc(sizeof(*key) + id->n);
+
+    *key = (struct queue_key){.controller = c, .priority = QUEUE_LOW, .id_n = id->n};
+    memcpy(key->id, id->bytes, id->n);
+    key->ns = has_ns ? key->id + id->ns : NULL;
+    key->name = key->id + id->name;
     list_init(&key->refusals);
     list_init(&key->link);
-    map_put(&q->keys, str_of(key->id), key);
+    map_put(&q->keys, (struct str){key->id, key->id_n}, key);
     return key;
 }
 
 static void key_free(struct queue *q, struct queue_key *key)
 {
-    map_del(&q->keys, str_of(key->id));
+    map_del(&q->keys, (struct str){key->id, key->id_n});
     heap_del(&q->later, &key->node);
     list_del(&key->link);
     refusals_free(&key->refusals);
-    mem_free((char *)key->ns);
-    mem_free((char *)key->name);
-    mem_free(key->id);
     mem_free(key);
 }
 
@@ -108,13 +133,14 @@ static void add_while_running(struct queue_key *key, uint64_t due_ns, int64_t as
 void queue_add(struct queue *q, const struct controller *c, const char *ns, const char *name, uint64_t due_ns,
                enum queue_priority priority, int64_t asked_ms)
 {
-    char *id = make_id(c, ns, name);
-    struct queue_key *key = map_get(&q->keys, str_of(id));
+    struct queue_key *key;
+    struct id id;
 
-    if (key)
-        mem_free(id);
-    else
-        key = key_new(q, c, ns, name, id);
+    if (!make_id(c, ns, name, &id))
+        return;
+    key = find(q, &id);
+    if (!key)
+        key = key_new(q, c, ns != NULL, &id);
     raise_priority(q, key, priority);
     switch (key->state) {
     case QUEUE_RUNNING:
@@ -122,10 +148,13 @@ void queue_add(struct queue *q, const struct controller *c, const char *ns, cons
         return;
     case QUEUE_IDLE:
         key->asked_ms = asked_ms;
-        wait_for(q, key, due_ns);
+        if (due_ns == 0)
+            make_ready(q, key);
+        else
+            wait_for(q, key, due_ns);
         break;
     case QUEUE_LATER:
-        if (due_ns < key->due_ns) {
+        if (due_ns && due_ns < key->due_ns) {
             heap_del(&q->later, &key->node);
             wait_for(q, key, due_ns);
         }
@@ -135,7 +164,7 @@ void queue_add(struct queue *q, const struct controller *c, const char *ns, cons
     }
     if (asked_ms < key->asked_ms)
         key->asked_ms = asked_ms;
-    if (key->state == QUEUE_LATER && key->due_ns == 0)
+    if (key->state == QUEUE_LATER && due_ns == 0)
         make_ready(q, key);
 }
 
@@ -182,9 +211,10 @@ void queue_done(struct queue *q, struct queue_key *key, uint64_t again_ns, int64
         again_ns = added_ns;
     if (again_ns != UINT64_MAX) {
         key->asked_ms = asked_ms;
-        wait_for(q, key, again_ns);
         if (again_ns == 0)
             make_ready(q, key);
+        else
+            wait_for(q, key, again_ns);
     } else if (key->failures == 0 && list_empty(&key->refusals)) {
         key_free(q, key);
     }
@@ -202,9 +232,10 @@ static void drop(struct queue *q, struct queue_key *key)
 
 void queue_drop(struct queue *q, const struct controller *c, const char *ns, const char *name)
 {
-    AUTO_FREE char *id = make_id(c, ns, name);
-    struct queue_key *key = map_get(&q->keys, str_of(id));
+    struct queue_key *key;
+    struct id id;
 
+    key = make_id(c, ns, name, &id) ? find(q, &id) : NULL;
     if (key)
         drop(q, key);
 }

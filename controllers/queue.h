@@ -42,7 +42,8 @@ struct queue_key {
     int64_t next_asked_ms;
     struct heap_node node;
     struct list link;
-    char *id;
+    size_t id_n;
+    char id[]; /* "<controller>\0<ns>\0<name>": ns and name point into it */
 };
 
 struct queue *queue_new(uint64_t seed);

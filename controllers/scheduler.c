@@ -17,7 +17,7 @@ struct scheduler {
     struct env *env;
     struct schedule_context context;
     struct wheel wheel;
-    struct map entries; /* by "<ns>/<name>" */
+    struct map entries; /* by the invoker's key, which lies in its record */
     struct timer tick;
     bool active;
     scheduler_fn *on_due;
@@ -40,7 +40,7 @@ struct scheduler *scheduler_new(struct env *env, const struct schedule_context *
     s->context = *context;
     s->on_due = on_due;
     s->ctx = ctx;
-    map_init(&s->entries, env_random(env));
+    map_init_borrowing(&s->entries, env_random(env));
     wheel_init(&s->wheel, (uint64_t)wall_s(s));
     timer_init(&s->tick, tick, s);
     return s;
@@ -48,6 +48,7 @@ struct scheduler *scheduler_new(struct env *env, const struct schedule_context *
 
 static void forget(struct scheduler *s, struct entry *e)
 {
+    (void)map_del(&s->entries, kobj_key(e->invoker));
     wheel_del(&s->wheel, &e->wheel);
     kobj_unref(e->invoker);
     mem_free(e);
@@ -56,13 +57,10 @@ static void forget(struct scheduler *s, struct entry *e)
 static void forget_all(struct scheduler *s)
 {
     size_t it = 0;
-    struct str key;
     void *e;
 
-    while (map_next(&s->entries, &it, &key, &e)) {
-        map_del(&s->entries, key);
+    while (map_next(&s->entries, &it, NULL, &e))
         forget(s, e);
-    }
 }
 
 void scheduler_free(struct scheduler *s)
@@ -114,27 +112,24 @@ static bool triggers(const struct scheduler *s, const struct kobj *o)
 
 static void set(struct scheduler *s, const struct kobj *o)
 {
-    char *key = mem_printf("%s/%s", o->ns, o->name);
-    struct entry *e = map_get(&s->entries, str_of(key));
+    struct entry *e = map_get(&s->entries, kobj_key(o));
+    const struct kobj *old = e ? e->invoker : NULL;
 
     if (!triggers(s, o)) {
-        map_del(&s->entries, str_of(key));
         if (e)
             forget(s, e);
-        mem_free(key);
         return;
     }
     if (!e) {
         e = mem_zalloc(sizeof(*e));
         wheel_entry_init(&e->wheel);
-        map_put(&s->entries, str_of(key), e);
     } else {
         wheel_del(&s->wheel, &e->wheel);
-        kobj_unref(e->invoker);
     }
     e->invoker = kobj_ref(o);
+    (void)map_put(&s->entries, kobj_key(o), e); /* the key lies in the new record now */
+    kobj_unref(old);
     put_in_wheel(s, e, INT64_MIN);
-    mem_free(key);
 }
 
 static void fire(struct scheduler *s, struct entry *e)
@@ -181,8 +176,7 @@ void scheduler_set_active(struct scheduler *s, bool active)
 
 static void drop(struct scheduler *s, const struct kobj *o)
 {
-    AUTO_FREE char *key = mem_printf("%s/%s", o->ns, o->name);
-    struct entry *e = map_del(&s->entries, str_of(key));
+    struct entry *e = map_get(&s->entries, kobj_key(o));
 
     if (e)
         forget(s, e);
