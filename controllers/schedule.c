@@ -22,8 +22,9 @@
  *  - two leaders: both creates have one name, so one object; both patches carry the resourceVersion, so one wins and
  *    the other comes back with the newer object, for which nothing is outstanding.
  *  - a stale cache shows an L that is too old: the create meets the existing name, or, if that session was deleted
- *    already, makes it again. The second needs a finished one to be removed before the cache shows the patch that its
- *    own pass made; and history never removes the newest success and failure (retain.c), so only a skipped one can go.
+ *    already, would make it again. So nothing is done while the record is not of the version that the API server sent
+ *    last. Who becomes the leader has no document from before and asks: its watches may have heard nothing for as long
+ *    as it took to win the Lease.
  *  - the clock steps back: now < L, nothing is outstanding. L more than a day ahead of the clock can only come from a
  *    clock that was wrong: L := now, and names still keep what was made from being made again.
  *  - the clock steps forward, or nobody led for long: the outstanding ones shrink to the latest, and that is made only
@@ -52,6 +53,7 @@ struct view {
     int64_t before_s;         /* the last of them before latest_s; INT64_MIN: there is none */
     bool clock_was_ahead, too_late;
     const char *waiting; /* name of a session of this invoker that has not started; NULL */
+    bool is_behind; /* the record is not of the version that the API server sent last */
 };
 
 /* ---- the plan of a record ---- */
@@ -239,6 +241,7 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     struct look l = {v, &cron};
     const struct schedule_context context = {world_cache(w), world_settings(w)};
     int64_t now_s = world_now_s(w), last_s;
+    const json_t *doc;
 
     v->self = self;
     if (!read_schedule(&context, self, now_s, &cron, &s))
@@ -248,6 +251,8 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     count_outstanding(v, &cron, &s, now_s, world_settings(w)->catch_up_s);
     v->too_late = v->latest_s + s.offset_s <= world_asked_s(w) - world_settings(w)->catch_up_s;
     look_at_sessions(w, &l);
+    doc = v->latest_s == INT64_MIN ? NULL : world_doc(w, self->kind, self->ns, self->name);
+    v->is_behind = doc && strcmp(json_text(doc, "metadata.resourceVersion"), self->rv) != 0;
     return TRIGGERS;
 }
 
@@ -287,6 +292,20 @@ static bool nothing_due(const void *view)
     const struct view *v = view;
 
     return v->latest_s == INT64_MIN;
+}
+
+static bool is_behind(const void *view)
+{
+    const struct view *v = view;
+
+    return v->is_behind;
+}
+
+/* The newer record wakes us; should it be one in which nothing has changed for the scheduler, the clock does. */
+static void wait_for_record(const void *view, struct world *w, struct plan *p)
+{
+    (void)view;
+    plan_wake_at(p, world_now_s(w) + 1);
 }
 
 static bool too_late(const void *view)
@@ -372,6 +391,7 @@ static void make(const void *view, struct world *w, struct plan *p)
 static const struct rule rules[] = {
     {TRIGGERS, clock_was_ahead, forget_wrong_clock, TRIGGERS, "ClockWasAhead"},
     {TRIGGERS, nothing_due,     NULL,               TRIGGERS, "NothingDue"   },
+    {TRIGGERS, is_behind,       wait_for_record,    TRIGGERS, "RecordIsOld"  },
     {TRIGGERS, too_late,        skip,               TRIGGERS, "TooLate"      },
     {TRIGGERS, still_waiting,   coalesce,           TRIGGERS, "Coalesced"    },
     {TRIGGERS, NULL,            make,               TRIGGERS, "SessionMade"  },
