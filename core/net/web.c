@@ -267,10 +267,14 @@ struct web *web_start(const struct web_options *o, struct error *e)
     *w = (struct web){.env = o->env, .site = {o->body_max, o->handler, o->ctx, kick_site,
                                                   o->stall_s ? o->stall_s : TIMEOUT_S}};
     timer_init(&w->tick, on_tick, w);
-    rc = uv_loop_init(&w->inner);
-    assert(rc == 0);
+    rc = uv_loop_init(&w->inner); /* a process may be out of descriptors from the start */
+    if (rc < 0) {
+        (void)error_set(e, ERR_NET, "listen on %s:%u: %s", o->address, o->port, uv_strerror(rc));
+        mem_free(w);
+        return NULL;
+    }
     rc = uv_poll_init(env_uv_loop(o->env), &w->poll, uv_backend_fd(&w->inner));
-    assert(rc == 0);
+    assert(rc == 0); /* it takes no descriptor of its own, and an epoll can be polled */
     w->poll.data = w;
     rc = listen_on(w, o, e);
     if (rc < 0) {
