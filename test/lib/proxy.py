@@ -6,6 +6,9 @@ import threading
 import time
 
 
+HELD_S = 12  # under the Lease's 15 s: a write that arrives after another has the lead can be fenced by nobody
+
+
 class Proxy:
     """From a free port of 127.0.0.1 to another port of it. Faults are set from outside; rest() takes them away."""
 
@@ -31,7 +34,7 @@ class Proxy:
         self.delay_s = seconds
 
     def stall(self):
-        """Connections stay open and nothing passes."""
+        """Connections stay open and nothing passes; what was held for long is lost, and its connection with it."""
         self.flowing.clear()
 
     def corrupt(self, chance):
@@ -94,7 +97,10 @@ class Proxy:
     def _pump(self, pair, from_, to, state):
         try:
             while piece := from_.recv(65536):
+                held = time.time()
                 self.flowing.wait()
+                if time.time() - held > HELD_S:
+                    raise OSError
                 if self.delay_s:
                     time.sleep(self.delay_s * self.dice.random())
                 if self.dice.random() < self.corrupts:
