@@ -51,13 +51,9 @@ class Output:
 
     def __call__(self, bench, program, row):
         row = {"bench": bench, "program": program, "load": os.getloadavg()[0], "at": time.time(), **row}
-        self.lines(json.dumps(row) + "\n")
+        if self.file:
+            self.file.write(json.dumps(row) + "\n")
+            self.file.flush()
         shown = {k: v for k, v in row.items() if k not in ("bench", "program", "at", "all_s")}
         print(f"{bench:15}{program:20}" + " ".join(
             f"{k}={v:.4g}" if isinstance(v, float) else f"{k}={v}" for k, v in shown.items()), flush=True)
-
-    def lines(self, text):
-        """Lines of JSON as another bench made them."""
-        if self.file:
-            self.file.write(text)
-            self.file.flush()
