@@ -130,6 +130,22 @@ static void time_in_the_queue_does_not_make_it_too_late(void **state)
     assert_non_null(session(w, "2026-03-01T02:00:00Z"));
 }
 
+static void with_a_record_that_is_behind_nothing_is_made(void **state)
+{
+    struct test_world *w = *state;
+    json_t *meta;
+
+    test_world_addf(w, config, "2026-03-01T01:00:00Z", "0 2 * * *");
+    meta = json_at(test_world_get(w, KIND_BACKUPCONFIGURATION, "demo", "db"), "metadata");
+    json_object_set_new(meta, "resourceVersion", json_string("999")); /* the watch has not brought it yet */
+    run(w, "2026-03-01T02:00:00Z");
+    assert_null(session(w, "2026-03-01T02:00:00Z"));
+    assert_string_equal(last_time(w), "2026-03-01T01:00:00Z");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{metadata: {labels: {team: b}}}");
+    run(w, "2026-03-01T02:00:01Z");
+    assert_non_null(session(w, "2026-03-01T02:00:00Z"));
+}
+
 static void due_again_while_a_session_waits_is_coalesced(void **state)
 {
     struct test_world *w = *state;
@@ -422,6 +438,7 @@ int main(void)
         T(paused_not_ready_and_deleted_ones_trigger_nothing),
         T(after_a_pause_at_most_one_run_and_only_a_fresh_one),
         T(time_in_the_queue_does_not_make_it_too_late),
+        T(with_a_record_that_is_behind_nothing_is_made),
         T(due_again_while_a_session_waits_is_coalesced),
         T(a_session_made_before_a_kill_is_not_counted_as_missed),
         T(what_became_of_each_due_time_stands_in_the_ledger),
