@@ -101,22 +101,12 @@ struct rivals {
     void *ctx;
 };
 
-/* One of another namespace counts once it was found that it may read the target: else anybody could hold it up. */
-static bool may_hold(const struct kobj *invoker, const struct target_ref *ref)
-{
-    struct target_ref theirs;
-
-    target_lock_ref(invoker, &theirs);
-    return target_lock_same(&theirs, ref) &&
-           (strcmp(invoker->ns, ref->ns) == 0 ||
-            condition_record_is(kobj_get(invoker, "status.conditions"), "BackupTargetFound", "True"));
-}
-
 static bool each_rival_session(void *ctx, const struct kobj *invoker)
 {
     const struct rivals *r = ctx;
 
-    if (may_hold(invoker, r->ref) && (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
+    if (target_lock_is_claimed_by(invoker, r->ref, "BackupTargetFound") &&
+        (strcmp(invoker->ns, r->own_ns) || strcmp(invoker->name, r->own_name)))
         each_of(r->cache, invoker->ns, invoker->name, r->fn, r->ctx);
     return true;
 }

@@ -31,25 +31,13 @@ struct search {
     const struct target_ref *ref;
 };
 
-/* One of another namespace counts once it was found that it may read the target: else anybody could hold up the
- * backups of a database that he may not read. */
-static bool may_hold(const struct kobj *o, const struct target_ref *ref)
-{
-    struct target_ref theirs;
-
-    target_lock_ref(o, &theirs);
-    return target_lock_same(&theirs, ref) &&
-           (strcmp(o->ns, ref->ns) == 0 ||
-            condition_record_is(kobj_get(o, "status.conditions"), RESTORESESSION_TARGET, "True"));
-}
-
 static bool take_holder(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
 
     if (o->uid && s->self->uid && strcmp(o->uid, s->self->uid) == 0)
         return true;
-    if (!may_hold(o, s->ref))
+    if (!target_lock_is_claimed_by(o, s->ref, RESTORESESSION_TARGET))
         return true;
     if (has_phase(o, "Succeeded") || has_phase(o, "Failed") || has_phase(o, "Unknown"))
         return true;

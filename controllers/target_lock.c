@@ -39,6 +39,16 @@ void target_lock_ref(const struct kobj *invoker, struct target_ref *ret)
         ret->ns = invoker->ns;
 }
 
+bool target_lock_is_claimed_by(const struct kobj *invoker, const struct target_ref *ref, const char *found)
+{
+    struct target_ref theirs;
+
+    target_lock_ref(invoker, &theirs);
+    return target_lock_same(&theirs, ref) &&
+           (strcmp(invoker->ns, ref->ns) == 0 ||
+            condition_record_is(kobj_get(invoker, "status.conditions"), found, "True"));
+}
+
 /* ---- who comes first ---- */
 
 bool target_lock_is_before(const struct cache *c, const struct kobj *a, const struct kobj *b)

@@ -40,5 +40,10 @@ bool target_lock_is_before(const struct cache *c, const struct kobj *a, const st
 bool target_lock_same(const struct target_ref *a, const struct target_ref *b);
 /* What a BackupConfiguration or a RestoreSession names; its own namespace where it names none. */
 void target_lock_ref(const struct kobj *invoker, struct target_ref *ret);
+/*
+ * Does it name this target? One of another namespace counts once its condition `found` is True, so it may read the
+ * target: else anybody could hold up the backups of a database that he may not read.
+ */
+bool target_lock_is_claimed_by(const struct kobj *invoker, const struct target_ref *ref, const char *found);
 
 #endif

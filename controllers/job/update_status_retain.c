@@ -55,17 +55,6 @@ static int forget_of(struct post *p, const struct restic_policy *policy, const j
     return rc;
 }
 
-static bool is_one_of(const json_t *names, const char *name)
-{
-    const json_t *it;
-    size_t i;
-
-    json_array_foreach (names, i, it)
-        if (str_is(json_str(it), name))
-            return true;
-    return false;
-}
-
 /* Whose the snapshots under our hosts are. */
 struct sharing {
     bool targets;        /* our cluster's own, but of other targets, too */
@@ -95,7 +84,7 @@ static int find_others(struct post *p, const json_t *hosts, const char *target, 
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < list.n; i++)
-        if (is_one_of(hosts, list.items[i].host))
+        if (json_has_text(hosts, list.items[i].host))
             look_at_owner(p, &list.items[i], target, ret);
     restic_snapshots_done(&list);
     return 0;

@@ -57,6 +57,17 @@ const char *json_meta(const json_t *object, const char *map, const char *key)
     return text ? text : "";
 }
 
+bool json_has_text(const json_t *array, const char *text)
+{
+    const json_t *item;
+    size_t i;
+
+    json_array_foreach (array, i, item)
+        if (str_same(json_string_value(item), text))
+            return true;
+    return false;
+}
+
 /* ---- text ---- */
 
 /* Up to the first byte that can't stand in a string as it is. */

@@ -18,6 +18,8 @@ int64_t json_int(const json_t *root, const char *path, int64_t fallback);
 bool json_flag(const json_t *root, const char *path, bool fallback);
 struct str json_str(const json_t *string); /* view of a string value; STR_NONE for anything else */
 
+/* Is that string in the array? */
+bool json_has_text(const json_t *array, const char *text);
 /* Value of a label ("labels") or annotation ("annotations") of an object; never NULL. */
 const char *json_meta(const json_t *object, const char *map, const char *key);
 

@@ -13,22 +13,11 @@
 
 /* ---- users ---- */
 
-static bool has_group(const json_t *groups, const char *name)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(groups, i, item)
-        if (str_same(json_string_value(item), name))
-            return true;
-    return false;
-}
-
 static void add_group(struct user *u, struct str name)
 {
     json_t *text = json_stringn(name.n ? name.p : "", name.n);
 
-    if (text && name.n && !has_group(u->groups, json_string_value(text)))
+    if (text && name.n && !json_has_text(u->groups, json_string_value(text)))
         json_array_append(u->groups, text);
     json_decref(text);
 }

@@ -93,17 +93,6 @@ static json_t *notes(struct job_pass *p, const char *end)
     return list;
 }
 
-static bool is_noted(const json_t *list, const char *uid)
-{
-    const json_t *one;
-    size_t i;
-
-    json_array_foreach (list, i, one)
-        if (str_same(json_string_value(one), uid))
-            return true;
-    return false;
-}
-
 /* "succeeded", "failed", or NULL: it goes on. */
 static const char *end_of(const struct job_pass *p, const json_t *pod)
 {
@@ -120,8 +109,8 @@ static size_t note_ended(struct job_pass *p)
         const json_t *pod = p->items[i]->json;
         const char *end = end_of(p, pod);
 
-        if (!end || !controllers_has_finalizer(pod, JOB_TRACKING) || is_noted(notes(p, ends[0]), p->items[i]->uid) ||
-            is_noted(notes(p, ends[1]), p->items[i]->uid))
+        if (!end || !controllers_has_finalizer(pod, JOB_TRACKING) ||
+            json_has_text(notes(p, ends[0]), p->items[i]->uid) || json_has_text(notes(p, ends[1]), p->items[i]->uid))
             continue;
         jobs_record_end(p, pod, end == ends[0]);
         if (end == ends[1] && jobs_policy_ignores(p, pod))

@@ -279,17 +279,6 @@ static void validate_owners(const json_t *meta, json_t *ret)
                       json_text(second, "name"));
 }
 
-static bool holds(const json_t *list, const char *text)
-{
-    const json_t *item;
-    size_t i;
-
-    json_array_foreach(list, i, item)
-        if (str_same(json_string_value(item), text))
-            return true;
-    return false;
-}
-
 /* Custom kinds and their definitions may have short names as finalizers. */
 static bool is_core(const struct resource *r)
 {
@@ -324,7 +313,7 @@ static void validate_finalizers(const struct resource *r, const json_t *meta, co
         const char *name = json_string_value(item) ? json_string_value(item) : "";
 
         validate_finalizer(name, i, is_core(r), ret);
-        if (going && !holds(was, name))
+        if (going && !json_has_text(was, name))
             add(ret, "FieldValueForbidden", "metadata.finalizers",
                 "Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
                 "[]string{\"%s\"}",
