@@ -125,6 +125,10 @@ static int check_garbd(struct cluster *c, struct error *e)
     return rc;
 }
 
+/*
+ * Without a vote (pc.weight=0): a backup must not change when the cluster has a quorum. With one, a group that loses
+ * garbd and a node at once has lost half, and none of its parts becomes primary again: they wait for garbd for ever.
+ */
 static void add_group_options(struct cluster *c, struct words *w)
 {
     bool v6 = strchr(c->address, ':') != NULL;
@@ -132,7 +136,7 @@ static void add_group_options(struct cluster *c, struct words *w)
     struct buf o;
 
     buf_init(&o, 8192);
-    buf_printf(&o, "gmcast.listen_addr=tcp://%s%s%s:%u", v6 ? "[" : "", c->address, v6 ? "]" : "",
+    buf_printf(&o, "pc.weight=0;gmcast.listen_addr=tcp://%s%s%s:%u", v6 ? "[" : "", c->address, v6 ? "]" : "",
                c->b->params->group_port);
     if (backup_cluster_donor(c)->group_tls && s->cert_path && s->key_path && s->ca_path)
         buf_printf(&o, ";socket.ssl=YES;socket.ssl_key=%s;socket.ssl_cert=%s;socket.ssl_ca=%s;socket.ssl_cipher=",
