@@ -17,23 +17,27 @@ class Change:
 
 class Record:
     def __init__(self, folder):
-        self.path, self.file, self.rest, self.rv = os.path.join(folder, "objects.log"), None, b"", 0
+        self.path, self.file, self.rv = os.path.join(folder, "objects.log"), None, 0
         self.objects = {}  # by key "<plural.group>/<namespace>/<name>"
 
     def poll(self):
         """The changes since the last call."""
         if self.file is None:
-            self.file, self.rest = open(self.path, "rb"), b""
-        *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
+            self.file = open(self.path, "rb")
+        yield from self._read()
+        if os.stat(self.path).st_ino != os.fstat(self.file.fileno()).st_ino:
+            yield from self._read()  # what came to the old one between the two looks
+            self.file.close()
+            self.file = open(self.path, "rb")  # devkube has started again, and written what is live anew
+            yield from self._read()
+
+    def _read(self):
+        *lines, torn = self.file.read().split(b"\n")
+        self.file.seek(-len(torn), os.SEEK_CUR)  # not whole yet, or cut off when devkube starts again
         for line in lines:
             change = self._take(line)
             if change:
                 yield change
-
-    def reopen(self):
-        """devkube has ended, and what it had written was polled: at its start it may write the file anew."""
-        self.file.close()
-        self.file = None
 
     def _take(self, line):
         rv, _, key, text = line.split(b" ", 3)
