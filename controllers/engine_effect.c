@@ -144,8 +144,7 @@ static void answer_came(void *ctx, const struct kobj *o, struct str text)
 {
     struct pass *p = ctx;
     const struct effect *f = p->effect;
-
-    bool is_self = f->kind == p->self->kind && str_same(f->ns, p->self->ns) && str_same(f->name, p->self->name);
+    bool is_self = engine_pass_is_self(p, f->kind, f->ns, f->name);
 
     engine_pass_keep(p, f->kind, f->ns, f->name, o->rv, text, true);
     if (f->type == EFFECT_STATUS || (is_self && f->rv)) /* what it was computed from is still all there is */
@@ -210,6 +209,9 @@ static void effect_done(struct kube_call *call, int rc, const json_t *object, co
     enum effect_type type = p->effect->type;
 
     c->started = false;
+    if (rc == ERR_NOTFOUND && (type == EFFECT_STATUS || type == EFFECT_PATCH) &&
+        engine_pass_is_self(p, p->effect->kind, p->effect->ns, p->effect->name))
+        engine_pass_gone(p, call);
     if (p->checking)
         check_done(p, rc, object, error);
     else if (rc == ERR_EXISTS && type == EFFECT_CREATE)

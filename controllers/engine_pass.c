@@ -159,6 +159,19 @@ static bool take_kept(void *pass, struct world_doc *d)
     return object != NULL;
 }
 
+/* ---- the object of the pass ---- */
+
+bool engine_pass_is_self(const struct pass *p, const struct kind *k, const char *ns, const char *name)
+{
+    return k == p->self->kind && str_same(ns, p->self->ns) && str_same(name, p->self->name);
+}
+
+void engine_pass_gone(struct pass *p, const struct kube_call *call)
+{
+    if (strcmp(call->reason, "NotFound") == 0)
+        engine_gone_note(&p->engine->gone, p->self->uid, env_now_ns(p->engine->o.env));
+}
+
 /* ---- deciding ---- */
 
 void engine_pass_start(struct engine *e, struct queue_key *key)
@@ -166,7 +179,8 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     const struct kobj *self = cache_find(e->o.cache, kind_get(key->controller->kind), key->ns, key->name);
     struct pass *p;
 
-    if (!self) { /* gone meanwhile, and what we remembered with it */
+    /* Gone meanwhile, and what we remembered with it. */
+    if (!self || engine_gone_has(&e->gone, self->uid, env_now_ns(e->o.env))) {
         queue_drop(e->queue, key->controller, key->ns, key->name);
         queue_done(e->queue, key, UINT64_MAX, 0);
         return;
@@ -246,6 +260,8 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
         rc = read_answer(p, call, c->doc, object, &answer, &broken);
         e = rc < 0 ? &broken : NULL;
     }
+    if (rc == ERR_NOTFOUND && !c->doc->body && engine_pass_is_self(p, c->doc->kind, c->doc->ns, c->doc->name))
+        engine_pass_gone(p, call);
     if (rc == 0 || rc == ERR_NOTFOUND)
         world_give(&p->world, c->doc, answer);
     else

@@ -7,6 +7,7 @@
 
 #include "controllers/docs.h"
 #include "controllers/engine.h"
+#include "controllers/engine_gone.h"
 #include "controllers/engine_look.h"
 #include "controllers/plan.h"
 #include "controllers/queue.h"
@@ -19,6 +20,7 @@ struct engine {
     struct docs *docs; /* what the server sent last */
     struct list passes;  /* of struct pass */
     size_t n_passes;
+    struct engine_gone gone;
     struct list starved; /* of struct engine_call: they wait for a token of the rate limit */
     double tokens;
     uint64_t tokens_ns;  /* when tokens was right */
@@ -78,6 +80,10 @@ void engine_throttled(struct engine *e, uint32_t retry_after_ms);
 
 /* engine_pass.c */
 void engine_pass_start(struct engine *e, struct queue_key *key);
+/* Is that the pass's object? */
+bool engine_pass_is_self(const struct pass *p, const struct kind *k, const char *ns, const char *name);
+/* The server does not know the pass's object: no pass looks at it again. A 404 without the reason speaks of a kind. */
+void engine_pass_gone(struct pass *p, const struct kube_call *call);
 /* Its requests end with ERR_CANCELED and the pass with them, in later turns. */
 void engine_pass_cancel(struct pass *p);
 /* Notes the first failure; the pass still has to be ended. */

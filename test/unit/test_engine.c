@@ -877,6 +877,43 @@ static void a_status_of_a_gone_object_ends_the_pass(void **state)
     assert_string_equal(b->results, "Acted=ok ");
 }
 
+static void write_if_there(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const json_t *own = world_doc(w, self->kind, self->ns, self->name);
+
+    (void)b;
+    if (own)
+        plan_status(p, json_pack("{s:s}", "phase", "Ready"));
+}
+
+/* The watch of what went with it (its Jobs) may be ahead of its own. */
+static void what_the_server_says_is_gone_has_no_pass_again(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = write_if_there;
+    put_repository(b, "a", 1);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"1\"}}");
+    expect(b, "PATCH " REPOSITORIES "/a/status ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    put_repository(b, "a", 2); /* an event from before its end */
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=ok ");
+    put(b, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: a, namespace: demo,"
+           "uid: another, resourceVersion: '9'}}");
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{}"); /* no word of an object: the kind may not be served just now */
+    put(b, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: a, namespace: demo,"
+           "uid: another, resourceVersion: '10'}}");
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    put(b, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: a, namespace: demo,"
+           "uid: another, resourceVersion: '11'}}");
+    assert_string_equal(request(b), "");
+}
+
 static void delete_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -1072,6 +1109,7 @@ int main(void)
         T(a_right_is_asked_of_the_api_server),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
+        T(what_the_server_says_is_gone_has_no_pass_again),
         T(a_delete_has_its_uid_and_absence_is_success),
         T(a_delete_that_meets_a_conflict_is_tried_again),
         T(nothing_is_made_in_a_namespace_that_goes),
