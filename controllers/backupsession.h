@@ -45,6 +45,7 @@ struct backupsession_view {
 
     /* After it. */
     struct outcome outcome;
+    bool has_report; /* of any host: a Job has run, though it may be gone */
     bool has_result, has_bad_host, is_late;
     int64_t start_by_s; /* the pod has to have started then; 0: it has */
 

@@ -163,7 +163,7 @@ static void look_before_start(struct world *w, struct backupsession_view *v)
     struct repository_state repository;
     const struct kobj *rival;
 
-    if (v->outcome.state != OUTCOME_ABSENT)
+    if (v->outcome.state != OUTCOME_ABSENT || v->has_report)
         return; /* a Job made before a crash: it has started */
     v->skip = why_skip(w, v);
     if (v->skip)
@@ -195,11 +195,12 @@ static void take_pending(struct world *w, struct backupsession_view *v)
 
     outcome_glance(w, self->ns, v->job_name, self->uid, &v->outcome);
     take_status(w, v, v->outcome.state != OUTCOME_ABSENT);
+    v->has_report = json_array_size(json_at(v->entry, "stats")) > 0; /* the Job's time to stay may be over already */
     look_before_start(w, v);
     if (v->outcome.state != OUTCOME_ABSENT || is_about_to_start(v) || world_waiting(w))
         return;
     outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
-    if (v->outcome.state != OUTCOME_ABSENT)
+    if (v->outcome.state != OUTCOME_ABSENT || v->has_report)
         take_status(w, v, true);
 }
 

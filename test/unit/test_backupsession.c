@@ -325,6 +325,19 @@ static void a_job_from_before_a_crash_is_found(void **state)
     assert_string_equal(text(w, "s", "status.phase"), "Running");
 }
 
+/* Nobody led for longer than a finished Job stays: what it wrote into the session is all that is left of it. */
+static void a_session_whose_job_has_reported_and_is_gone_gets_no_second(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    report(w, "s", GOOD);
+    assert_string_equal(step(w, "s"), "JobFound");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
+    assert_string_equal(step(w, "s"), "BackupSucceeded");
+}
+
 /* ---- skipping and waiting ---- */
 
 static void an_invoker_that_is_not_ready_skips_only_before_the_start(void **state)
@@ -1278,6 +1291,7 @@ int main(void)
         T(a_bad_report_fails_it),
         T(failed_retention_fails_it_but_metrics_do_not),
         T(a_job_from_before_a_crash_is_found),
+        T(a_session_whose_job_has_reported_and_is_gone_gets_no_second),
         T(an_invoker_that_is_not_ready_skips_only_before_the_start),
         T(a_session_created_with_its_invoker_waits_for_the_verdict_on_it),
         T(a_running_sibling_skips_a_session_without_labels),
