@@ -120,7 +120,7 @@ void backupsession_schedule_retry(const void *view, struct world *w, struct plan
         delay_ns = 0;
     at = v->now_s + (delay_ns + 999999999) / 1000000000;
     if (at <= v->self->created_s)
-        at = v->self->created_s + 1; /* the name is made of it */
+        at = v->self->created_s + 1; /* the name is made of it, and the newest session is told by its creation */
     plan_status(p, json_pack("{s:o}", "nextRetry", backupsession_time_json(at)));
     plan_event(p, "Normal", "Retry Scheduled", "the backup is tried again at %s", str_format_time(at, text));
 }
@@ -128,7 +128,8 @@ void backupsession_schedule_retry(const void *view, struct world *w, struct plan
 void backupsession_retry(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
-    const char *name = sessionspec_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
+    const char *name =
+        sessionspec_retry_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
     json_t *next = sessionspec_make(world_arena(w), v->invoker, name, json_int(v->doc, "spec.retryLeft", 1) - 1);
 
     json_object_set_new(json_at(next, "metadata.annotations"), RETRY_OF, json_string(v->self->name));

@@ -259,14 +259,14 @@ static void look_while_running(struct world *w, struct backupsession_view *v)
 static void look_at_retry(struct world *w, struct backupsession_view *v)
 {
     const struct kobj *newest = v->n_history ? v->history[0].data : NULL; /* retain_mark has sorted */
-    const char *expected;
+    const char *expected = "";
 
     if (strcmp(json_text(v->doc, "status.phase"), "Failed") != 0 || json_flag(v->doc, "status.retried", false) ||
         json_int(v->doc, "spec.retryLeft", 0) <= 0 || !json_is_object(json_at(v->invoker, "spec.retryConfig")))
         return;
     v->retry_at_s = time_of(v->doc, "status.nextRetry");
-    expected = v->retry_at_s ? sessionspec_name(world_arena(w), kobj_text(v->self, "spec.invoker.name"), v->retry_at_s)
-                             : "";
+    if (v->retry_at_s)
+        expected = sessionspec_retry_name(world_arena(w), kobj_text(v->self, "spec.invoker.name"), v->retry_at_s);
     if (newest && strcmp(newest->name, v->self->name) != 0) {
         /* A newer session: our own retry that was not noted before a crash, or another, which makes ours needless. */
         v->retry_exists = strcmp(newest->name, expected) == 0;

@@ -7,12 +7,22 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
+static const char *name_with(struct arena *a, const char *invoker, int64_t unix_s, const char *suffix)
+{
+    char end[48], out[256];
+    int n = snprintf(end, sizeof(end), "-%lld%s", (long long)unix_s, suffix);
+
+    return arena_printf(a, "%s%s", str_shorten_name(str_of(invoker), 63 - (size_t)n, false, out), end);
+}
+
 const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_s)
 {
-    char seconds[32], out[256];
-    int n = snprintf(seconds, sizeof(seconds), "-%lld", (long long)unix_s);
+    return name_with(a, invoker, unix_s, "");
+}
 
-    return arena_printf(a, "%s%s", str_shorten_name(str_of(invoker), 63 - (size_t)n, false, out), seconds);
+const char *sessionspec_retry_name(struct arena *a, const char *invoker, int64_t unix_s)
+{
+    return name_with(a, invoker, unix_s, "-retry");
 }
 
 static void set_label(json_t *labels, const char *key, const char *value)

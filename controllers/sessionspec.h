@@ -11,6 +11,9 @@
 
 /* "<invoker>-<unix seconds>", at most 63 characters: a longer invoker is cut with a hash. In the arena. */
 const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_s);
+/* Of the session that tries a failed one again: "<invoker>-<unix seconds>-retry". No due time has that name, so that a
+ * retry never stands in the place of a backup that is due in the same second. */
+const char *sessionspec_retry_name(struct arena *a, const char *invoker, int64_t unix_s);
 
 /* metadata.ownerReferences of a session of this invoker. */
 json_t *sessionspec_owners(const json_t *invoker);

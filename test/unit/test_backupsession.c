@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "controllers/backupsession.h"
+#include "controllers/schedule.h"
 #include "controllers/sessionspec.h"
 #include "controllers/target_lock.h"
 #include "core/base/json.h"
@@ -1133,15 +1134,15 @@ static void a_failed_session_is_retried_once_by_name(void **state)
     assert_string_equal(step(w, "s"), "");
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {paused: false}}");
     assert_string_equal(step(w, "s"), "Retried");
-    next = test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330700");
+    next = test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330700-retry");
     assert_non_null(next);
     assert_int_equal(json_int(next, "spec.retryLeft", -1), 0);
     assert_string_equal(json_meta(next, "annotations", "stash.appscode.com/retry-of"), "s");
     assert_string_equal(step(w, "s"), "");
     job_is_over(w, "stash-backup-s-0");
-    fail_once(w, "db-1772330700");
-    assert_string_equal(step(w, "db-1772330700"), "HistoryCleanedAfterFailure");
-    assert_string_equal(step(w, "db-1772330700"), ""); /* none left */
+    fail_once(w, "db-1772330700-retry");
+    assert_string_equal(step(w, "db-1772330700-retry"), "HistoryCleanedAfterFailure");
+    assert_string_equal(step(w, "db-1772330700-retry"), ""); /* none left */
 }
 
 static void an_old_session_that_may_not_be_deleted_keeps_no_retry_back(void **state)
@@ -1162,7 +1163,7 @@ static void an_old_session_that_may_not_be_deleted_keeps_no_retry_back(void **st
     assert_string_equal(test_world_decide(w, C, "demo", "s"), "wake 5m0s\n");
     test_world_at(w, "2026-03-01T02:05:01Z");
     assert_string_equal(step(w, "s"), "Retried");
-    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330701"));
+    assert_non_null(test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330701-retry"));
     assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure"); /* gone on with */
 }
 
@@ -1179,6 +1180,31 @@ static void a_crash_between_retry_and_its_note_makes_no_second(void **state)
     assert_string_equal(step(w, "s"), "Retried");
     test_world_patch(w, KIND_BACKUPSESSION, "demo", "s", "{status: {retried: null}}");
     assert_string_equal(step(w, "s"), "RetryFound");
+}
+
+/* Due again in the second of the retry: that time gets a session of its own, and the ledger tells the truth. */
+static void a_retry_never_takes_the_name_of_a_due_time(void **state)
+{
+    struct test_world *w = *state;
+    const json_t *due;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{metadata: {annotations: {stash.appscode.com/last-schedule-time: '2026-03-01T02:00:00Z'}},"
+                     " spec: {schedule: '*/5 * * * *', retryConfig: {maxRetry: 1, delay: 5m}},"
+                     " status: {phase: Ready}}");
+    add_session(w, "s", "{}");
+    fail_once(w, "s");
+    assert_string_equal(step(w, "s"), "RetryScheduled");
+    assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
+    test_world_at(w, "2026-03-01T02:05:00Z");
+    assert_string_equal(step(w, "s"), "Retried");
+    job_is_over(w, "stash-backup-s-0");
+    start(w, "db-1772330700-retry"); /* it waits no more, so that what is due is not coalesced into it */
+    (void)test_world_step(w, &schedule_controller, "demo", "db");
+    assert_string_equal(w->rule->reason, "SessionMade");
+    due = test_world_get(w, KIND_BACKUPSESSION, "demo", "db-1772330700");
+    assert_non_null(due);
+    assert_string_equal(json_meta(due, "annotations", "stash.appscode.com/retry-of"), "");
 }
 
 static void a_newer_session_makes_the_retry_needless(void **state)
@@ -1220,7 +1246,7 @@ static bool count_session(void *ctx, const struct kobj *o)
 /* A failing backup with one retry, which succeeds; the operator is killed after `kill` effects. Effects in all. */
 static int story(struct test_world *w, int kill)
 {
-    const char *retry = "db-1772330520"; /* 02:02:00 */
+    const char *retry = "db-1772330520-retry"; /* 02:02:00 */
     int left = kill, n = 0;
 
     test_world_at(w, "2026-03-01T02:00:00Z");
@@ -1264,9 +1290,9 @@ static void a_kill_after_any_effect_changes_nothing_in_the_end(void **state)
     assert_in_range(n, 15, 60);
     for (int kill = 0; kill < n; kill++) {
         test_world_del(w, KIND_BACKUPSESSION, "demo", "s");
-        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772330520");
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772330520-retry");
         test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
-        test_world_del(w, KIND_JOB, "demo", "stash-backup-db-1772330520-0");
+        test_world_del(w, KIND_JOB, "demo", "stash-backup-db-1772330520-retry-0");
         test_world_del(w, KIND_SERVICEACCOUNT, "demo", "stash-backup");
         test_world_del(w, KIND_ROLEBINDING, "demo", "stash-backup");
         (void)story(w, kill);
@@ -1336,6 +1362,7 @@ int main(void)
         T(a_failed_session_is_retried_once_by_name),
         T(an_old_session_that_may_not_be_deleted_keeps_no_retry_back),
         T(a_crash_between_retry_and_its_note_makes_no_second),
+        T(a_retry_never_takes_the_name_of_a_due_time),
         T(a_newer_session_makes_the_retry_needless),
         T(a_kill_after_any_effect_changes_nothing_in_the_end),
     };
