@@ -6,7 +6,8 @@
  *      "lastMissed": "2026-03-07T02:00:00Z", "lastMissedReason": "TooLate"}
  *
  * Every due time in (since, last-schedule-time] is in exactly one of made (its session was made), coalesced (a later
- * one's session, or one that still waited, stands for it) and skipped.
+ * one's session, or one that still waited, stands for it) and skipped. Times that came before the schedule was edited
+ * to have them were never due (schedule_record.c).
  */
 #ifndef STASHD_LEDGER_H
 #define STASHD_LEDGER_H

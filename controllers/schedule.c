@@ -31,13 +31,12 @@
  *    if it was due less than 600 s before the pass was asked for. Time in the queue, back-off included, does not count:
  *    what a leader has taken on stays valid.
  */
-#include "controllers/schedule.h"
+#include "controllers/schedule_parts.h"
 
-#include "controllers/ledger.h"
+#include <string.h>
+
 #include "controllers/sessionspec.h"
-#include "controllers/trigger.h"
 #include "core/base/buf.h"
-#include "core/base/cron.h"
 #include "core/base/json.h"
 
 enum { DUE_MAX = 10000 }; /* a week of each minute; of more, the sums tell less than there was */
@@ -51,99 +50,11 @@ struct view {
     int64_t outstanding;      /* due times in (last_s, latest_s] */
     int64_t made;             /* of them, those that have a session */
     int64_t before_s;         /* the last of them before latest_s; INT64_MIN: there is none */
-    bool clock_was_ahead, too_late;
+    int64_t now_s;           /* up to here: the clock less the spreading */
+    bool clock_was_ahead, too_late, is_edited;
     const char *waiting; /* name of a session of this invoker that has not started; NULL */
     bool is_behind; /* the record is not of the version that the API server sent last */
 };
-
-/* ---- the plan of a record ---- */
-
-/* Window of the annotation schedule-spread: at most half of the shortest gap; not for @every (multitenancy.md 4.3). */
-static int64_t spread_of(const struct kobj *o, const struct cron *cron)
-{
-    int64_t ns = 0, window_s, gap_s = cron_shortest_gap(cron);
-    uint64_t hash = 0;
-    char hex[65];
-
-    if (cron->every_s || str_parse_duration_ns(str_of(kobj_get(o, "annotation:stash.appscode.com/schedule-spread")),
-                                               &ns, NULL) < 0)
-        return 0;
-    window_s = ns / 1000000000;
-    if (window_s > gap_s / 2)
-        window_s = gap_s / 2;
-    if (window_s <= 0)
-        return 0;
-    str_sha256_hex(str_of(o->uid), hex);
-    for (int i = 0; i < 16; i++)
-        hash = hash << 4 | (uint64_t)(hex[i] <= '9' ? hex[i] - '0' : hex[i] - 'a' + 10);
-    return (int64_t)(hash % (uint64_t)window_s);
-}
-
-static bool parse(const struct kobj *o, struct cron *ret)
-{
-    const char *schedule = kobj_text(o, "spec.schedule");
-
-    return !o->deleting && schedule[0] && strcmp(kobj_text(o, "spec.paused"), "true") != 0 &&
-           strcmp(kobj_text(o, "status.phase"), "Ready") == 0 && cron_parse(ret, str_of(schedule), NULL) == 0;
-}
-
-void schedule_last(const struct kobj *o, int64_t now_s, struct schedule *ret)
-{
-    if (str_parse_time(str_of(kobj_get(o, "annotation:" SCHEDULE_ANNOTATION)), &ret->last_s) < 0)
-        ret->last_s = o->created_s;
-    if (ret->last_s > now_s + SCHEDULE_AHEAD_MAX_S)
-        ret->last_s = now_s;
-}
-
-/* Its document is that of the record's version or a newer one, and then the patch meets a conflict. */
-static void record(struct world *w, const struct kobj *o, int64_t last_s, const struct ledger_entry *entry,
-                   struct plan *p)
-{
-    const json_t *doc = world_doc(w, o->kind, o->ns, o->name);
-    char text[32];
-
-    if (doc)
-        plan_patch(p, o->kind, o->ns, o->name, NULL, o->rv,
-                   json_pack("{s:{s:{s:s, s:s}}}", "metadata", "annotations", SCHEDULE_ANNOTATION,
-                             str_format_time(last_s, text), LEDGER_ANNOTATION,
-                             ledger_add(world_arena(w), doc, entry)));
-}
-
-static bool read_schedule(const struct schedule_context *c, const struct kobj *o, int64_t now_s, struct cron *cron,
-                          struct schedule *ret)
-{
-    enum trigger t = trigger_of(c->settings, o);
-    const struct kobj *cronjob;
-
-    if (t == TRIGGER_UNKNOWN || !parse(o, cron))
-        return false;
-    cronjob = t == TRIGGER_CRONJOB ? trigger_cronjob(c->cache, o) : NULL;
-    ret->until_s = cronjob ? cronjob->created_s : INT64_MAX;
-    ret->offset_s = spread_of(o, cron);
-    schedule_last(o, now_s, ret);
-    return !cronjob || cron_next(cron, ret->last_s) <= ret->until_s;
-}
-
-bool schedule_of(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, struct schedule *ret)
-{
-    struct cron cron;
-
-    return read_schedule(c, invoker, now_s, &cron, ret);
-}
-
-int64_t schedule_next(const struct schedule_context *c, const struct kobj *invoker, int64_t now_s, int64_t after_s)
-{
-    struct schedule s;
-    struct cron cron;
-    int64_t next;
-
-    if (!read_schedule(c, invoker, now_s, &cron, &s))
-        return INT64_MAX;
-    if (after_s > s.last_s + s.offset_s)
-        s.last_s = after_s - s.offset_s;
-    next = cron_next(&cron, s.last_s);
-    return next == INT64_MAX || next > s.until_s ? INT64_MAX : next + s.offset_s;
-}
 
 /* ---- the look ---- */
 
@@ -211,9 +122,16 @@ static void count_outstanding(struct view *v, const struct cron *cron, const str
 {
     int64_t until_s = now_s - s->offset_s < s->until_s ? now_s - s->offset_s : s->until_s;
 
-    v->last_s = s->last_s;
+    v->now_s = until_s;
+    v->last_s = s->since_s;
+    v->is_edited = s->is_edited;
     v->latest_s = v->before_s = INT64_MIN;
     count_until(v, cron, until_s);
+    if (v->is_edited && v->outstanding > 1) { /* those before the latest may never have been due */
+        v->last_s = v->before_s;
+        v->before_s = INT64_MIN;
+        v->outstanding = 1;
+    }
     if (v->outstanding < DUE_MAX || cron->every_s)
         return;
     for (int64_t t = cron_next(cron, until_s - catch_up_s); t <= until_s; t = cron_next(cron, t)) {
@@ -244,14 +162,14 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     const json_t *doc;
 
     v->self = self;
-    if (!read_schedule(&context, self, now_s, &cron, &s))
+    if (!schedule_read(&context, self, now_s, &cron, &s))
         return PHASE_REST;
     v->clock_was_ahead = str_parse_time(str_of(kobj_get(self, "annotation:" SCHEDULE_ANNOTATION)), &last_s) == 0 &&
                          last_s > now_s + SCHEDULE_AHEAD_MAX_S;
     count_outstanding(v, &cron, &s, now_s, world_settings(w)->catch_up_s);
     v->too_late = v->latest_s + s.offset_s <= world_asked_s(w) - world_settings(w)->catch_up_s;
     look_at_sessions(w, &l);
-    doc = v->latest_s == INT64_MIN ? NULL : world_doc(w, self->kind, self->ns, self->name);
+    doc = v->latest_s == INT64_MIN && !v->is_edited ? NULL : world_doc(w, self->kind, self->ns, self->name);
     v->is_behind = doc && strcmp(json_text(doc, "metadata.resourceVersion"), self->rv) != 0;
     return TRIGGERS;
 }
@@ -260,20 +178,22 @@ void schedule_record_made(struct world *w, const struct kobj *invoker, int64_t u
 {
     struct view v = {.self = invoker};
     struct schedule s = {.until_s = until_s};
+    const struct schedule_context context = {world_cache(w), world_settings(w)};
     struct cron cron;
     struct look l = {&v, &cron};
     int64_t n;
 
     schedule_last(invoker, world_now_s(w), &s);
     if (cron_parse(&cron, str_of(kobj_text(invoker, "spec.schedule")), NULL) < 0) {
-        record(w, invoker, until_s, &(struct ledger_entry){.from_s = s.last_s, .made = 1}, p);
+        schedule_record(w, invoker, until_s, &(struct ledger_entry){.from_s = s.last_s, .made = 1}, p);
         return;
     }
+    schedule_since(&context, invoker, &cron, until_s, &s);
     count_outstanding(&v, &cron, &s, until_s, world_settings(w)->catch_up_s);
     look_at_sessions(w, &l);
     v.made += v.made == 0; /* the last one was made, and its session may be gone */
     n = v.outstanding > v.made ? v.outstanding - v.made : 0;
-    record(w, invoker, until_s,
+    schedule_record(w, invoker, until_s,
            &(struct ledger_entry){.from_s = s.last_s, .made = v.made, .skipped = n, .missed_s = v.before_s,
                                   .reason = "NotMade"}, p);
 }
@@ -291,7 +211,23 @@ static bool nothing_due(const void *view)
 {
     const struct view *v = view;
 
+    return v->latest_s == INT64_MIN && !v->is_edited;
+}
+
+/* Nothing is due, but the schedule is another one. */
+static bool is_edited(const void *view)
+{
+    const struct view *v = view;
+
     return v->latest_s == INT64_MIN;
+}
+
+static void note_edit(const void *view, struct world *w, struct plan *p)
+{
+    const struct view *v = view;
+    int64_t last_s = v->last_s > v->now_s ? v->last_s : v->now_s;
+
+    schedule_record(w, v->self, last_s, &(struct ledger_entry){.from_s = last_s}, p);
 }
 
 static bool is_behind(const void *view)
@@ -328,7 +264,7 @@ static void forget_wrong_clock(const void *view, struct world *w, struct plan *p
 {
     const struct view *v = view;
 
-    record(w, v->self, world_now_s(w), &(struct ledger_entry){.from_s = world_now_s(w)}, p);
+    schedule_record(w, v->self, world_now_s(w), &(struct ledger_entry){.from_s = world_now_s(w)}, p);
     plan_event(p, "Warning", "BackupSession Skipped",
                "the last handled time lay more than a day in the future: the clock was wrong");
 }
@@ -340,7 +276,7 @@ static void skip(const void *view, struct world *w, struct plan *p)
     int64_t n = v->outstanding - v->made;
     char text[32];
 
-    record(w, v->self, v->latest_s,
+    schedule_record(w, v->self, v->latest_s,
            &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .skipped = n, .missed_s = v->latest_s,
                                   .reason = "TooLate"}, p);
     if (n <= 0)
@@ -355,7 +291,7 @@ static void coalesce(const void *view, struct world *w, struct plan *p)
     const struct view *v = view;
     int64_t n = v->outstanding - v->made;
 
-    record(w, v->self, v->latest_s,
+    schedule_record(w, v->self, v->latest_s,
            &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .coalesced = n, .missed_s = v->latest_s,
                                   .reason = "Coalesced"}, p);
     if (n <= 0)
@@ -377,7 +313,7 @@ static void make(const void *view, struct world *w, struct plan *p)
         return;
     plan_create(p, kind_get(KIND_BACKUPSESSION), v->self->ns, sessionspec_make(world_arena(w), doc, name, -1));
     n = n > 0 ? n : 0; /* those before it are coalesced into the one that is made */
-    record(w, v->self, v->latest_s,
+    schedule_record(w, v->self, v->latest_s,
            &(struct ledger_entry){.from_s = v->last_s, .made = v->outstanding - n, .coalesced = n,
                                   .missed_s = v->before_s, .reason = "Coalesced"}, p);
     plan_event(p, "Normal", "BackupSession Created", "BackupSession %s is due", name);
@@ -392,6 +328,7 @@ static const struct rule rules[] = {
     {TRIGGERS, clock_was_ahead, forget_wrong_clock, TRIGGERS, "ClockWasAhead"},
     {TRIGGERS, nothing_due,     NULL,               TRIGGERS, "NothingDue"   },
     {TRIGGERS, is_behind,       wait_for_record,    TRIGGERS, "RecordIsOld"  },
+    {TRIGGERS, is_edited,       note_edit,          TRIGGERS, "ScheduleEdited"},
     {TRIGGERS, too_late,        skip,               TRIGGERS, "TooLate"      },
     {TRIGGERS, still_waiting,   coalesce,           TRIGGERS, "Coalesced"    },
     {TRIGGERS, NULL,            make,               TRIGGERS, "SessionMade"  },

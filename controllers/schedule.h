@@ -11,6 +11,8 @@
 extern const struct controller schedule_controller;
 
 #define SCHEDULE_ANNOTATION STASH_GROUP "/last-schedule-time"
+/* The schedule that last-schedule-time was written by: another one has been edited since. */
+#define SCHEDULE_TEXT_ANNOTATION STASH_GROUP "/last-schedule"
 /* Of a CronJob's Job: the time that it was scheduled for. */
 #define SCHEDULED_ANNOTATION "batch.kubernetes.io/cronjob-scheduled-timestamp"
 
@@ -19,6 +21,8 @@ struct schedule {
     int64_t last_s;   /* due times up to here are handled: the annotation, else the creation */
     int64_t until_s;  /* due times after it are a CronJob's; INT64_MAX: none are */
     int64_t offset_s; /* spreading: what is due at t happens at t + offset */
+    int64_t since_s;  /* only due times after it: last_s, but of an edited schedule those that may have been due */
+    bool is_edited;   /* since last-schedule-time was written */
 };
 
 /* What a record is read with. */

@@ -35,7 +35,8 @@ struct checked_invoker {
     unsigned n_open;    /* sessions that are there without a final phase */
     uint64_t closed_ns; /* when the last of them ended */
     int n_good; /* sessions there whose backup succeeded */
-    char schedule[40];
+    char schedule[40], told[40]; /* told: the one of the ledger; at first "" */
+    int64_t generation;
     struct oracle schedules[CHECKED_SCHEDULES]; /* the last ones, the present first */
     uint64_t replaced_ns[CHECKED_SCHEDULES];    /* when each was; 0: it was not */
     unsigned n_schedules;

@@ -76,23 +76,50 @@ static struct outcome_counts count(struct checker *c, const struct checked_invok
     return n;
 }
 
-/* What became of the due times in (from, to], by what was committed. A schedule that was edited in between counts days
- * anew, and what history has removed of them is no longer known as made. */
+/* Since it was told of; before the first time, was the object ever? */
+static bool is_edited(const struct checked_invoker *i)
+{
+    return i->told[0] ? strcmp(i->told, i->schedule) != 0 : i->generation > 1;
+}
+
+/* Of a schedule that was edited since it was last told of, only one time may be: nobody knows which of the others were
+ * due. Calm weather has no outage to hide behind: there each has its session, whatever is told. */
+static bool is_true(const struct checked_invoker *i, struct outcome_counts n, int64_t made, int64_t sum)
+{
+    if (is_edited(i))
+        return made >= 0 && sum >= made && sum <= 1 && made <= n.made;
+    return sum == n.due && (i->by_cronjob || (made >= n.there && made <= n.made));
+}
+
+/* What became of the due times in (from, to], by what was committed; what history has removed of them is no longer
+ * known as made. */
 static void judge(struct checker *c, struct checked_invoker *i, const json_t *o, int64_t to_s, const json_t *ledger)
 {
     struct outcome_counts n = count(c, i, o, to_s);
     int64_t made = json_int(ledger, "made", 0) - i->made, coalesced = json_int(ledger, "coalesced", 0) - i->coalesced,
             skipped = json_int(ledger, "skipped", 0) - i->skipped, sum = made + coalesced + skipped;
 
-    c->totals.due += (uint64_t)n.due;
+    c->totals.due += (uint64_t)(is_edited(i) ? sum : n.due);
     c->totals.made += (uint64_t)made;
     c->totals.coalesced += (uint64_t)coalesced;
     c->totals.missed += (uint64_t)skipped;
-    if (n.due == DUE_MAX || (sum == n.due && (i->by_cronjob || (made >= n.there && made <= n.made))))
+    if (is_true(i, n, made, sum) || (n.due == DUE_MAX && !is_edited(i)))
         return;
     checker_violation(c, "%s (%s): %lld due in (%lld, %lld], %lld sessions made; the ledger says %lld made, %lld "
                          "coalesced, %lld skipped", i->name, i->schedule, (long long)n.due, (long long)i->last_s,
                       (long long)to_s, (long long)n.made, (long long)made, (long long)coalesced, (long long)skipped);
+}
+
+/* The schedule that the ledger was last written by. */
+static void take_told(struct checker *c, struct checked_invoker *i, const json_t *o)
+{
+    const char *told = json_meta(o, "annotations", SCHEDULE_TEXT_ANNOTATION);
+
+    if (!told[0] || strcmp(told, i->told) == 0)
+        return;
+    if (strcmp(told, i->schedule) != 0)
+        checker_violation(c, "%s (%s): the ledger is said to be by %s", i->name, i->schedule, told);
+    (void)snprintf(i->told, sizeof(i->told), "%s", told);
 }
 
 static void take_ledger(struct checker *c, struct checked_invoker *i, const json_t *o)
@@ -144,7 +171,9 @@ void checker_invoker_changed(struct checker *c, const char *type, const json_t *
         map_put(&c->invokers, str_of(uid), i);
         take_schedule(c, i, json_text(o, "spec.schedule"));
     }
+    i->generation = json_int(o, "metadata.generation", 0);
     take_ledger(c, i, o); /* by the old schedule */
+    take_told(c, i, o);
     take_schedule(c, i, json_text(o, "spec.schedule"));
     take_state(c, i, type, o);
 }

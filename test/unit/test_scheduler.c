@@ -26,7 +26,8 @@ static const char config[] =
 static const char *run(struct test_world *w, const char *now)
 {
     test_world_at(w, now);
-    return test_world_without(test_world_step(w, sc, "demo", "db"), LEDGER_ANNOTATION);
+    return test_world_without(test_world_without(test_world_step(w, sc, "demo", "db"), LEDGER_ANNOTATION),
+                              SCHEDULE_TEXT_ANNOTATION);
 }
 
 /* "made coalesced skipped reason" */
@@ -203,6 +204,70 @@ static void what_became_of_each_due_time_stands_in_the_ledger(void **state)
                      "{metadata: {annotations: {stash.appscode.com/schedule-ledger: 'x'}}}");
     run(w, "2026-03-01T02:05:00Z");
     assert_string_equal(sums(w), "1 0 0  ");
+}
+
+static void edit(struct test_world *w, const char *schedule)
+{
+    AUTO_FREE char *patch = mem_printf("{spec: {schedule: '%s'}}", schedule);
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", patch);
+}
+
+/* Daily at two, then somebody edits it at 10:03. */
+static void what_came_before_an_edit_was_never_due(void **state)
+{
+    struct test_world *w = *state;
+    const struct schedule_context context = {w->cache, &w->settings};
+    const struct kobj *o;
+
+    test_world_addf(w, config, "2026-03-01T01:00:00Z", "0 2 * * *");
+    run(w, "2026-03-01T02:00:00Z");
+    assert_string_equal(sums(w), "1 0 0  ");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "db-1772330400", "{status: {phase: Succeeded}}");
+    edit(w, "0 9 * * *"); /* an hour ago: neither made nor missed */
+    test_world_at(w, "2026-03-01T10:03:00Z");
+    o = cache_find(w->cache, kind_get(KIND_BACKUPCONFIGURATION), "demo", "db");
+    assert_int_equal(schedule_next(&context, o, w->now_ms / 1000, INT64_MIN), w->now_ms / 1000); /* noted at once */
+    assert_string_equal(run(w, "2026-03-01T10:03:00Z"),
+                        "patch BackupConfiguration demo/db annotation:stash.appscode.com/last-schedule-time="
+                        "2026-03-01T10:03:00Z\n");
+    assert_string_equal(sums(w), "1 0 0  ");
+    assert_string_equal(run(w, "2026-03-01T10:03:01Z"), "");
+    edit(w, "*/1 * * * *"); /* ten of its times may have been due: only the latest is */
+    run(w, "2026-03-01T10:20:30Z");
+    assert_string_equal(sums(w), "2 0 0  ");
+    assert_non_null(session(w, "2026-03-01T10:20:00Z"));
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "db-1772360400", "{status: {phase: Succeeded}}");
+    edit(w, "@every 5m"); /* from the edit on */
+    run(w, "2026-03-01T10:30:30Z");
+    run(w, "2026-03-01T10:35:29Z");
+    assert_string_equal(sums(w), "2 0 0  ");
+    run(w, "2026-03-01T10:35:30Z");
+    assert_string_equal(sums(w), "3 0 0  ");
+    edit(w, "30 10 * * *");
+    edit(w, "@every 5m"); /* set back before anybody looked */
+    run(w, "2026-03-01T10:45:30Z");
+    assert_string_equal(sums(w), "3 2 0 2026-03-01T10:45:30Z Coalesced"); /* that session still waits */
+}
+
+/* Nothing is written down for it yet: one that was edited may have had another schedule, a new one had not. */
+static void an_edit_before_the_first_due_time_is_known_by_the_generation(void **state)
+{
+    static const struct {
+        int generation;
+        const char *sums;
+    } rows[] = {{1, "1 59 0 2026-03-01T00:59:00Z Coalesced"}, {2, "1 0 0  "}};
+    struct test_world *w = *state;
+
+    for (size_t i = 0; i < 2; i++) {
+        AUTO_FREE char *patch = mem_printf("{metadata: {generation: %d, annotations: null}}", rows[i].generation);
+
+        test_world_addf(w, config, "2026-03-01T00:00:00Z", "*/1 * * * *");
+        test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", patch);
+        run(w, "2026-03-01T01:00:00Z");
+        assert_string_equal(sums(w), rows[i].sums);
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772326800");
+    }
 }
 
 /* @every is counted, not walked: a second's schedule after a year. */
@@ -442,6 +507,8 @@ int main(void)
         T(due_again_while_a_session_waits_is_coalesced),
         T(a_session_made_before_a_kill_is_not_counted_as_missed),
         T(what_became_of_each_due_time_stands_in_the_ledger),
+        T(what_came_before_an_edit_was_never_due),
+        T(an_edit_before_the_first_due_time_is_known_by_the_generation),
         T(an_endless_absence_is_counted_at_once),
         T(clock_steps_neither_double_nor_lose),
         T(a_last_time_far_in_the_future_is_not_believed),

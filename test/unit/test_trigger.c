@@ -9,7 +9,6 @@
 #include "controllers/cronjob.h"
 #include "controllers/cronjobspec.h"
 #include "controllers/identity.h"
-#include "controllers/ledger.h"
 #include "controllers/schedule.h"
 #include "controllers/trigger.h"
 #include "core/base/json.h"
@@ -420,7 +419,7 @@ static void a_job_that_succeeded_is_written_down_and_deleted(void **state)
     add_job(w, "stash-trigger-db-1", "2026-03-01T02:05:00Z", complete);
     /* Kubernetes has not seen its end yet. */
     assert_string_equal(test_world_without(test_world_step(w, &cronjob_controller, "demo", "stash-trigger-db"),
-                                           LEDGER_ANNOTATION),
+                                           SCHEDULE_TEXT_ANNOTATION),
                         "patch BackupConfiguration demo/db annotation:stash.appscode.com/last-schedule-time="
                         "2026-03-01T02:05:00Z\n");
     assert_string_equal(test_world_step(w, &cronjob_controller, "demo", "stash-trigger-db"), "");
@@ -456,7 +455,7 @@ static void jobs_that_are_not_for_it_stay(void **state)
 static const char *due(struct test_world *w, const char *now)
 {
     test_world_at(w, now);
-    return test_world_without(test_world_step(w, &schedule_controller, "demo", "db"), LEDGER_ANNOTATION);
+    return test_world_without(test_world_step(w, &schedule_controller, "demo", "db"), SCHEDULE_TEXT_ANNOTATION);
 }
 
 static void to_a_cronjob_the_operator_goes_on_up_to_its_creation(void **state)
@@ -508,7 +507,7 @@ static void to_the_operator_what_succeeded_is_recorded_before_the_cronjob_goes(v
     add_job(w, "stash-trigger-db-1", "2026-03-01T02:05:00Z", complete);
     add_job(w, "stash-trigger-db-2", "2026-03-01T02:10:00Z", "");
     set_trigger(w, "operator");
-    assert_string_equal(test_world_without(test_world_step(w, bc, "demo", "db"), LEDGER_ANNOTATION),
+    assert_string_equal(test_world_without(test_world_step(w, bc, "demo", "db"), SCHEDULE_TEXT_ANNOTATION),
                         "patch BackupConfiguration demo/db annotation:stash.appscode.com/last-schedule-time="
                         "2026-03-01T02:05:00Z\n");
     assert_string_equal(w->rule->reason, "RunsRecorded");
