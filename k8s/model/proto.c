@@ -165,7 +165,7 @@ static json_t *bad(struct error *e, const char *what)
     return NULL;
 }
 
-static json_t *time_value(struct str in, bool fractions)
+static json_t *time_value(struct str in, bool fractions, struct error *e)
 {
     int64_t seconds = 0, nanos = 0;
     char text[32], full[64];
@@ -182,6 +182,8 @@ static json_t *time_value(struct str in, bool fractions)
     /* Go's zero time is no time. */
     if (!any || seconds <= -62135596800 || seconds > 253402300799)
         return json_null();
+    if (nanos < 0 || nanos > 999999999)
+        return bad(e, "time");
     str_format_time(seconds, text);
     if (!fractions)
         return json_string(text);
@@ -249,7 +251,7 @@ static json_t *value_of(const struct proto_field *f, const struct wire *w, int d
             return w->type == WIRE_BYTES ? text_value(w->bytes, e) : bad(e, f->name);
         case 't':
         case 'u':
-            return time_value(w->bytes, f->type[0] == 'u');
+            return time_value(w->bytes, f->type[0] == 'u', e);
         case 'q':
             return quantity_value(w->bytes, e);
         case 'n':
