@@ -243,6 +243,60 @@ static void body_may_be_yaml(void **state)
     json_decref(o);
 }
 
+static void what_cannot_be_served_says_why(void **state)
+{
+    static const char core[] = "/api/v1/namespaces/default";
+    static const struct {
+        const char *method, *path, *type, *body;
+        int status;
+        const char *message;
+    } rows[] = {
+        {"POST", "/configmaps", "json", NULL, 400, "a request body is needed"},
+        {"POST", "/configmaps", "json", "3", 400, "the object provided is unrecognized: "},
+        {"POST", "/configmaps", "yaml", "a: [1", 400, "the object provided is unrecognized: "},
+        {"POST", "/configmaps", "yaml", "just words", 400, "the object provided is no object"},
+        {"POST", "/configmaps", "vnd.kubernetes.protobuf", "{}", 415, "protobuf: malformed envelope"},
+        {"GET", "/configmaps/%zz", "json", NULL, 400, "malformed path"},
+        {"GET", "/configmaps/%ff", "json", NULL, 400, "the path is no UTF-8"},
+        {"POST", "/configmaps/a", "json", "{}", 405, "the server does not allow this method on the requested resource"},
+        {"DELETE", "/pods/a/status", "json", NULL, 405, "the server does not allow this method"},
+        {"DELETE", "/pods/a/log", "json", NULL, 405, "the server does not allow this method"},
+        {"GET", "/serviceaccounts/default/token", "json", NULL, 405, "the server does not allow this method"},
+        {"GET", "/pods/a/bogus", "json", NULL, 404, "the server could not find the requested resource"},
+        {"BREW", "/configmaps", "json", NULL, 405, "the server does not allow this method"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *path = mem_printf("%s%s", core, rows[i].path);
+        char *type = mem_printf("content-type: application/%s", rows[i].type);
+        int status;
+        json_t *o = ask(*state, rows[i].method, path, type, rows[i].body, &status);
+
+        if (status != rows[i].status || !strstr(json_text(o, "message"), rows[i].message))
+            print_error("%s %s: %d %s\n", rows[i].method, path, status, json_text(o, "message"));
+        assert_int_equal(status, rows[i].status);
+        assert_non_null(strstr(json_text(o, "message"), rows[i].message));
+        json_decref(o);
+        mem_free(path);
+        mem_free(type);
+    }
+}
+
+static void more_than_three_mebibytes_are_refused(void **state)
+{
+    char *body = mem_alloc(3 * 1024 * 1024 + 2);
+    int status;
+    json_t *o;
+
+    memset(body, ' ', 3 * 1024 * 1024 + 1);
+    body[3 * 1024 * 1024 + 1] = 0;
+    o = ask(*state, "POST", MAPS, "content-type: application/json", body, &status);
+    assert_int_equal(status, 413);
+    assert_string_equal(json_text(o, "reason"), "RequestEntityTooLarge");
+    json_decref(o);
+    mem_free(body);
+}
+
 /* Envelope, then {metadata {name "a", labels {x "y"}, creationTimestamp
  * {}, generation 0}, data {"k": "v"}} as kubectl sends it. */
 static void body_may_be_protobuf(void **state)
@@ -319,6 +373,8 @@ int main(void)
         T(metadata_alone_can_be_asked_for),
         T(yaml_follows_the_core_schema),
         T(body_may_be_yaml),
+        T(what_cannot_be_served_says_why),
+        T(more_than_three_mebibytes_are_refused),
         T(body_may_be_protobuf),
         T(built_in_kinds_are_typed),
     };
