@@ -74,8 +74,10 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
     set_env_number(env, "IONICE_CLASS_DATA", settings, "ionice.classData", a);
     if (in->ordinal >= 0)
         set_env(env, "POD_ORDINAL", arena_printf(a, "%d", in->ordinal));
-    if (in->direction == DIRECTION_RESTORE) /* a repetition goes on, another restore of this name does not */
+    if (in->direction == DIRECTION_RESTORE) { /* a repetition goes on, another restore of this name does not */
+        set_env(env, "STASH_RESTORE_NAME", json_text(in->invoker, "metadata.name"));
         set_env(env, "STASH_RESTORE_UID", json_text(in->invoker, "metadata.uid"));
+    }
     if (o->cluster && *o->cluster) /* whose snapshots are ours, where several clusters share a repository */
         set_env(env, "STASH_CLUSTER", o->cluster);
     set_env_field(env, "POD_NAME", "metadata.name");

@@ -185,7 +185,7 @@ static void forget_bad_snapshot(struct backup *b, uint64_t wait_s, struct error 
 
     if (!id[0])
         return;
-    if (repo_forget_one(b->repo, id, wait_s, b->params->holder_gone, b->params->ctx, &why) < 0)
+    if (repo_forget_one(b->repo, id, wait_s, &why) < 0)
         (void)error_wrap(e, e->code, "snapshot %s was made and could NOT be removed (%s), do not use it", id, why.msg);
     else
         (void)error_wrap(e, e->code, "snapshot %s was made and has been removed again", id);
@@ -213,7 +213,7 @@ static int dump_unlocked(struct backup *b, struct error *e)
 
     for (int try = 1; rc == ERR_CONFLICT && try < DUMP_TRIES; try++) {
         log_warn(&b->job->log, "the repository was locked meanwhile", F_ERR(e), F_INT("try", try));
-        if ((rc = repo_wait_unlocked(b->repo, false, p->lock_wait_s, p->holder_gone, p->ctx, e)) < 0)
+        if ((rc = repo_wait_unlocked(b->repo, false, p->lock_wait_s, e)) < 0)
             return rc;
         restic_done(&b->command);
         b->command = (struct restic_command){0};
@@ -237,7 +237,7 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
     if (rc == 0)
         rc = sql_wait(&b.sql, p->wait_s, e);
     if (rc == 0)
-        rc = repo_wait_unlocked(repo, false, p->lock_wait_s, p->holder_gone, p->ctx, e);
+        rc = repo_wait_unlocked(repo, false, p->lock_wait_s, e);
     if (rc == 0)
         rc = cluster ? backup_cluster(&b, e) : dump_unlocked(&b, e);
     if (rc < 0)

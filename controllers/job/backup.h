@@ -33,7 +33,6 @@ struct backup_params {
     uint32_t stall_ms;       /* the backend may take nothing for so long */
     uint64_t lock_wait_s;
     uint32_t progress_ms;
-    repo_holder_gone *holder_gone; /* NULL: not known of any */
     /* May take its time (an API call): the copying goes on. NULL: nobody. */
     void (*on_progress)(void *ctx, const struct pipeline_progress *now);
     void *ctx;

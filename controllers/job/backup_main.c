@@ -143,11 +143,9 @@ static int back_up(struct run *r, struct error *e)
     /* The first connection has the time that the user gives the database, and never less than its own tools' limit. */
     if (f->wait_s * 1000 > p.limits.first_ms)
         p.limits.first_ms = (uint32_t)(f->wait_s * 1000);
-    if (f->session && *f->session) {
-        r->repo.on_wait = session_waits;
-        r->repo.wait_ctx = &r->session;
-    }
-    p.holder_gone = session_holder_gone;
+    r->repo.holder_gone = session_holder_gone;
+    r->repo.on_wait = f->session && *f->session ? session_waits : NULL;
+    r->repo.wait_ctx = &r->session;
     p.on_progress = f->session && *f->session ? on_progress : NULL;
     p.ctx = &r->session;
     return backup_run(r->job, &r->repo, &r->app, &p, &r->result, e);

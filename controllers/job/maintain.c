@@ -26,12 +26,12 @@ static int check(struct repo_job *w, struct error *e)
 
     if (!w->is_there)
         return error_set(e, ERR_INVALID, "there is no repository");
-    if ((rc = repo_check_run(&w->repo, REPO_LOCK_WAIT_S, NULL, NULL, &is_whole, e)) < 0)
+    if ((rc = repo_check_run(&w->repo, REPO_LOCK_WAIT_S, &is_whole, e)) < 0)
         return rc;
     w->is_damaged = !is_whole;
     if (w->is_damaged)
         return ERR_GONE;
-    if ((rc = repo_check_size(&w->repo, 2, REPO_LOCK_WAIT_S, NULL, NULL, &bytes, &unknown)) < 0) {
+    if ((rc = repo_check_size(&w->repo, 2, REPO_LOCK_WAIT_S, &bytes, &unknown)) < 0) {
         log_warn(&w->job->log, "how big it is is not known", F_ERR(&unknown));
         return rc == ERR_CANCELED ? rc : 0;
     }

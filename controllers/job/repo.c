@@ -308,8 +308,7 @@ uint64_t repo_last_size(struct repo *r, const char *host, const char *path)
     return size;
 }
 
-int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
-                    struct error *e)
+int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, struct error *e)
 {
     struct restic_command c;
     int rc;
@@ -317,7 +316,7 @@ int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, repo_holder
     restic_begin(&c, &r->backend, "forget");
     restic_add_retry_lock(&c, r->version, (int64_t)wait_s);
     restic_add(&c, id);
-    rc = repo_run_waiting(r, &c, true, wait_s, gone, ctx, NULL, e);
+    rc = repo_run_waiting(r, &c, true, wait_s, NULL, e);
     restic_done(&c);
     return rc;
 }

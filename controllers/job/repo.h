@@ -17,8 +17,9 @@ struct repo {
     bool is_hurried; /* we are being ended: there is no half hour for dead holders */
     int64_t retry_lock_s;
     const char *cluster; /* ours: tag of our snapshots; "" or NULL: not known; borrowed */
-    /* We wait for that host's lock: once for each. May take its time. NULL: nobody wants to know. */
-    void (*on_wait)(void *ctx, const char *host);
+    /* Set after repo_init by who can tell; each may be NULL. While we wait for the lock of a host: */
+    void (*on_wait)(void *ctx, const char *host);     /* once for each; may take its time */
+    bool (*holder_gone)(void *ctx, const char *host); /* is it known to have ended? */
     void *wait_ctx;
     const char **envp; /* restic's whole environment */
     char *tmp_dir;     /* its TMPDIR */
@@ -47,19 +48,16 @@ int repo_ensure(struct repo *r, bool *ret_created, struct error *e) NODISCARD;
 /* A lock that is renewed has a holder who works, and others' turn comes after it: a prune may take hours. */
 enum { REPO_LOCK_WAIT_S = 21600 };
 
-/* Holder of a lock: is it known to have ended? */
-typedef bool repo_holder_gone(void *ctx, const char *host);
 /*
  * Waits until no lock hinders us: for a backup exclusive ones, with all also shared ones (forget, prune). wait_s: for
  * holders that work; for a lock that nobody renews any more half an hour longer, until restic itself calls it stale and
  * removes it (not when is_hurried). With wait_s 0 one look. ERR_TIMEOUT names a holder.
  */
-int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
-                       struct error *e) NODISCARD;
+int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, struct error *e) NODISCARD;
 /* Runs a command that others' locks may hinder; while they do, waits as repo_wait_unlocked does, and tries again. Any
  * other failure is ERR_INVALID. */
-int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, repo_holder_gone *gone,
-                     void *ctx, struct buf *out, struct error *e) NODISCARD;
+int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, struct buf *out,
+                     struct error *e) NODISCARD;
 
 /* Snapshots of a host and path (each NULL: any), oldest first. latest: only the newest of them. */
 int repo_snapshots(struct repo *r, const char *host, const char *path, bool latest, struct restic_snapshots *out,
@@ -76,8 +74,7 @@ int repo_find_tagged(struct repo *r, const char *host, const char *path, const c
 /* Size of the newest snapshot's file; 0: unknown. For percentages only: failures are no errors. */
 uint64_t repo_last_size(struct repo *r, const char *host, const char *path);
 /* Removes one snapshot (its data goes with the next prune); waits for others as repo_run_waiting does. */
-int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, repo_holder_gone *gone, void *ctx,
-                    struct error *e) NODISCARD;
+int repo_forget_one(struct repo *r, const char *id, uint64_t wait_s, struct error *e) NODISCARD;
 /* Removes the locks that restic calls stale: not renewed for 30 minutes, or of ended processes of this very host. */
 void repo_unlock_stale(struct repo *r);
 /* Removes the locks of this host, all of whose processes but ours have ended. others: gets the names of the hosts whose

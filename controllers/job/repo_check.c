@@ -8,13 +8,11 @@ enum { OUT_MAX = 16 * 1024 * 1024, TRIES = 5, PAUSE_MS = 10000 };
 struct asking {
     struct repo *r;
     uint64_t wait_s;
-    repo_holder_gone *gone;
-    void *ctx;
 };
 
 static int wait_unlocked(const struct asking *a, struct error *e)
 {
-    return repo_wait_unlocked(a->r, true, a->wait_s, a->gone, a->ctx, e);
+    return repo_wait_unlocked(a->r, true, a->wait_s, e);
 }
 
 static int check_once(const struct asking *a, bool lock, enum restic_check *ret, enum restic_class *ret_class,
@@ -64,10 +62,9 @@ static int check(const struct asking *a, bool lock, enum restic_check *ret, stru
     }
 }
 
-int repo_check_run(struct repo *r, uint64_t wait_s, repo_holder_gone *gone, void *ctx, bool *ret_whole,
-                   struct error *e)
+int repo_check_run(struct repo *r, uint64_t wait_s, bool *ret_whole, struct error *e)
 {
-    struct asking a = {r, wait_s, gone, ctx};
+    struct asking a = {r, wait_s};
     enum restic_check result;
     int rc = check(&a, false, &result, e);
 
@@ -82,8 +79,7 @@ int repo_check_run(struct repo *r, uint64_t wait_s, repo_holder_gone *gone, void
 
 /* Without a lock first: a repository may be readable only. Then with one, so that nobody's prune takes away what is
  * being read. */
-int repo_check_size(struct repo *r, int tries, uint64_t wait_s, repo_holder_gone *gone, void *ctx, int64_t *ret_bytes,
-                    struct error *e)
+int repo_check_size(struct repo *r, int tries, uint64_t wait_s, int64_t *ret_bytes, struct error *e)
 {
     struct restic_command c;
     struct buf out;
@@ -96,7 +92,7 @@ int repo_check_size(struct repo *r, int tries, uint64_t wait_s, repo_holder_gone
         restic_add(&c, "--mode=raw-data");
         if (try == 0)
             restic_add(&c, "--no-lock");
-        rc = repo_run_waiting(r, &c, false, wait_s, gone, ctx, &out, e);
+        rc = repo_run_waiting(r, &c, false, wait_s, &out, e);
         restic_done(&c);
         if (rc == ERR_CANCELED)
             break;

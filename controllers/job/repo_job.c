@@ -84,7 +84,7 @@ int repo_job_prune(struct repo_job *w, struct error *e)
 
     restic_begin(&c, &w->repo.backend, "prune");
     restic_add_retry_lock(&c, w->repo.version, w->repo.retry_lock_s);
-    rc = repo_run_waiting(&w->repo, &c, true, REPO_LOCK_WAIT_S, NULL, NULL, NULL, e);
+    rc = repo_run_waiting(&w->repo, &c, true, REPO_LOCK_WAIT_S, NULL, e);
     restic_done(&c);
     return rc;
 }

@@ -101,11 +101,11 @@ struct hinder {
     char host[256];    /* a living one's, else a dead one's */
 };
 
-static void add_lock(struct repo *r, const struct restic_lock *lock, repo_holder_gone *gone, void *ctx,
-                     struct hinder *h)
+static void add_lock(struct repo *r, const struct restic_lock *lock, struct hinder *h)
 {
     int64_t age_s = env_wall_ms(r->job->env) / 1000 - lock->time_s;
-    bool has_ended = gone && gone(ctx, lock->host), is_alive = age_s < RENEWED_S && !has_ended;
+    bool has_ended = r->holder_gone && r->holder_gone(r->wait_ctx, lock->host);
+    bool is_alive = age_s < RENEWED_S && !has_ended;
 
     h->n++;
     h->is_stale |= age_s > STALE_S;
@@ -116,8 +116,7 @@ static void add_lock(struct repo *r, const struct restic_lock *lock, repo_holder
     memcpy(h->host, lock->host, sizeof(h->host));
 }
 
-static int look_at_locks(struct repo *r, bool all, repo_holder_gone *gone, void *ctx, struct hinder *h,
-                         struct error *e)
+static int look_at_locks(struct repo *r, bool all, struct hinder *h, struct error *e)
 {
     struct lock_list *l = mem_zalloc(sizeof(*l));
     struct restic_lock lock;
@@ -126,7 +125,7 @@ static int look_at_locks(struct repo *r, bool all, repo_holder_gone *gone, void 
     *h = (struct hinder){0};
     for (size_t i = 0; rc == 0 && i < l->n; i++)
         if (show_lock(r, l->ids[i], &lock) && (all || lock.exclusive))
-            add_lock(r, &lock, gone, ctx, h);
+            add_lock(r, &lock, h);
     mem_free(l);
     return rc;
 }
@@ -143,7 +142,7 @@ static uint64_t seconds(struct repo *r)
     return env_now_ns(r->job->env) / 1000000000u;
 }
 
-int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_gone *gone, void *ctx, struct error *e)
+int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, struct error *e)
 {
     uint64_t end_s = seconds(r) + wait_s, last_s = end_s + (wait_s && !r->is_hurried ? STALE_S + MARGIN_S : 0);
     uint32_t pause = FIRST_POLL_MS;
@@ -152,7 +151,7 @@ int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_go
     int rc;
 
     for (;;) {
-        if ((rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || h.n == 0)
+        if ((rc = look_at_locks(r, all, &h, e)) < 0 || h.n == 0)
             return rc;
         if (strcmp(told, h.host) != 0) {
             log_info(&r->job->log, "repository is locked", F_STR("holder", h.host), F_INT("locks", h.n),
@@ -161,7 +160,7 @@ int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_go
                 r->on_wait(r->wait_ctx, h.host);
         }
         memcpy(told, h.host, sizeof(told));
-        if (h.is_stale && ((rc = unlock(r, e)) < 0 || (rc = look_at_locks(r, all, gone, ctx, &h, e)) < 0 || !h.n))
+        if (h.is_stale && ((rc = unlock(r, e)) < 0 || (rc = look_at_locks(r, all, &h, e)) < 0 || !h.n))
             return rc;
         if (seconds(r) >= (h.n_alive ? end_s : last_s))
             return give_up(&h, wait_s, e);
@@ -172,8 +171,8 @@ int repo_wait_unlocked(struct repo *r, bool all, uint64_t wait_s, repo_holder_go
     }
 }
 
-int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, repo_holder_gone *gone,
-                     void *ctx, struct buf *out, struct error *e)
+int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, uint64_t wait_s, struct buf *out,
+                     struct error *e)
 {
     uint64_t end_s = seconds(r) + wait_s;
     enum restic_class class;
@@ -184,7 +183,7 @@ int repo_run_waiting(struct repo *r, const struct restic_command *c, bool all, u
             return rc;
         if (class != RESTIC_LOCKED || seconds(r) >= end_s)
             return ERR_INVALID;
-        if ((rc = repo_wait_unlocked(r, all, wait_s, gone, ctx, e)) < 0 ||
+        if ((rc = repo_wait_unlocked(r, all, wait_s, e)) < 0 ||
             (rc = job_sleep(r->job, (uint32_t)(env_random(r->job->env) % FIRST_POLL_MS), e)) < 0)
             return rc;
     }

@@ -11,6 +11,7 @@
 #include "controllers/job/manifest.h"
 #include "controllers/job/output.h"
 #include "controllers/job/restore_parts.h"
+#include "controllers/job/session.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
@@ -226,6 +227,31 @@ static char *attempt_name(const struct restore *r)
     return mem_printf("%s/%.*s/%s", r->flags->ns, (int)(dash - pod), pod, uid ? uid : "");
 }
 
+/* Both ask the API server, which a restore by hand may not have: then nothing is known, and nobody told. */
+static bool holder_gone(void *ctx, const char *host)
+{
+    struct restore *r = ctx;
+    struct error e;
+
+    return restore_api(r, &e) == 0 && session_pod_ended(r->api, host);
+}
+
+static void tell_wait(void *ctx, const char *host)
+{
+    struct restore *r = ctx;
+    const char *name = repo_flags_env(r->envp, "STASH_RESTORE_NAME");
+    const char *uid = repo_flags_env(r->envp, "STASH_RESTORE_UID");
+    struct error e;
+    json_t *session;
+
+    if (!name || !uid || restore_api(r, &e) < 0)
+        return;
+    session = json_pack("{s:s, s:s, s:{s:s, s:s, s:s}}", "apiVersion", "stash.appscode.com/v1beta1", "kind",
+                        "RestoreSession", "metadata", "namespace", r->flags->ns, "name", name, "uid", uid);
+    session_tell_lock(r->api, session, host);
+    json_decref(session);
+}
+
 static int restore(struct restore *r, struct error *e)
 {
     const char *dir = repo_flags_env(r->envp, "STASH_STORAGE_SECRET_DIR");
@@ -237,8 +263,11 @@ static int restore(struct restore *r, struct error *e)
         rc = repo_flags_open(&r->flags->repo, r->job, r->envp, r->api, &r->key, &r->repo, e);
     if (rc == 0)
         rc = restore_find_snapshot(r, e);
+    r->repo.holder_gone = holder_gone;
+    r->repo.on_wait = tell_wait;
+    r->repo.wait_ctx = r;
     if (rc == 0)
-        rc = repo_wait_unlocked(&r->repo, false, REPO_LOCK_WAIT_S, NULL, NULL, e);
+        rc = repo_wait_unlocked(&r->repo, false, REPO_LOCK_WAIT_S, e);
     if (rc == 0)
         rc = r->is_physical ? restore_physical(r, e) : restore_logical(r, e);
     return rc;

@@ -217,18 +217,24 @@ void session_waits(void *ctx, const char *host)
     json_decref(object);
 }
 
-bool session_holder_gone(void *ctx, const char *host)
+bool session_pod_ended(struct apiserver *api, const char *host)
 {
-    struct session *s = ctx;
     json_t *pod = NULL;
     const char *phase;
     struct error e;
-    bool gone;
+    bool ended;
 
-    if (apiserver_get(s->api, kind_get(KIND_POD), apiserver_namespace(s->api), host, &pod, &e) < 0)
+    if (apiserver_get(api, kind_get(KIND_POD), apiserver_namespace(api), host, &pod, &e) < 0)
         return false;
     phase = json_text(pod, "status.phase");
-    gone = str_same(phase, "Succeeded") || str_same(phase, "Failed");
+    ended = str_same(phase, "Succeeded") || str_same(phase, "Failed");
     json_decref(pod);
-    return gone;
+    return ended;
+}
+
+bool session_holder_gone(void *ctx, const char *host)
+{
+    struct session *s = ctx;
+
+    return session_pod_ended(s->api, host);
 }

@@ -34,7 +34,9 @@ void session_tell_lock(struct apiserver *api, const json_t *object, const char *
 void session_waits(void *ctx, const char *host);
 
 /* True if the pod of that name in our namespace has ended. A name that is no pod here says nothing: it may be a pod of
- * another cluster, or somebody's workstation. Fits repo_holder_gone; ctx: the session. */
+ * another cluster, or somebody's workstation. */
+bool session_pod_ended(struct apiserver *api, const char *host);
+/* That, as repo's holder_gone; ctx: the session. */
 bool session_holder_gone(void *ctx, const char *host);
 
 #endif

@@ -42,8 +42,6 @@ struct post {
     const char *repository, *repository_ns;
     size_t n_unclaimed; /* snapshots of our hosts of which nobody knows the cluster */
 };
-/* A repo_holder_gone; ctx: the struct post. */
-bool update_status_holder_gone(void *ctx, const char *host);
 /* The invoker's retention policy; fills u->repository and n_unclaimed. */
 int update_status_retain(struct post *p, struct error *e) NODISCARD;
 

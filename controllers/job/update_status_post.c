@@ -23,21 +23,11 @@ struct action {
     bool is_metrics; /* never changes the outcome */
 };
 
-/* Known to have ended: the pod is there and says so. An absent one may live in another cluster. */
-bool update_status_holder_gone(void *ctx, const char *host)
+static bool holder_gone(void *ctx, const char *host)
 {
     struct post *p = ctx;
-    const char *phase;
-    struct error e;
-    json_t *pod = NULL;
-    bool gone;
 
-    if (apiserver_get(p->u->api, kind_get(KIND_POD), apiserver_namespace(p->u->api), host, &pod, &e) < 0)
-        return false;
-    phase = json_text(pod, "status.phase");
-    gone = str_same(phase, "Succeeded") || str_same(phase, "Failed");
-    json_decref(pod);
-    return gone;
+    return session_pod_ended(p->u->api, host);
 }
 
 static void tell_wait(void *ctx, const char *host)
@@ -52,14 +42,13 @@ static int verify_integrity(struct post *p, struct error *e)
     struct status_repository *out = &p->u->repository;
     struct error damage;
     bool is_whole;
-    int rc = repo_check_run(&p->repo, REPO_LOCK_WAIT_S, update_status_holder_gone, p, &is_whole, e);
+    int rc = repo_check_run(&p->repo, REPO_LOCK_WAIT_S, &is_whole, e);
 
     if (rc < 0)
         return rc;
     out->integrity = is_whole;
     damage = *e;
-    rc = repo_check_size(&p->repo, is_whole ? 2 : 1, REPO_LOCK_WAIT_S, update_status_holder_gone, p,
-                         &out->size_bytes, e);
+    rc = repo_check_size(&p->repo, is_whole ? 2 : 1, REPO_LOCK_WAIT_S, &out->size_bytes, e);
     if (is_whole)
         return rc;
     *e = damage;
@@ -230,6 +219,7 @@ void update_status_post(struct update *u, const json_t *actions)
         rc = wait_for_others(&p, &e);
         if (rc == 0)
             rc = repo_flags_open(&u->flags->repo, u->job, u->envp, u->api, &p.key, &p.repo, &e);
+        p.repo.holder_gone = holder_gone;
         p.repo.on_wait = tell_wait;
         p.repo.wait_ctx = &p;
         rc = run_all(&p, kept, rc, &e);

@@ -45,7 +45,7 @@ static int forget_of(struct post *p, const struct restic_policy *policy, const j
     if (tag)
         restic_add(&c, tag);
     restic_add_policy(&c, policy);
-    rc = repo_run_waiting(&p->repo, &c, true, REPO_LOCK_WAIT_S, update_status_holder_gone, p, &out, e);
+    rc = repo_run_waiting(&p->repo, &c, true, REPO_LOCK_WAIT_S, &out, e);
     if (rc == 0)
         rc = restic_parse_forget(buf_str(&out), &kept, &removed, e);
     if (rc == 0 && !policy->dry_run)

@@ -20,7 +20,7 @@ static int forget(struct repo_job *w, const struct restic_snapshots *list, struc
     restic_add_retry_lock(&c, w->repo.version, w->repo.retry_lock_s);
     for (size_t i = 0; i < list->n && i < IDS_MAX; i++)
         restic_add(&c, list->items[i].id);
-    rc = repo_run_waiting(&w->repo, &c, true, REPO_LOCK_WAIT_S, NULL, NULL, NULL, e);
+    rc = repo_run_waiting(&w->repo, &c, true, REPO_LOCK_WAIT_S, NULL, e);
     restic_done(&c);
     return rc;
 }
@@ -56,7 +56,7 @@ static int wipe(struct repo_job *w, struct error *e)
                          w->location.bucket);
     if (!w->is_there)
         return 0;
-    if ((rc = repo_wait_unlocked(&w->repo, true, REPO_LOCK_WAIT_S, NULL, NULL, e)) < 0 ||
+    if ((rc = repo_wait_unlocked(&w->repo, true, REPO_LOCK_WAIT_S, e)) < 0 ||
         (rc = forget_all(w, e)) < 0)
         return rc;
     return repo_job_prune(w, e);

@@ -112,6 +112,7 @@ static void open_locked(struct here *w, const char *host, int64_t age_s, const c
                         "esac\n",
                         held, host, then);
     open_repo(w, script);
+    w->repo.holder_gone = only_b_has_ended;
 }
 
 /* True for two seconds from the first time on. */
@@ -130,7 +131,7 @@ static void a_lock_that_is_renewed_is_waited_for_and_then_its_holder_named(void 
     struct error e;
 
     open_locked(w, "elsewhere", 240, "true");
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, only_b_has_ended, NULL, &e), ERR_TIMEOUT);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, &e), ERR_TIMEOUT);
     assert_non_null(strstr(e.msg, "locked by elsewhere"));
     assert_false(was_called(w, "unlock"));
 }
@@ -141,7 +142,7 @@ static void a_lock_that_restic_calls_stale_is_removed_by_its_own_rule(void **sta
     struct error e;
 
     open_locked(w, "elsewhere", 1900, "true");
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, only_b_has_ended, NULL, &e), 0);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, &e), 0);
     assert_true(was_called(w, "unlock"));
 }
 
@@ -152,7 +153,7 @@ static void the_lock_of_a_pod_that_has_ended_is_not_removed_with_all_others(void
     struct error e;
 
     open_locked(w, "b", 240, "true");
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, only_b_has_ended, NULL, &e), ERR_TIMEOUT);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, &e), ERR_TIMEOUT);
     assert_false(was_called(w, "remove-all"));
 }
 
@@ -184,7 +185,7 @@ static void a_lock_whose_pod_has_ended_is_waited_for_longer_than_one_that_works(
     struct error e;
 
     open_locked(w, "b", 240, FOR_TWO_SECONDS);
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, only_b_has_ended, NULL, &e), 0);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, &e), 0);
 }
 
 static void a_lock_that_nobody_renews_is_waited_for_until_restic_calls_it_stale(void **state)
@@ -193,7 +194,7 @@ static void a_lock_that_nobody_renews_is_waited_for_until_restic_calls_it_stale(
     struct error e;
 
     open_locked(w, "elsewhere", 700, FOR_TWO_SECONDS);
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, only_b_has_ended, NULL, &e), 0);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 1, &e), 0);
     assert_false(was_called(w, "unlock"));
 }
 
@@ -203,7 +204,7 @@ static void a_command_that_found_the_repository_locked_is_tried_until_it_is_free
     struct error e;
 
     open_locked(w, "elsewhere", 10, FOR_TWO_SECONDS);
-    assert_int_equal(repo_forget_one(&w->repo, "abc", 30, NULL, NULL, &e), 0);
+    assert_int_equal(repo_forget_one(&w->repo, "abc", 30, &e), 0);
 }
 
 /* It may be that of a backup at work, or one that was removed while we looked: nobody may take it away. */
@@ -217,7 +218,7 @@ static void a_lock_that_cannot_be_read_is_nobodys_to_remove(void **state)
                  "list*) echo " HELD ";;\n"
                  "cat*) echo 'connection reset' >&2; exit 1;;\n"
                  "esac\n");
-    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, only_b_has_ended, NULL, &e), 0);
+    assert_int_equal(repo_wait_unlocked(&w->repo, false, 0, &e), 0);
     assert_false(was_called(w, "unlock"));
 }
 
@@ -240,7 +241,7 @@ static void a_sigterm_stops_restic_so_that_it_removes_its_lock(void **state)
     open_repo(w, "trap 'touch lock-removed; exit 130' INT\ntouch started\nwhile :; do sleep 0.05; done\n");
     timer_init(&w->timer, on_poll, w);
     timer_set_in(w->env, &w->timer, 20);
-    assert_int_equal(repo_forget_one(&w->repo, "abc", 0, NULL, NULL, &e), ERR_CANCELED);
+    assert_int_equal(repo_forget_one(&w->repo, "abc", 0, &e), ERR_CANCELED);
     assert_true(has_file(w, "lock-removed"));
 }
 
