@@ -1,4 +1,4 @@
-/* test_proto: bodies in Kubernetes' protobuf envelope, put together field by field, and the objects that they stand for. */
+/* test_proto: bodies in the protobuf envelope of Kubernetes, built field by field, and the objects they stand for. */
 #include "test.h"
 
 #include <jansson.h>
@@ -253,7 +253,8 @@ static void malformed_fields_are_refused(void **state)
         {{"\x09\1\2\3\4\5\6\7\x08", 9}, "protobuf: malformed ConfigMap"},              /* 64 bits */
         {{"\x82\x80\x80\x80\x01\0", 6}, "protobuf: malformed ConfigMap"},              /* field 33554432 */
         {{"\x12\x7f", 2}, "protobuf: malformed ConfigMap"},                            /* longer than the rest */
-        {{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, "protobuf: malformed ConfigMap"}, /* no end of a number */
+        /* a number without end */
+        {{"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11}, "protobuf: malformed ConfigMap"},
         {{"\x12\x05\x0a\x03"
           "a\0b",
           7},
