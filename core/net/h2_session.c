@@ -242,6 +242,14 @@ static void head_complete(struct h2_session *s, struct h2_stream *st)
         forget_head(st); /* a watch lives long: it need not hold its head */
 }
 
+/* Over in the middle of a read is over: nghttp2 itself looks only where a read begins. */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *hd, void *ctx)
+{
+    (void)hd;
+    (void)ctx;
+    return nghttp2_session_want_read(ng) ? 0 : NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
 static int on_frame(nghttp2_session *ng, const nghttp2_frame *f, void *ctx)
 {
     struct h2_session *s = ctx;
@@ -321,6 +329,7 @@ static nghttp2_session *make(enum h2_role role, void *ctx)
     int rc = nghttp2_session_callbacks_new(&cb) | nghttp2_option_new(&option);
 
     assert(rc == 0);
+    nghttp2_session_callbacks_set_on_begin_frame_callback(cb, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(cb, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(cb, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(cb, on_frame);
@@ -381,6 +390,8 @@ int h2_session_feed(struct h2_session *s, struct str bytes, struct error *e)
 {
     ssize_t n = nghttp2_session_mem_recv(s->ng, (const uint8_t *)bytes.p, bytes.n);
 
+    if (n == NGHTTP2_ERR_CALLBACK_FAILURE && !nghttp2_session_want_read(s->ng))
+        return 0; /* on_begin_frame's: what comes after the end is nobody's */
     if (n < 0)
         return error_set(e, ERR_NET, "HTTP/2: %s", nghttp2_strerror((int)n));
     return 0;
