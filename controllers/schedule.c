@@ -39,7 +39,12 @@
 #include "core/base/buf.h"
 #include "core/base/json.h"
 
-enum { DUE_MAX = 10000 }; /* a week of each minute; of more, the sums tell less than there was */
+enum {
+    DUE_MAX = 10000, /* a week of each minute; of more, the sums tell less than there was */
+    ASKED_MAX = 4,
+};
+
+#define RETRY_OF STASH_GROUP "/retry-of" /* also of operators whose retries were named like due times */
 
 enum phase { TRIGGERS };
 static const char *const phases[] = {"", NULL};
@@ -72,6 +77,11 @@ static int64_t due_of(const struct kobj *session)
     return dash && str_to_i64(str_of(dash + 1), &s) == 0 ? s : INT64_MIN;
 }
 
+static bool waits(const char *phase)
+{
+    return !phase[0] || strcmp(phase, "Pending") == 0;
+}
+
 /* Is it a due time of this schedule, and not the second of a retry or of somebody's own name? */
 static bool is_due_time(const struct look *l, int64_t s)
 {
@@ -90,12 +100,48 @@ static bool look_at_session(void *ctx, const struct kobj *o)
     if (strcmp(kobj_text(o, "spec.invoker.kind"), v->self->kind->name) != 0)
         return true;
     /* A session that still waits, other than the one of the very time at hand (that one was made before a kill). */
-    if ((!phase[0] || strcmp(phase, "Pending") == 0) && due_s != v->latest_s && !o->deleting)
+    if (waits(phase) && due_s != v->latest_s && !o->deleting)
         v->waiting = o->name;
     if (strcmp(o->owner_uid, v->self->uid) == 0 && due_s > v->last_s && due_s <= v->latest_s &&
-        kobj_text(o, "annotation:stash.appscode.com/retry-of")[0] == '\0' && is_due_time(l, due_s))
+        kobj_text(o, "annotation:" RETRY_OF)[0] == '\0' && is_due_time(l, due_s))
         v->made++;
     return true;
+}
+
+/* The session of a due time that the cache has none of: the one who led before may have made it and been killed, and
+ * the watch be behind. */
+static void ask_for(struct world *w, struct view *v, int64_t due_s)
+{
+    const struct kind *k = kind_get(KIND_BACKUPSESSION);
+    const char *name = sessionspec_name(world_arena(w), v->self->name, due_s);
+    const json_t *doc;
+
+    if (cache_find(world_cache(w), k, v->self->ns, name))
+        return;
+    doc = world_doc(w, k, v->self->ns, name);
+    if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), v->self->uid) != 0 ||
+        *json_meta(doc, "annotations", RETRY_OF))
+        return;
+    v->made++;
+    if (waits(json_text(doc, "status.phase")) && due_s != v->latest_s && !*json_text(doc, "metadata.deletionTimestamp"))
+        v->waiting = name;
+}
+
+/* Before due times are told of as missed. Who led before made the first of them, or after an absence the latest that
+ * there was: more than a few are never his. */
+static void ask_for_unseen(struct world *w, struct look *l)
+{
+    struct view *v = l->v;
+    int64_t t = v->last_s;
+
+    if (v->made >= v->outstanding)
+        return;
+    for (int i = 0; i < ASKED_MAX && (t = cron_next(l->cron, t)) < v->latest_s; i++)
+        ask_for(w, v, t);
+    if (v->before_s != INT64_MIN && v->before_s > t)
+        ask_for(w, v, v->before_s);
+    if (v->too_late || v->waiting)
+        ask_for(w, v, v->latest_s); /* else it is made, and the API server says whether it was */
 }
 
 static void count_until(struct view *v, const struct cron *cron, int64_t until_s)
@@ -171,6 +217,8 @@ static int observe(struct world *w, const struct kobj *self, void *view)
     look_at_sessions(w, &l);
     doc = v->latest_s == INT64_MIN && !v->is_edited ? NULL : world_doc(w, self->kind, self->ns, self->name);
     v->is_behind = doc && strcmp(json_text(doc, "metadata.resourceVersion"), self->rv) != 0;
+    if (doc && !v->is_behind)
+        ask_for_unseen(w, &l);
     return TRIGGERS;
 }
 
@@ -191,6 +239,7 @@ void schedule_record_made(struct world *w, const struct kobj *invoker, int64_t u
     schedule_since(&context, invoker, &cron, until_s, &s);
     count_outstanding(&v, &cron, &s, until_s, world_settings(w)->catch_up_s);
     look_at_sessions(w, &l);
+    ask_for_unseen(w, &l);
     v.made += v.made == 0; /* the last one was made, and its session may be gone */
     n = v.outstanding > v.made ? v.outstanding - v.made : 0;
     schedule_record(w, invoker, until_s,

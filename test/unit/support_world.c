@@ -156,6 +156,11 @@ const json_t *test_world_get(struct test_world *w, enum kind_id kind, const char
     return map_get(&w->docs, str_of(key));
 }
 
+void test_world_unseen(struct test_world *w, enum kind_id kind, const char *ns, const char *name)
+{
+    cache_del(w->cache, kind_get(kind), kind_get(kind)->namespaced ? ns : NULL, name);
+}
+
 void test_world_del(struct test_world *w, enum kind_id kind, const char *ns, const char *name)
 {
     AUTO_FREE char *key = doc_key(kind_get(kind), ns, name);

@@ -182,6 +182,44 @@ static void a_session_made_before_a_kill_is_not_counted_as_missed(void **state)
     }
 }
 
+/* A new leader, whose watch of sessions is behind, is awake some due times later. */
+static void what_another_leader_made_is_known_though_unseen(void **state)
+{
+    struct test_world *w = *state;
+
+    for (int is_too_late = 0; is_too_late < 2; is_too_late++) {
+        w->settings.catch_up_s = is_too_late ? 60 : 600;
+        test_world_addf(w, config, "2026-03-01T01:00:00Z", "*/5 * * * *");
+        test_world_at(w, "2026-03-01T01:05:00Z");
+        test_world_decide(w, sc, "demo", "db");
+        list_del(w->plan.effects.next->next); /* the patch: killed before it */
+        test_world_carry_out(w);
+        test_world_patch(w, KIND_BACKUPSESSION, "demo", "db-1772327100", "{status: {phase: Succeeded}}");
+        test_world_unseen(w, KIND_BACKUPSESSION, "demo", "db-1772327100");
+        run(w, "2026-03-01T01:16:30Z");
+        assert_string_equal(sums(w), is_too_late ? "1 0 2 2026-03-01T01:15:00Z TooLate"
+                                                 : "2 1 0 2026-03-01T01:10:00Z Coalesced");
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772327100");
+        test_world_del(w, KIND_BACKUPSESSION, "demo", "db-1772327700");
+    }
+}
+
+/* It waits, and the next one is due: that one is coalesced into it, as if it were seen. */
+static void an_unseen_session_that_waits_is_seen(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, "2026-03-01T01:00:00Z", "*/5 * * * *");
+    test_world_at(w, "2026-03-01T01:05:00Z");
+    test_world_decide(w, sc, "demo", "db");
+    list_del(w->plan.effects.next->next);
+    test_world_carry_out(w);
+    test_world_unseen(w, KIND_BACKUPSESSION, "demo", "db-1772327100");
+    run(w, "2026-03-01T01:10:30Z");
+    assert_string_equal(sums(w), "1 1 0 2026-03-01T01:10:00Z Coalesced");
+    assert_null(session(w, "2026-03-01T01:10:00Z"));
+}
+
 static void what_became_of_each_due_time_stands_in_the_ledger(void **state)
 {
     struct test_world *w = *state;
@@ -506,6 +544,8 @@ int main(void)
         T(with_a_record_that_is_behind_nothing_is_made),
         T(due_again_while_a_session_waits_is_coalesced),
         T(a_session_made_before_a_kill_is_not_counted_as_missed),
+        T(what_another_leader_made_is_known_though_unseen),
+        T(an_unseen_session_that_waits_is_seen),
         T(what_became_of_each_due_time_stands_in_the_ledger),
         T(what_came_before_an_edit_was_never_due),
         T(an_edit_before_the_first_due_time_is_known_by_the_generation),
