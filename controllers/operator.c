@@ -9,6 +9,7 @@
 #include "controllers/scheduler.h"
 #include "core/base/mem.h"
 #include "k8s/lease.h"
+#include "k8s/serverclock.h"
 #include "k8s/watch.h"
 
 static const char ours_only[] = "app.kubernetes.io/managed-by=stash.appscode.com";
@@ -31,6 +32,7 @@ enum { CRONJOBS_MANY = 5000, OVERDUE_S = 60 }; /* multitenancy.md 12; what count
 
 struct operator {
     struct operator_options o;
+    struct serverclock clock; /* the env of all that reads the time */
     struct cache *cache;
     struct engine *engine;
     struct scheduler *scheduler;
@@ -188,6 +190,11 @@ static bool is_read_whole(enum kind_id kind)
     return kind == KIND_BACKUPSESSION || kind == KIND_RESTORESESSION || kind == KIND_POD;
 }
 
+static void date_came(void *ctx, int64_t unix_s)
+{
+    serverclock_saw(&((struct operator *)ctx)->clock, unix_s);
+}
+
 static void text_came(struct kube_watch *w, const struct kobj *o, struct str text)
 {
     struct operator *op = w->data;
@@ -224,15 +231,17 @@ struct operator *operator_new(const struct operator_options *o)
     struct operator *op = mem_zalloc(sizeof(*op));
 
     op->o = *o;
+    serverclock_init(&op->clock, o->env);
     op->cache = cache_new(env_random(o->env), changed, op);
     controllers_index(op->cache);
-    op->scheduler = scheduler_new(o->env, &(struct schedule_context){op->cache, o->settings}, due, op);
+    op->scheduler = scheduler_new(&op->clock.env, &(struct schedule_context){op->cache, o->settings}, due, op);
     op->events = kube_events_new(o->kube);
     operator_metrics_init(&op->metrics, o->registry, o->settings);
     registry_on_collect(o->registry, collect, op);
     o->kube->on_request = request_done;
+    o->kube->on_date = date_came;
     o->kube->ctx = op;
-    op->engine = engine_new(&(struct engine_options){.env = o->env,
+    op->engine = engine_new(&(struct engine_options){.env = &op->clock.env,
                                                      .kube = o->kube,
                                                      .cache = op->cache,
                                                      .events = op->events,
@@ -318,6 +327,7 @@ void operator_free(struct operator *op)
     op->engine = NULL; /* the cache tells nobody any more */
     registry_on_collect(op->o.registry, NULL, NULL);
     op->o.kube->on_request = NULL;
+    op->o.kube->on_date = NULL;
     kube_events_free(op->events);
     engine_free(engine);
     scheduler_free(op->scheduler);

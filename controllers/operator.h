@@ -14,7 +14,7 @@ struct operator; /* opaque */
 
 struct operator_options {
     struct env *env;
-    struct kube *kube; /* its on_request is taken over */
+    struct kube *kube; /* its on_request and on_date are taken over */
     const struct log *log;
     const struct operator_settings *settings;
     struct registry *registry;

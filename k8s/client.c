@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "core/base/httpdate.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/mem.h"
@@ -29,6 +30,14 @@ static const struct {
 };
 
 /* ---- answers to errors ---- */
+
+void kube_note_date(const struct kube *kube, const struct http_header *headers, size_t n)
+{
+    int64_t s;
+
+    if (kube->on_date && httpdate_parse(http_header_find(headers, n, "date"), &s) == 0)
+        kube->on_date(kube->ctx, s);
+}
 
 uint32_t kube_retry_after_ms(const struct http_header *headers, size_t n)
 {
@@ -143,6 +152,7 @@ static void http_head(struct http_call *h, int status, const struct http_header 
 
     c->status = status;
     c->retry_after_ms = kube_retry_after_ms(headers, n);
+    kube_note_date(c->kube, headers, n);
 }
 
 static void http_data(struct http_call *h, struct str chunk)

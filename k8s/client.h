@@ -27,6 +27,8 @@ struct kube {
     uint32_t watch_min_s; /* watches ask for so many to twice as many seconds; 0: 300 */
     /* Told of each finished request; NULL fine. For metrics. status 0: none came. */
     void (*on_request)(void *ctx, const char *verb, const struct kind *k, int status);
+    /* Told of the header Date of each answer that has one, as it comes; NULL fine. */
+    void (*on_date)(void *ctx, int64_t unix_s);
     void *ctx;
 };
 
@@ -86,6 +88,8 @@ void kube_start(struct kube *k, struct kube_call *c);
 /* on_done(ERR_CANCELED) follows in a later turn; no-op when c is not running. */
 void kube_cancel(struct kube_call *c);
 
+/* For on_head: tells on_date. */
+void kube_note_date(const struct kube *kube, const struct http_header *headers, size_t n);
 /* Value of a Retry-After header in ms: whole seconds, at most an hour; 0 when there is none or it is a date. */
 uint32_t kube_retry_after_ms(const struct http_header *headers, size_t n);
 /* A status and the Status object that came with it (NULL: none) to a code of the table above, text and all. */

@@ -101,6 +101,7 @@ static void http_head(struct http_call *c, int status, const struct http_header 
 
     w->status = status;
     w->retry_after_ms = kube_retry_after_ms(headers, n);
+    kube_note_date(w->kube, headers, n);
     if (status == 200)
         w->told = w->refused = false;
 }

@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "core/base/httpdate.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "k8s/model/verbs.h"
@@ -140,7 +141,7 @@ static size_t warning_headers(struct request *q, struct http_header *headers, si
 static void reply(struct request *q, int status, struct str body, const char *type)
 {
     struct http_header headers[24];
-    char length[24], retry[16];
+    char length[24], retry[16], date[32];
     struct buf text;
     size_t n = 0;
 
@@ -149,6 +150,7 @@ static void reply(struct request *q, int status, struct str body, const char *ty
     headers[n++] = (struct http_header){STR("content-type"), str_of(type)};
     headers[n++] = (struct http_header){STR("content-length"), str_of(length)};
     headers[n++] = (struct http_header){STR("cache-control"), STR("no-cache, private")};
+    headers[n++] = (struct http_header){STR("date"), str_of(httpdate_format(model_now_s(q->m), date))};
     if (q->retry_after_s) {
         (void)snprintf(retry, sizeof(retry), "%u", q->retry_after_s);
         headers[n++] = (struct http_header){STR("retry-after"), str_of(retry)};

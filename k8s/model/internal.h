@@ -39,6 +39,7 @@ struct model {
 
 /* Now as RFC 3339 in whole seconds; out holds 32 bytes. */
 const char *model_now(struct model *m, char out[32]);
+int64_t model_now_s(struct model *m);
 /* A random UID ("8-4-4-4-12"), from env. */
 void model_new_uid(struct model *m, char out[37]);
 

@@ -14,9 +14,14 @@
 
 enum { HISTORY_MAX = 10000 };
 
+int64_t model_now_s(struct model *m)
+{
+    return env_wall_ms(m->env) / 1000;
+}
+
 const char *model_now(struct model *m, char out[32])
 {
-    return str_format_time(env_wall_ms(m->env) / 1000, out);
+    return str_format_time(model_now_s(m), out);
 }
 
 void model_new_uid(struct model *m, char out[37])

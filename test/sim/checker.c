@@ -232,9 +232,9 @@ static void job_changed(struct checker *c, const char *type, const json_t *o)
     }
     if (strcmp(type, "ADDED") != 0)
         return;
-    if (++s->jobs > 1 || (++s->jobs_ever > 1 && !s->job_taken && !checker_gives_up_early(c, s)))
+    if (++s->jobs > 1 || (++s->jobs_ever > 1 && !s->job_taken))
         checker_violation(c, "session %s got a second Job: %s", name, json_text(o, "metadata.name"));
-    if (checker_is_final(s->phase) && !checker_gives_up_early(c, s))
+    if (checker_is_final(s->phase))
         checker_violation(c, "session %s got a Job after it was %s", name, s->phase);
 }
 

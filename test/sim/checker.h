@@ -35,8 +35,6 @@ void checker_user(struct checker *c, bool acts);
 void checker_excuse(struct checker *c, const char *ns, uint64_t until_ns);
 /* From now on nothing is broken, lost or late; or the other way round, which is how a checker begins. */
 void checker_calm(struct checker *c, bool calm);
-/* An operator's clock is ahead by so much. */
-void checker_clock(struct checker *c, int64_t ahead_ms);
 /* A write of an operator that competes goes out. */
 void checker_acts(struct checker *c, const char *identity, const char *path);
 

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "core/base/mem.h"
+#include "k8s/serverclock.h"
 
 enum { START_S = 900, RUN_S = 3600 }; /* replica.c's settings */
+enum { AHEAD_S = SERVERCLOCK_TRUST_MS / 1000 + 1 }; /* so far ahead may an operator's clock be believed */
 #define LATE_NS (CHECKED_LATE_S * 1000000000ull)
 
 /* ---- excuses ---- */
@@ -49,14 +51,6 @@ static bool is_excused(const struct checker *c, const struct checked_session *s,
 void checker_calm(struct checker *c, bool calm)
 {
     c->calm_ns = calm ? checker_now_ns(c) : UINT64_MAX;
-    if (!calm)
-        c->ahead_ms = 0;
-}
-
-void checker_clock(struct checker *c, int64_t ahead_ms)
-{
-    if (ahead_ms > c->ahead_ms)
-        c->ahead_ms = ahead_ms;
 }
 
 /* ---- workers ---- */
@@ -102,18 +96,13 @@ static bool has_bad_host(const json_t *session)
     return false;
 }
 
-bool checker_gives_up_early(const struct checker *c, const struct checked_session *s)
-{
-    return c->ahead_ms >= START_S * 1000 && s->made_ns < c->calm_ns;
-}
-
 /* ---- the end ---- */
 
 static bool is_over(const struct checker *c, const struct checked_session *s, const json_t *session)
 {
-    int64_t now_s = checker_now_s(c) + c->ahead_ms / 1000 + 1, age_s, deadline_s;
+    int64_t now_s = checker_now_s(c) + AHEAD_S, age_s, deadline_s;
 
-    age_s = (int64_t)((checker_now_ns(c) - s->made_ns) / 1000000000) + c->ahead_ms / 1000 + 1;
+    age_s = (int64_t)((checker_now_ns(c) - s->made_ns) / 1000000000) + AHEAD_S;
     if (str_parse_time(str_of(json_text(session, "status.sessionDeadline")), &deadline_s) == 0 && now_s >= deadline_s)
         return true;
     return age_s >= RUN_S || (!s->pod_runs && age_s >= START_S);

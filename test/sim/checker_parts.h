@@ -64,7 +64,6 @@ struct checker {
     struct map excuses;  /* by namespace ("": all), a uint64_t */
     struct checked_lead leads[CHECKED_LEADS];
     uint64_t calm_ns; /* since when the weather is calm; UINT64_MAX: it is not */
-    int64_t ahead_ms; /* the furthest that a clock of an operator was ahead in the last storm */
     void (*on_violation)(void *ctx);
     void *ctx;
     bool user_acts;
@@ -87,8 +86,6 @@ void checker_session_is_due(struct checker *c, const struct checked_invoker *i, 
 void checker_judge_end(struct checker *c, const struct checked_session *s, const json_t *session);
 void checker_pod_changed(struct checker *c, const char *type, const json_t *pod);
 void checker_job_of(struct checked_session *s, const char *type, const json_t *job);
-/* An operator whose clock is far ahead gives a Job up as soon as it is made; made by another, it may come again. */
-bool checker_gives_up_early(const struct checker *c, const struct checked_session *s);
 void checker_excuses_free(struct checker *c);
 
 /* checker_lead.c */

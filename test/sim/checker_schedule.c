@@ -45,7 +45,7 @@ static bool was_calm(const struct checker *c, const struct checked_invoker *i, i
            checker_now_ns(c) / 1000000000 >= since_ns / 1000000000 + (uint64_t)ago_s + CHECKED_CALM_S;
 }
 
-/* NULL: it was never made; a retry, whose name may end in the same second, is not for that time. */
+/* NULL: it was never made. A retry is for no due time, whatever its name. */
 static const struct checked_session *session_of(const struct checker *c, const json_t *config, int64_t due_s)
 {
     AUTO_FREE char *name = mem_printf("%s-%lld", json_text(config, "metadata.name"), (long long)due_s);

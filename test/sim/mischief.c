@@ -279,7 +279,6 @@ static int64_t any_step(struct mischief *m)
 static void step_forward(struct mischief *m, struct replica *r)
 {
     r->process.wall_off_ms = any_step(m);
-    checker_clock(m->o.checker, r->process.wall_off_ms);
 }
 
 static void step_back(struct mischief *m, struct replica *r)
