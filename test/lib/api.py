@@ -3,12 +3,14 @@ import itertools
 import json
 import subprocess
 import threading
+import time
 
 
 class Answer:
     """Of one request: wait() for it. status 0: none came."""
 
-    def __init__(self):
+    def __init__(self, what):
+        self.what, self.began = what, time.time()
         self.event, self.status, self.body, self.error, self.ms = threading.Event(), 0, None, "", 0.0
 
     def wait(self, seconds=60):
@@ -34,7 +36,7 @@ class Api:
 
     def send(self, method, path, body=None, type_="application/json"):
         """Begins a request; the answer comes later."""
-        answer = Answer()
+        answer = Answer(f"{method} {path}")
         line = {"id": next(self.ids), "method": method, "path": path}
         if body is not None:
             line |= {"type": type_, "body": body}

@@ -1,6 +1,8 @@
 """What was committed, all of it and in its order, from devkube's own file: what no watch could miss."""
+import collections
 import json
 import os
+import time
 
 
 class Change:
@@ -18,6 +20,7 @@ class Change:
 class Record:
     def __init__(self, folder):
         self.path, self.file, self.rv = os.path.join(folder, "objects.log"), None, 0
+        self.last = collections.deque(maxlen=50)  # (when it was seen, version, key, what)
         self.objects = {}  # by key "<plural.group>/<namespace>/<name>"
 
     def poll(self):
@@ -49,6 +52,8 @@ class Record:
             self.objects.pop(key, None)
         else:
             self.objects[key] = new
+        what = "deleted" if new is None else "made" if old is None else "changed"
+        self.last.append((time.time(), self.rv, key, what))
         return Change(self.rv, key, old, new) if old is not None or new is not None else None
 
     def of(self, plural):
