@@ -147,6 +147,8 @@ static void answer_came(void *ctx, const struct kobj *o, struct str text)
     bool is_self = engine_pass_is_self(p, f->kind, f->ns, f->name);
 
     engine_pass_keep(p, f->kind, f->ns, f->name, o->rv, text, true);
+    if (is_self)
+        (void)snprintf(p->own_rv, sizeof(p->own_rv), "%s", o->rv);
     if (f->type == EFFECT_STATUS || (is_self && f->rv)) /* what it was computed from is still all there is */
         (void)snprintf(p->rv, sizeof(p->rv), "%s", o->rv);
 }
@@ -202,6 +204,60 @@ static void check_done(struct pass *p, int rc, const json_t *object, const struc
     }
 }
 
+/* ---- whom a Job is made for ---- */
+
+enum { YOUNG_S = 5 };
+
+/*
+ * A Job is work, and the cache may be behind: the object may be gone, and its Job with it, or another process may have
+ * gone on with it. So it is looked at once more, unless it has just been made and nothing has failed since.
+ */
+static bool needs_look(const struct pass *p, const struct effect *f)
+{
+    return f->type == EFFECT_CREATE && f->kind->id == KIND_JOB && !p->looked &&
+           strcmp(owner_uid(f->body), p->self->uid) == 0 &&
+           (p->key->failures || world_now_s(&p->world) - p->self->created_s > YOUNG_S);
+}
+
+static void look_at_self(struct pass *p)
+{
+    p->looking = true;
+    p->call.pass = p;
+    p->call.call = (struct kube_call){.verb = KUBE_GET, .kind = p->self->kind, .ns = p->self->ns,
+                                      .name = p->self->name, .on_done = effect_done, .as_text = true,
+                                      .data = &p->call};
+    engine_send(p->engine, &p->call);
+}
+
+static void compare(void *ctx, const struct kobj *o, struct str text)
+{
+    struct pass *p = ctx;
+    const json_t *doc = world_peek(&p->world, p->self->kind, p->self->ns, p->self->name);
+    const char *rv = p->own_rv[0] ? p->own_rv : doc ? json_text(doc, "metadata.resourceVersion") : p->self->rv;
+
+    (void)text;
+    p->looked = strcmp(o->uid, p->self->uid) == 0 && strcmp(o->rv, rv) == 0;
+}
+
+static void send_effect(struct pass *p, struct effect *f);
+
+static void look_done(struct pass *p, int rc, const struct error *error)
+{
+    p->looking = false;
+    if (rc == 0)
+        (void)scan_one(p->self->kind, p->call.call.text, compare, p); /* what can't be read is not the same */
+    if (p->looked) {
+        send_effect(p, p->effect);
+        return;
+    }
+    if (rc == ERR_NOTFOUND)
+        engine_pass_gone(p, &p->call.call);
+    else
+        engine_pass_fail(p, rc < 0 ? rc : ERR_CONFLICT, error, "the object has changed");
+    docs_drop(p->engine->docs, p->self->kind, p->self->ns, p->self->name);
+    engine_pass_end(p);
+}
+
 static void effect_done(struct kube_call *call, int rc, const json_t *object, const struct error *error)
 {
     struct engine_call *c = call->data;
@@ -212,7 +268,9 @@ static void effect_done(struct kube_call *call, int rc, const json_t *object, co
     if (rc == ERR_NOTFOUND && (type == EFFECT_STATUS || type == EFFECT_PATCH) &&
         engine_pass_is_self(p, p->effect->kind, p->effect->ns, p->effect->name))
         engine_pass_gone(p, call);
-    if (p->checking)
+    if (p->looking)
+        look_done(p, rc, error);
+    else if (p->checking)
         check_done(p, rc, object, error);
     else if (rc == ERR_EXISTS && type == EFFECT_CREATE)
         check_owner(p);
@@ -343,7 +401,9 @@ static bool start_effect(struct pass *p)
 
     if (run_here(p, f) || (f->type == EFFECT_APPLY && is_applied(p, f)))
         return false;
-    if (f->type != EFFECT_APPLY || !follow(p, f))
+    if (needs_look(p, f))
+        look_at_self(p);
+    else if (f->type != EFFECT_APPLY || !follow(p, f))
         send_effect(p, f);
     return true;
 }

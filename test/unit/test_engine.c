@@ -914,6 +914,74 @@ static void what_the_server_says_is_gone_has_no_pass_again(void **state)
     assert_string_equal(request(b), "");
 }
 
+static void make_own_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    if (!world_doc(w, self->kind, self->ns, self->name))
+        return;
+    plan_create(p, kind_get(KIND_JOB), self->ns,
+                json_pack("{s:{s:s, s:[{s:s, s:b}]}}", "metadata", "name", "one", "ownerReferences", "uid", self->uid,
+                          "controller", 1));
+}
+
+static void a_job_is_made_for_what_is_there_and_as_it_was(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_own_job;
+    put_repository(b, "a", 1);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"1\"}}");
+    expect(b, "GET " REPOSITORIES "/a "); /* it is old, and the cache may be older */
+    answer(b, 200, "{\"metadata\":{\"name\":\"a\",\"uid\":\"uid-a\",\"resourceVersion\":\"2\"}}");
+    assert_string_equal(b->results, "Acted=conflict ");
+    test_env_advance(&b->env, 1000);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"2\"}}");
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"name\":\"a\",\"uid\":\"uid-a\",\"resourceVersion\":\"2\"}}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+    assert_string_equal(b->results, "Acted=conflict Acted=ok ");
+}
+
+static void no_job_is_made_for_what_is_gone(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_own_job;
+    put_repository(b, "a", 1);
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"1\"}}");
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    assert_string_equal(b->results, "Acted=ok ");
+    put_repository(b, "a", 2);
+    assert_string_equal(request(b), "");
+}
+
+/* The first try may have been carried out, and its Job be gone again. */
+static void a_young_one_is_looked_at_again_after_a_failure(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_own_job;
+    put(b, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: a, namespace: demo,"
+           "uid: uid-a, resourceVersion: '1', creationTimestamp: '2999-01-01T00:00:00Z'}}");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"1\"}}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 500, "{}");
+    test_env_advance(&b->env, 2000);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"resourceVersion\":\"1\"}}");
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 200, "{\"metadata\":{\"name\":\"a\",\"uid\":\"uid-a\",\"resourceVersion\":\"1\"}}");
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+    assert_string_equal(b->results, "Acted=error Acted=ok ");
+}
+
 static void delete_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -1110,6 +1178,9 @@ int main(void)
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
         T(what_the_server_says_is_gone_has_no_pass_again),
+        T(a_job_is_made_for_what_is_there_and_as_it_was),
+        T(no_job_is_made_for_what_is_gone),
+        T(a_young_one_is_looked_at_again_after_a_failure),
         T(a_delete_has_its_uid_and_absence_is_success),
         T(a_delete_that_meets_a_conflict_is_tried_again),
         T(nothing_is_made_in_a_namespace_that_goes),
