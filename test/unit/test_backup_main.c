@@ -19,6 +19,7 @@
 #include "core/loop/env_uv.h"
 #include "core/net/h2.h"
 #include "k8s/model/model.h"
+#include "support_restic.h"
 #include "support_world.h"
 
 #define SESSIONS "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions"
@@ -149,6 +150,14 @@ static int set_up(void **state)
     return 0;
 }
 
+static int set_up_with_repository(void **state)
+{
+    int rc = set_up(state);
+
+    support_restic_make(((struct here *)*state)->dir, "repository-password");
+    return rc;
+}
+
 static void on_stopped(void *ctx)
 {
     *(bool *)ctx = true;
@@ -265,8 +274,8 @@ static void the_first_target_makes_the_repository_and_backs_up(void **state)
 static void a_snapshot_says_which_cluster_made_it(void **state)
 {
     struct here *w = *state;
-    AUTO_FREE char *look = mem_printf("cd %s && RESTIC_PASSWORD=repository-password restic -r repo snapshots --json "
-                                      "--tag stash.cluster=red | grep -q short_id", w->dir);
+    AUTO_FREE char *look = mem_printf("cd %s && RESTIC_PASSWORD=repository-password restic --no-cache -r repo "
+                                      "snapshots --json --tag stash.cluster=red | grep -q short_id", w->dir);
 
     w->cluster = "STASH_CLUSTER=red";
     assert_int_equal(run(w, NULL), 0);
@@ -285,7 +294,8 @@ static void a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own(voi
         "PATH=%s exec restic \"$@\"\n",
         w->dir, w->dir, w->old_path);
     AUTO_FREE char *compare = mem_printf(
-        "cd %s && export RESTIC_PASSWORD=repository-password && restic -r repo dump latest dumpfile.sql >whole && "
+        "cd %s && export RESTIC_PASSWORD=repository-password && "
+        "restic --no-cache -r repo dump latest dumpfile.sql >whole && "
         "sum=$(head -c -4096 whole | sha256sum | cut -c1-64) && tail -c 4096 whole | grep -q \"\\\"$sum\\\"\"",
         w->dir);
 
@@ -523,8 +533,9 @@ static void the_snapshot_of_another_clusters_session_is_not_taken_for_ours(void 
 {
     struct here *w = *state;
     AUTO_FREE char *script = mem_printf(
-        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then cat >/dev/null; sleep 1; echo theirs | restic -q -r %s/repo "
-        "backup --stdin --stdin-filename dumpfile.sql --host host-0 --tag stash.session=s1,stash.cluster=blue; "
+        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then cat >/dev/null; sleep 1; echo theirs | restic "
+        "--no-cache -q -r %s/repo backup --stdin --stdin-filename dumpfile.sql --host host-0 "
+        "--tag stash.session=s1,stash.cluster=blue; "
         "kill -9 $$; fi\nexec restic \"$@\"\n",
         w->old_path, w->dir);
 
@@ -594,25 +605,26 @@ static void progress_goes_into_the_target(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+#define R(f) cmocka_unit_test_setup_teardown(f, set_up_with_repository, tear_down)
     static const struct CMUnitTest tests[] = {
         T(the_first_target_makes_the_repository_and_backs_up),
-        T(a_snapshot_says_which_cluster_made_it),
-        T(a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own),
+        R(a_snapshot_says_which_cluster_made_it),
+        R(a_dump_that_met_a_lock_is_begun_again_with_a_manifest_of_its_own),
         T(a_repository_that_another_is_making_is_waited_for),
         T(the_claim_of_one_that_died_is_taken_over),
         T(on_a_volume_only_one_makes_it_whoever_he_is),
         T(elsewhere_nobody_writes_before_it_is_known_who_made_it),
         T(elsewhere_a_repository_is_waited_for_once),
-        T(a_failed_dump_makes_no_snapshot),
-        T(a_dump_without_its_last_line_makes_no_snapshot),
+        R(a_failed_dump_makes_no_snapshot),
+        R(a_dump_without_its_last_line_makes_no_snapshot),
         T(a_database_that_does_not_answer_is_waited_for),
-        T(another_password_never_makes_a_new_repository),
+        R(another_password_never_makes_a_new_repository),
         T(what_the_first_target_could_not_do_fails_the_others),
-        T(an_unknown_action_is_no_success),
-        T(a_snapshot_of_a_failed_backup_is_removed_again),
-        T(a_snapshot_that_nobody_told_of_is_removed_too),
-        T(the_snapshot_of_another_clusters_session_is_not_taken_for_ours),
-        T(a_sigterm_ends_it_soon_without_a_snapshot),
+        R(an_unknown_action_is_no_success),
+        R(a_snapshot_of_a_failed_backup_is_removed_again),
+        R(a_snapshot_that_nobody_told_of_is_removed_too),
+        R(the_snapshot_of_another_clusters_session_is_not_taken_for_ours),
+        R(a_sigterm_ends_it_soon_without_a_snapshot),
         T(what_is_missing_on_the_command_line_is_said),
         T(progress_goes_into_the_target),
     };

@@ -16,6 +16,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "support_restic.h"
 
 static char folder[] = "/tmp/test-restore-XXXXXX";
 
@@ -318,9 +319,12 @@ static int make_repository(void **state)
     (void)state;
     if (!mkdtemp(folder))
         return -1;
+    support_restic_make(folder, "pw");
     line = mem_printf(
-        "set -- %s; cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && export RESTIC_REPOSITORY=%s/repo "
-        "RESTIC_PASSWORD=pw && { restic init && yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
+        SUPPORT_RESTIC_SHELL
+        "set -- %s; cd %s && mkdir secret && printf pw >secret/RESTIC_PASSWORD && "
+        "export RESTIC_REPOSITORY=%s/repo RESTIC_PASSWORD=pw && "
+        "{ yes 'INSERT INTO t' | head -c 3000000 | restic backup --stdin "
         "--stdin-filename dumpfile.sql --host dump && restic backup --stdin --stdin-filename "
         "xtrabackup.stream --host stream --tag stash.server=10.11.8-MariaDB <$1/xbstream/open_file && "
         "echo x | restic backup --stdin --stdin-filename something --host other && "

@@ -11,6 +11,7 @@
 #include "controllers/repository_jobs.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "support_restic.h"
 
 struct here {
     struct env *env;
@@ -21,8 +22,8 @@ struct here {
 
 static void shell(struct here *w, const char *script)
 {
-    AUTO_FREE char *line = mem_printf("cd %s && export RESTIC_REPOSITORY=$PWD/repo RESTIC_PASSWORD=pw && { %s; } "
-                                      ">/dev/null 2>&1", w->dir, script);
+    AUTO_FREE char *line = mem_printf(SUPPORT_RESTIC_SHELL "cd %s && export RESTIC_REPOSITORY=$PWD/repo "
+                                      "RESTIC_PASSWORD=pw && { %s; } >/dev/null 2>&1", w->dir, script);
 
     assert_int_equal(system(line), 0);
 }
@@ -79,7 +80,8 @@ static void all_snapshots_and_their_data_go(void **state)
 {
     struct here *w = *state;
 
-    shell(w, "restic init; head -c 3000000 /dev/urandom >data; restic backup data; restic backup --host other secret");
+    support_restic_make(w->dir, "pw");
+    shell(w, "head -c 3000000 /dev/urandom >data; restic backup data; restic backup --host other secret");
     assert_int_equal(run_local(w), 0);
     shell(w, "[ $(ls repo/snapshots | wc -l) = 0 ] && [ $(find repo/data -type f | wc -l) = 0 ] && [ -e repo/config ]");
     assert_int_equal(run_local(w), 0); /* again: nothing is left to do */
@@ -89,7 +91,8 @@ static void what_an_interrupted_wipe_left_is_freed(void **state)
 {
     struct here *w = *state;
 
-    shell(w, "restic init; head -c 3000000 /dev/urandom >data; restic backup data; restic forget $(ls repo/snapshots)");
+    support_restic_make(w->dir, "pw");
+    shell(w, "head -c 3000000 /dev/urandom >data; restic backup data; restic forget $(ls repo/snapshots)");
     assert_int_equal(run_local(w), 0);
     shell(w, "[ $(find repo/data -type f | wc -l) = 0 ]");
 }
@@ -107,7 +110,8 @@ static void a_wrong_password_and_a_missing_secret_are_no_success(void **state)
 {
     struct here *w = *state;
 
-    shell(w, "restic init; restic backup secret; echo -n other >secret/RESTIC_PASSWORD");
+    support_restic_make(w->dir, "pw");
+    shell(w, "restic backup secret; echo -n other >secret/RESTIC_PASSWORD");
     assert_int_equal(run_local(w), 1);
     shell(w, "[ $(ls repo/snapshots | wc -l) = 1 ]; rm secret/RESTIC_PASSWORD");
     assert_int_equal(run_local(w), 4);
@@ -132,7 +136,8 @@ static void a_check_tells_damage_from_not_knowing(void **state)
 {
     struct here *w = *state;
 
-    shell(w, "restic init && head -c 100000 /dev/urandom >data && restic backup data");
+    support_restic_make(w->dir, "pw");
+    shell(w, "head -c 100000 /dev/urandom >data && restic backup data");
     assert_int_equal(check(w), 0);
     shell(w, "find repo/data -type f -size +50k -delete"); /* not the tree, which restic would try to read for long */
     assert_int_equal(check(w), REPOSITORY_CHECK_DAMAGED);
