@@ -4,6 +4,7 @@
 #include "k8s/model/patch.h"
 
 #include "core/base/json.h"
+#include "core/base/limits.h"
 #include "core/base/mem.h"
 
 /* ---- merge patch ---- */
@@ -156,8 +157,19 @@ static bool move(json_t *root, const char *from, const char *path)
     return false;
 }
 
+/* Copies of copies double with each operation: all copies of a patch together are no larger than a request. */
+static bool may_copy(const json_t *value, size_t *left)
+{
+    size_t n = json_dumpb(value, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    if (!n || n > *left)
+        return false;
+    *left -= n;
+    return true;
+}
+
 /* One operation; false when it can't be done. */
-static bool operate(json_t **root, const json_t *o)
+static bool operate(json_t **root, const json_t *o, size_t *copies_left)
 {
     const char *op = json_text(o, "op"), *path = json_text(o, "path"), *from = json_text(o, "from");
     json_t *value = json_object_get(o, "value"), *parent;
@@ -174,6 +186,8 @@ static bool operate(json_t **root, const json_t *o)
         return move(*root, from, path);
     if (strcmp(op, "copy") == 0 || strcmp(op, "move") == 0)
         value = pointer_get(*root, from);
+    if (strcmp(op, "copy") == 0 && value && !may_copy(value, copies_left))
+        return false;
     if (!value && strcmp(op, "remove") != 0)
         return false;
     if (!*path) { /* the whole document */
@@ -196,10 +210,10 @@ static bool operate(json_t **root, const json_t *o)
 int patch_json(json_t **target, const json_t *operations, struct error *e)
 {
     const json_t *o;
-    size_t i;
+    size_t i, copies_left = LIMIT_REQUEST_BODY;
 
     json_array_foreach(operations, i, o)
-        if (!operate(target, o))
+        if (!operate(target, o, &copies_left))
             return error_set(e, ERR_INVALID,
                              "the server rejected our request due to an error in our request: operation %zu, %s of %s, "
                              "can't be done",

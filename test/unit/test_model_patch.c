@@ -63,6 +63,30 @@ static void merge_patch_does_what_its_rfc_shows(void **state)
     ASSERT_ROWS(true, "application/merge-patch+json", rows);
 }
 
+/* Each operation copies the whole into itself: 40 of them would make 2^40 objects. */
+static void copies_of_copies_end(void **state)
+{
+    struct resource r = {.builtin = true};
+    json_t *from = json_pack("{s:s}", "a", "b"), *patch = json_array(), *got = NULL;
+    struct error e;
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        char path[8];
+
+        (void)snprintf(path, sizeof(path), "/c%d", i);
+        json_array_append_new(patch, json_pack("{s:s, s:s, s:s}", "op", "copy", "from", "", "path", path));
+    }
+    assert_int_equal(patch_apply(&r, STR("application/json-patch+json"), from, patch, &got, &e), PATCH_INVALID);
+    assert_non_null(strstr(e.msg, "copy of /c"));
+    while (json_array_size(patch) > 16)
+        json_array_remove(patch, 16);
+    assert_int_equal(patch_apply(&r, STR("application/json-patch+json"), from, patch, &got, &e), 0);
+    json_decref(got);
+    json_decref(from);
+    json_decref(patch);
+}
+
 static void json_patch_does_each_operation(void **state)
 {
     static const struct row rows[] = {
@@ -140,6 +164,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(merge_patch_does_what_its_rfc_shows),
         cmocka_unit_test(json_patch_does_each_operation),
+        cmocka_unit_test(copies_of_copies_end),
         cmocka_unit_test(strategic_patch_merges_lists_by_key),
     };
 
