@@ -66,7 +66,7 @@ devkube_up() {
   await 30 "devkube's API" kubectl get namespaces
 }
 
-# operator_up: kinds, rights and catalogue, and the operator as a pod.
+# operator_up [MANIFEST]: kinds, rights and catalogue, and the operator as a pod.
 operator_up() {
   kubectl apply -f "$here/chart/templates/crds" >/dev/null
   for crd in "$here"/chart/templates/crds/*.yaml; do
@@ -75,6 +75,6 @@ operator_up() {
   kubectl create namespace stash >/dev/null
   kubectl create namespace demo >/dev/null
   kubectl apply -f "$here/chart/manifests/rbac" -f "$here/chart/manifests/catalog" >/dev/null
-  kubectl apply -f "$here/test/e2e/operator.yaml" >/dev/null
+  kubectl apply -f "${1:-$here/test/e2e/operator.yaml}" >/dev/null
   await 60 "the operator" is pod/stashd '.status.containerStatuses[0].ready' true stash
 }
