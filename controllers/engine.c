@@ -229,6 +229,7 @@ static void set_active(struct engine *e)
     } else {
         engine_look_clear(&e->look);
         queue_clear(e->queue);
+        docs_clear(e->docs);
         if (!e->stopping) /* then the grace decides */
             cancel_passes(e);
     }
@@ -340,6 +341,8 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
 
 void engine_offer(struct engine *e, const struct kobj *o, struct str text)
 {
+    if (!e->active) /* set_active begins anew: a replica that waits for the lead would keep megabytes for nothing */
+        return;
     docs_offer(e->docs, o->kind, o->kind->namespaced ? o->ns : NULL, o->name, o->rv, text, env_now_ns(e->o.env));
 }
 
