@@ -3,7 +3,6 @@
 # jq in PATH, the cluster's name in cluster, BackupConfiguration db Ready in namespace demo, Jobs' pods started within 40 s.
 
 control_plane=$cluster-control-plane
-on_node() { docker exec "$@"; } # on_node NODE CMD…
 
 leader() { field lease/stashd .spec.holderIdentity stash | cut -d_ -f1; }
 another_leads() { local now; now=$(leader); [ -n "$now" ] && [ "$now" != "$1" ]; }
@@ -107,11 +106,6 @@ JSON
   failed_run evicted "?"
   await 120 "the donor" galera_is_whole
 }
-# By all of them: one that stood still takes itself for what it was.
-galera_is_whole() {
-  local n
-  for n in 0 1 2; do [ "$(node_state $n 2>/dev/null)" = "Synced 3" ] || return 1; done
-}
 
 fault_image_missing() {
   local kind
@@ -158,11 +152,8 @@ namespace_is_gone() { ! kubectl get namespace "$1"; }
 
 # --- nodes: only where there are some ---------------------------------------------------------------------------------------
 node_of() { kubectl -n demo get "$1" -o 'jsonpath={.spec.nodeName}'; }
-s3_node() { kubectl -n demo get pods -l app=s3 -o 'jsonpath={.items[0].spec.nodeName}'; }
 nodes_are_ready() { kubectl wait --for=condition=Ready nodes --all --timeout=180s >/dev/null || fail "the nodes"; }
 is_gone() { ! kubectl -n demo get "$1"; }
-# Locks in the repositories on the S3 server, whose node has its claim as a folder.
-locks_left() { on_node "$(s3_node)" find /var/local-path-provisioner -path '*_demo_s3/*/locks/*' -type f | wc -l; }
 # Pods leave a node that is away after 20 s, not after Kubernetes' 300 s.
 leave_soon='.spec.runtimeSettings.pod.tolerations = [{key: "node.kubernetes.io/unreachable"}, {key: "node.kubernetes.io/not-ready"}
   | . + {operator: "Exists", effect: "NoExecute", tolerationSeconds: 20}]'

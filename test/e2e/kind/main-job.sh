@@ -49,6 +49,11 @@ node_state() {
   sql "$1" <<<"SHOW STATUS LIKE 'wsrep_local_state_comment'; SHOW STATUS LIKE 'wsrep_cluster_size'" | cut -f2 |
     paste -sd' '
 }
+# By all of them: one that stood still takes itself for what it was.
+galera_is_whole() {
+  local n
+  for n in 0 1 2; do [ "$(node_state $n 2>/dev/null)" = "Synced 3" ] || return 1; done
+}
 # Rows are functions of their ids; most bytes do not compress.
 rows_made() { # rows_made ROWS: of 500 bytes
   local t
@@ -67,6 +72,11 @@ database_destroyed() {
   kubectl -n demo delete statefulset/db --cascade=foreground --wait >/dev/null
   kubectl -n demo delete pvc data-db-0 data-db-1 data-db-2 --wait >/dev/null
 }
+# Locks in the repositories on the S3 server, whose node has its claim as a folder.
+on_node() { docker exec "$@"; } # on_node NODE CMD…
+s3_node() { kubectl -n demo get pods -l app=s3 -o 'jsonpath={.items[0].spec.nodeName}'; }
+locks_in_s3="find /var/local-path-provisioner -path '*_demo_s3/*/locks/*' -type f"
+locks_left() { on_node "$(s3_node)" sh -c "$locks_in_s3" | wc -l; }
 
 # --- backup and restore ----------------------------------------------------------------------------------------------
 ready() { is "backupconfiguration/$1" .status.phase Ready; }
@@ -87,4 +97,21 @@ succeeds() { # succeeds KIND/NAME SECONDS
   await "$2" "the end of $1" is_final "$1"
   [ "$(field "$1" .status.phase)" = Succeeded ] || fail "$1: $(field "$1" .status.phase): $(reasons "$1")"
   ok "$1 Succeeded in $(field "$1" .status.sessionDuration)"
+}
+
+# --- Jobs of maintenance -------------------------------------------------------------------------------------------------
+condition_of() { # condition_of REPOSITORY TYPE: status and reason
+  field "repository/$1" ".status.conditions[?(@.type==\"$2\")].status"
+  echo " $(field "repository/$1" ".status.conditions[?(@.type==\"$2\")].reason")"
+}
+has_condition() { [ "$(condition_of "$1" "$2")" = "$3" ]; }
+# Jobs that are read are deleted; the event of their end stays.
+is_complete() {
+  kubectl -n demo get events -o name \
+    --field-selector "involvedObject.kind=Job,involvedObject.name=$1,reason=Completed" | grep .
+}
+# The next worker is killed at once when it has a lock. Its node is the S3 server's, where there is one only.
+worker_killed_with_its_lock() {
+  on_node "$(s3_node)" timeout 120 sh -c "until $locks_in_s3 | grep -q .; do sleep 0.1; done
+    pkill -KILL -f '[b]ackup-percona-xtradb'" || fail "no worker had a lock"
 }
