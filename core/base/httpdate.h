@@ -1,4 +1,4 @@
-/* httpdate: the header Date of an HTTP answer, "Sun, 01 Mar 2026 02:00:00 GMT", the form that all servers send today. */
+/* httpdate: the header Date of an HTTP answer, "Sun, 01 Mar 2026 02:00:00 GMT", as all servers send it today. */
 #ifndef STASHD_HTTPDATE_H
 #define STASHD_HTTPDATE_H
 
