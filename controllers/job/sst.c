@@ -64,12 +64,26 @@ static void read_state(const char *p, const char *end, char out[32])
         (void)snprintf(out, 32, "%.31s", state);
 }
 
+/* A node without a name is called by what stands before the brackets, its number. */
+static bool read_donor(const char *p, const char *end, char out[128])
+{
+    const char *open = memchr(p, '(', (size_t)(end - p));
+    struct str number = {p, open ? (size_t)(open - p) : 0};
+
+    if (!in_brackets(p, end, out))
+        return false;
+    number = str_trim(number);
+    if (!*out)
+        (void)snprintf(out, 128, "%.*s", (int)number.n, number.n ? number.p : "");
+    return *out;
+}
+
 /* "Member 3.0 (garb) requested state transfer from 'n2'. Selected 1.0 (n2)(SYNCED) as donor." */
 static bool parse_selected(struct str line, struct sst_log *out)
 {
     const char *p = find(line, "Selected "), *member = find(line, "Member "), *end = line.p + line.n;
 
-    if (!p || !find(line, "as donor") || !in_brackets(p, end, out->donor))
+    if (!p || !find(line, "as donor") || !read_donor(p + strlen("Selected "), end, out->donor))
         return false;
     read_state(p, end, out->state);
     if (member && member < p)

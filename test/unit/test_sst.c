@@ -73,6 +73,8 @@ static void the_log_of_garbd_is_understood(void **state)
     assert_string_equal(l.state, "JOINED");
     sst_parse_log(STR("Selected 1.0 (n2)(SYNCED) as donor."), &l);
     assert_string_equal(l.joiner, "");
+    sst_parse_log(STR("Selected 1.0 ()(SYNCED) as donor."), &l); /* wsrep_node_name may be empty */
+    assert_string_equal(l.donor, "1.0");
     sst_parse_log(STR("WARN: it is impossible to select State Transfer donor: Resource temporarily unavailable"), &l);
     assert_int_equal(l.type, SST_LOG_BUSY);
     sst_parse_log(STR("FATAL: State transfer request failed: -113 (No route to host)"), &l);
