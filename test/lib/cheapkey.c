@@ -1,5 +1,5 @@
-/* cheapkey REPOSITORY: gives a restic repository, whose password is in RESTIC_PASSWORD, a key that opens at once, for tests
- * whose time would go into keys. */
+/* cheapkey REPOSITORY: gives a restic repository a key that opens at once, for tests whose time would go into keys. Its
+ * password is in RESTIC_PASSWORD. */
 #include "test.h"
 
 #include <stdio.h>
