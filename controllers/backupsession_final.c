@@ -7,10 +7,31 @@
 
 #define RETRY_OF STASH_GROUP "/retry-of"
 
-/* The other sessions that are beyond the limit. Answers whether this one is too. */
-static bool drop_others(const struct backupsession_view *v, struct plan *p, size_t *ret_n)
+/* The one success that is left, by the cache; NULL: there are others, or none. */
+static const struct kobj *last_good(const struct backupsession_view *v)
 {
-    bool drops_self = false;
+    const struct kobj *found = NULL;
+
+    for (size_t i = 0; i < v->n_history; i++) {
+        if (v->history[i].drop || v->history[i].result != RETAIN_SUCCEEDED)
+            continue;
+        if (found)
+            return NULL;
+        found = v->history[i].data;
+    }
+    return found;
+}
+
+/* A success goes only if a later one is there: its user may have taken that one away, and the watch not said so yet. */
+static void drop(const struct backupsession_view *v, struct plan *p, const struct retain_item *it)
+{
+    plan_delete_beside(p, it->data, it->result == RETAIN_SUCCEEDED ? last_good(v) : NULL);
+}
+
+/* The other sessions that are beyond the limit. Answers this one, if it is too. */
+static const struct retain_item *drop_others(const struct backupsession_view *v, struct plan *p, size_t *ret_n)
+{
+    const struct retain_item *self = NULL;
 
     *ret_n = 0;
     for (size_t i = 0; i < v->n_history; i++) {
@@ -20,11 +41,11 @@ static bool drop_others(const struct backupsession_view *v, struct plan *p, size
             continue;
         ++*ret_n;
         if (strcmp(o->name, v->self->name) == 0)
-            drops_self = true;
+            self = &v->history[i];
         else
-            plan_delete(p, o->kind, o->ns, o->name, o->uid, "Background");
+            drop(v, p, &v->history[i]);
     }
-    return drops_self;
+    return self;
 }
 
 /* MetricsPushed comes last of all: scripts wait for it. It never changes the outcome. */
@@ -43,15 +64,15 @@ void backupsession_clean_history(const void *view, struct world *w, struct plan 
     const struct backupsession_view *v = view;
     bool is_skipped = strcmp(json_text(v->doc, "status.phase"), "Skipped") == 0;
     size_t n;
-    bool drops_self = drop_others(v, p, &n);
+    const struct retain_item *self = drop_others(v, p, &n);
 
     set_conditions(v, w, n, is_skipped);
     plan_status(p, json_pack("{s:O}", "conditions", v->conditions));
     if (v->invoker && !is_skipped)
         session_metrics_plan(w, p, v->doc, v->invoker, strcmp(json_text(v->doc, "status.phase"), "Succeeded") == 0,
                              backupsession_duration_s(v));
-    if (drops_self)
-        plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
+    if (self)
+        drop(v, p, self);
 }
 
 /* The API server would not let one go, or may not have: then what else is due comes first, the session's end or its
@@ -85,20 +106,20 @@ static const json_t *as_finished(const struct backupsession_view *v, struct worl
 void backupsession_succeed(const void *view, struct world *w, struct plan *p)
 {
     const struct backupsession_view *v = view;
-    bool drops_self;
+    const struct retain_item *self;
     size_t n;
 
     if (backupsession_is_drop_hard(v, w)) {
         backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
         return;
     }
-    drops_self = drop_others(v, p, &n);
+    self = drop_others(v, p, &n);
     set_conditions(v, w, n, false);
     backupsession_finish(v, p, BACKUPSESSION_SUCCEEDED);
     if (v->invoker)
         session_metrics_plan(w, p, as_finished(v, w), v->invoker, true, backupsession_duration_s(v));
-    if (drops_self)
-        plan_delete(p, v->self->kind, v->self->ns, v->self->name, v->self->uid, "Background");
+    if (self)
+        drop(v, p, self);
 }
 
 void backupsession_note_retried(const void *view, struct world *w, struct plan *p)

@@ -204,28 +204,36 @@ static void check_done(struct pass *p, int rc, const json_t *object, const struc
     }
 }
 
-/* ---- whom a Job is made for ---- */
+/* ---- whom a Job is made for, beside whom another goes ---- */
 
 enum { YOUNG_S = 5 };
 
 /*
  * A Job is work, and the cache may be behind: the object may be gone, and its Job with it, or another process may have
- * gone on with it. So it is looked at once more, unless it has just been made and nothing has failed since.
+ * gone on with it. So it is looked at once more, unless it has just been made and nothing has failed since. Who has to
+ * stay when another is deleted is looked at each time: what is deleted by mistake does not come back.
  */
 static bool needs_look(const struct pass *p, const struct effect *f)
 {
+    if (f->type == EFFECT_DELETE)
+        return f->stays != NULL;
     return f->type == EFFECT_CREATE && f->kind->id == KIND_JOB && !p->looked &&
            strcmp(owner_uid(f->body), p->self->uid) == 0 &&
            (p->key->failures || world_now_s(&p->world) - p->self->created_s > YOUNG_S);
 }
 
-static void look_at_self(struct pass *p)
+static const char *looks_at(const struct pass *p)
+{
+    return p->effect->stays ? p->effect->stays : p->self->name;
+}
+
+static void look(struct pass *p)
 {
     p->looking = true;
+    p->looked = false;
     p->call.pass = p;
     p->call.call = (struct kube_call){.verb = KUBE_GET, .kind = p->self->kind, .ns = p->self->ns,
-                                      .name = p->self->name, .on_done = effect_done, .as_text = true,
-                                      .data = &p->call};
+                                      .name = looks_at(p), .on_done = effect_done, .as_text = true, .data = &p->call};
     engine_send(p->engine, &p->call);
 }
 
@@ -236,13 +244,18 @@ static void compare(void *ctx, const struct kobj *o, struct str text)
     const char *rv = p->own_rv[0] ? p->own_rv : doc ? json_text(doc, "metadata.resourceVersion") : p->self->rv;
 
     (void)text;
-    p->looked = strcmp(o->uid, p->self->uid) == 0 && strcmp(o->rv, rv) == 0;
+    if (p->effect->stays)
+        p->looked = strcmp(o->uid, p->effect->stays_uid) == 0 && !o->deleting;
+    else
+        p->looked = strcmp(o->uid, p->self->uid) == 0 && strcmp(o->rv, rv) == 0;
 }
 
 static void send_effect(struct pass *p, struct effect *f);
 
 static void look_done(struct pass *p, int rc, const struct error *error)
 {
+    bool is_gone = rc == ERR_NOTFOUND;
+
     p->looking = false;
     if (rc == 0)
         (void)scan_one(p->self->kind, p->call.call.text, compare, p); /* what can't be read is not the same */
@@ -250,11 +263,12 @@ static void look_done(struct pass *p, int rc, const struct error *error)
         send_effect(p, p->effect);
         return;
     }
-    if (rc == ERR_NOTFOUND)
+    if (is_gone && strcmp(looks_at(p), p->self->name) == 0)
         engine_pass_gone(p, &p->call.call);
     else
-        engine_pass_fail(p, rc < 0 ? rc : ERR_CONFLICT, error, "the object has changed");
-    docs_drop(p->engine->docs, p->self->kind, p->self->ns, p->self->name);
+        engine_pass_fail(p, rc < 0 && !is_gone ? rc : ERR_CONFLICT, error,
+                         arena_printf(&p->arena, "%s is not what it was", looks_at(p)));
+    docs_drop(p->engine->docs, p->self->kind, p->self->ns, looks_at(p));
     engine_pass_end(p);
 }
 
@@ -402,7 +416,7 @@ static bool start_effect(struct pass *p)
     if (run_here(p, f) || (f->type == EFFECT_APPLY && is_applied(p, f)))
         return false;
     if (needs_look(p, f))
-        look_at_self(p);
+        look(p);
     else if (f->type != EFFECT_APPLY || !follow(p, f))
         send_effect(p, f);
     return true;

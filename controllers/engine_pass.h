@@ -60,7 +60,7 @@ struct pass {
     struct list behind;  /* in another pass's followers: it asks for, or applies, the same object */
     struct list followers;
     bool checking; /* the running call looks who owns a name that is taken */
-    bool looking, looked; /* the running call looks whether the pass's object is as it was; it was */
+    bool looking, looked; /* the running call looks whether an object is as the effect has to find it; it is */
     bool is_ahead; /* decided on a document that the cache has no record of yet */
     char rv[64];   /* after our own last status write; "" */
     char own_rv[64]; /* after our own last write of the pass's object, of whatever part; "" */

@@ -99,6 +99,16 @@ void plan_delete(struct plan *p, const struct kind *k, const char *ns, const cha
     e->propagation = keep(p, propagation);
 }
 
+void plan_delete_beside(struct plan *p, const struct kobj *o, const struct kobj *stays)
+{
+    struct effect *e;
+
+    plan_delete(p, o->kind, o->ns, o->name, o->uid, "Background");
+    e = LIST_ENTRY(p->effects.prev, struct effect, link);
+    e->stays = keep(p, stays ? stays->name : NULL);
+    e->stays_uid = keep(p, stays ? stays->uid : NULL);
+}
+
 void plan_event(struct plan *p, const char *type, const char *reason, const char *fmt, ...)
 {
     struct effect *e = add(p, EFFECT_EVENT, NULL, NULL, NULL);

@@ -27,6 +27,7 @@ struct effect {
     const char *ns, *name;
     const char *subresource, *rv; /* patches */
     const char *uid, *propagation; /* deletes */
+    const char *stays, *stays_uid; /* deletes: who has to be there, of the pass's kind and namespace; NULL: nobody */
     json_t *body;                  /* object or patch */
     const char *event_type, *reason, *message;
     const char *family, *label;

@@ -90,6 +90,8 @@ static void put_effect(struct buf *out, const struct effect *e)
         buf_puts(out, "delete ");
         put_name(out, e);
         buf_printf(out, " %s", e->propagation ? e->propagation : "Background");
+        if (e->stays)
+            buf_printf(out, " beside %s", e->stays);
         break;
     case EFFECT_EVENT:
         buf_printf(out, "event %s %s: %s", e->event_type, e->reason, e->message);

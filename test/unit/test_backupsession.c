@@ -1077,6 +1077,38 @@ static void a_success_and_the_end_of_the_one_before_are_one_step(void **state)
     assert_string_equal(step(w, "b"), "");
 }
 
+/* The watch may be behind, and whoever is left be gone. */
+static void a_success_goes_only_beside_the_one_that_is_left(void **state)
+{
+    struct test_world *w = *state;
+
+    two_successes(w);
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "b"), "delete BackupSession demo/a Background beside b\n"));
+    assert_string_equal(step(w, "b"), "BackupSucceeded");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    add_session(w, "c", "{phase: Skipped}");
+    test_world_at(w, "2026-03-01T02:00:03Z");
+    add_session(w, "d", "{phase: Skipped}");
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "d"), "delete BackupSession demo/c Background\n"));
+    test_world_at(w, "2026-03-01T02:00:00Z");
+    add_session(w, "late", "{phase: Succeeded}"); /* its own history: it is beyond it */
+    assert_non_null(
+        strstr(test_world_decide(w, C, "demo", "late"), "delete BackupSession demo/late Background beside b\n"));
+}
+
+static void where_several_successes_stay_nobody_is_looked_at(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {backupHistoryLimit: 2}}");
+    add_session(w, "a", "{phase: Succeeded}");
+    test_world_at(w, "2026-03-01T02:00:01Z");
+    add_session(w, "b", "{phase: Succeeded}");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    add_session(w, "c", "{phase: Succeeded}");
+    assert_non_null(strstr(test_world_decide(w, C, "demo", "c"), "delete BackupSession demo/a Background\n"));
+}
+
 static void one_that_may_not_be_deleted_keeps_no_success_back(void **state)
 {
     struct test_world *w = *state;
@@ -1358,6 +1390,8 @@ int main(void)
         T(old_sessions_go_but_the_last_results_stay),
         T(a_success_and_the_end_of_the_one_before_are_one_step),
         T(one_that_may_not_be_deleted_keeps_no_success_back),
+        T(a_success_goes_only_beside_the_one_that_is_left),
+        T(where_several_successes_stay_nobody_is_looked_at),
         T(a_pass_that_failed_tells_the_success_before_it_deletes),
         T(a_failed_session_is_retried_once_by_name),
         T(an_old_session_that_may_not_be_deleted_keeps_no_retry_back),

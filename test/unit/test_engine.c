@@ -982,6 +982,71 @@ static void a_young_one_is_looked_at_again_after_a_failure(void **state)
     assert_string_equal(b->results, "Acted=error Acted=ok ");
 }
 
+static const struct kobj *repository(struct bench *b, const char *name)
+{
+    return cache_find(b->cache, kind_get(KIND_REPOSITORY), "demo", name);
+}
+
+static void delete_old_beside_new(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)w;
+    if (strcmp(self->name, "self") == 0)
+        plan_delete_beside(p, repository(b, "old"), repository(b, "new"));
+}
+
+static void decide_to_delete_old(struct bench *b)
+{
+    make_engine(b, 4, 0, 0);
+    b->act = delete_old_beside_new;
+    put_repository(b, "old", 1);
+    put_repository(b, "new", 2);
+    put_repository(b, "self", 3);
+    test_env_settle(&b->env);
+    b->results[0] = '\0';
+    expect(b, "GET " REPOSITORIES "/new ");
+}
+
+static void what_goes_beside_another_goes_while_that_is_there(void **state)
+{
+    struct bench *b = *state;
+
+    decide_to_delete_old(b);
+    answer(b, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\"}}");
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    assert_non_null(strstr(request(b), "\"preconditions\":{\"uid\":\"uid-old\"}"));
+    answer(b, 200, "{}");
+    assert_string_equal(b->results, "Acted=ok ");
+}
+
+static void does_not_delete(struct bench *b, int status, const char *body)
+{
+    decide_to_delete_old(b);
+    answer(b, status, body);
+    assert_string_equal(b->results, "Acted=conflict ");
+    assert_string_equal(request(b), "");
+    test_env_advance(&b->env, 1000);
+    expect(b, "GET " REPOSITORIES "/new "); /* the cache has not heard of it yet */
+    answer(b, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\"}}");
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    answer(b, 200, "{}");
+}
+
+static void nothing_goes_beside_one_that_is_gone(void **state)
+{
+    does_not_delete(*state, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+}
+
+static void nothing_goes_beside_another_of_that_name(void **state)
+{
+    does_not_delete(*state, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-2\",\"resourceVersion\":\"7\"}}");
+}
+
+static void nothing_goes_beside_one_that_is_going(void **state)
+{
+    does_not_delete(*state, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\","
+                                 "\"deletionTimestamp\":\"2026-03-01T02:00:00Z\"}}");
+}
+
 static void delete_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -1181,6 +1246,10 @@ int main(void)
         T(a_job_is_made_for_what_is_there_and_as_it_was),
         T(no_job_is_made_for_what_is_gone),
         T(a_young_one_is_looked_at_again_after_a_failure),
+        T(what_goes_beside_another_goes_while_that_is_there),
+        T(nothing_goes_beside_one_that_is_gone),
+        T(nothing_goes_beside_another_of_that_name),
+        T(nothing_goes_beside_one_that_is_going),
         T(a_delete_has_its_uid_and_absence_is_success),
         T(a_delete_that_meets_a_conflict_is_tried_again),
         T(nothing_is_made_in_a_namespace_that_goes),
