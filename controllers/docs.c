@@ -100,6 +100,11 @@ void docs_drop_version(struct docs *d, const struct kind *k, const char *ns, con
         forget(d, doc);
 }
 
+size_t docs_bytes(const struct docs *d)
+{
+    return d->bytes;
+}
+
 /* Versions are decimal numbers without leading zeros; of others nobody is newer. */
 static bool is_newer(const char *a, const char *b)
 {

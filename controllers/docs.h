@@ -40,6 +40,7 @@ void docs_offer(struct docs *d, const struct kind *k, const char *ns, const char
  * cache has no record. *ret_ahead, unless NULL: it is newer than the record. */
 json_t *docs_get(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
                  uint64_t now_ns, bool *ret_ahead);
+size_t docs_bytes(const struct docs *d); /* of text */
 void docs_clear(struct docs *d);
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name);
 /* Only if it is still of that version: a newer one may have come. */

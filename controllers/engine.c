@@ -379,6 +379,11 @@ size_t engine_running(const struct engine *e)
     return e->n_passes;
 }
 
+size_t engine_kept_bytes(const struct engine *e)
+{
+    return docs_bytes(e->docs);
+}
+
 bool engine_idle(const struct engine *e)
 {
     return e->n_passes == 0 && !engine_look_left(&e->look, NULL) && queue_next_ns(e->queue) > env_now_ns(e->o.env);

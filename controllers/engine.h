@@ -60,6 +60,7 @@ void engine_wake(struct engine *e, const struct controller *c, const char *ns, c
 
 size_t engine_queued(const struct engine *e, const struct controller *c); /* waiting now, back-off included */
 size_t engine_running(const struct engine *e);
+size_t engine_kept_bytes(const struct engine *e); /* of documents that it need not ask for again */
 bool engine_idle(const struct engine *e); /* nothing queued for now, nothing running (timers may be set) */
 
 #endif

@@ -128,6 +128,7 @@ static void collect(void *ctx)
     for (size_t i = 0; i < n_controllers; i++)
         operator_metrics_queue(&op->metrics, controllers[i], engine_queued(op->engine, controllers[i]));
     operator_metrics_overdue(&op->metrics, scheduler_overdue(op->scheduler, OVERDUE_S));
+    operator_metrics_kept(&op->metrics, engine_kept_bytes(op->engine));
     operator_metrics_collect(&op->metrics, op->cache, operator_leads(op), op->watches, N_WATCHES,
                              kube_events_dropped(op->events));
 }

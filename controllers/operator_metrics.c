@@ -64,6 +64,9 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
     m->overdue = registry_add(r, METRIC_GAUGE, "stash_operator_schedules_overdue",
                               "Schedules with a due time more than a minute ago that is not dealt with yet.", NULL,
                               NULL, 0);
+    m->kept = registry_add(r, METRIC_GAUGE, "stash_operator_kept_documents_bytes",
+                           "Objects kept as the API server sent them, up to 8 MiB while this process has the lead.",
+                           NULL, NULL, 0);
     m->dropped = registry_add(r, METRIC_COUNTER, "stash_operator_events_dropped_total",
                               "Events that were not recorded.", NULL, NULL, 0);
     m->running = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_running",
@@ -104,6 +107,11 @@ void operator_metrics_delay(struct operator_metrics *m, double seconds)
 void operator_metrics_overdue(struct operator_metrics *m, size_t schedules)
 {
     metric_set(m->overdue, NULL, (double)schedules);
+}
+
+void operator_metrics_kept(struct operator_metrics *m, size_t bytes)
+{
+    metric_set(m->kept, NULL, (double)bytes);
 }
 
 void operator_metrics_queue(struct operator_metrics *m, const struct controller *c, size_t depth)

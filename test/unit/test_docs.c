@@ -162,6 +162,9 @@ static void the_longest_unused_ones_go_first(void **state)
     assert_true(has(d, "a", "1"));
     assert_false(has(d, "b", "1"));
     assert_true(has(d, "c", "1"));
+    assert_true(docs_bytes(d) >= 2 * third && docs_bytes(d) < 3 * third);
+    docs_clear(d);
+    assert_int_equal(docs_bytes(d), 0);
     mem_free(text);
     docs_free(d);
 }
