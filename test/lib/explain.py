@@ -4,6 +4,7 @@ import time
 import urllib.request
 
 from lib.judge import FINAL
+from lib.memory import look
 
 MOST = 9  # things of a kind
 SESSIONS, JOBS = "backupsessions.stash.appscode.com", "jobs.batch"
@@ -99,7 +100,7 @@ def operators(storm):
             with open(f"/proc/{p.child.pid}/status", encoding="ascii", errors="replace") as f:
                 state = next(line.split(None, 1)[1].strip() for line in f if line.startswith("State:"))
         proxy = storm.proxies[name]
-        yield f"{p.name}: {state}, {p.lives} lives, {p.sample() if p.runs() else ''}, " \
+        yield f"{p.name}: {state}, {p.lives} lives, {look(p.child) if p.runs() else ''}, " \
               f"readyz \"{ask(p.port, '/readyz')}\"; its proxy: {len(proxy.pairs)} open, {proxy.connections} in all, " \
               f"flows {proxy.flowing.is_set()}, refuses {proxy.refuses}"
         metrics = [line.removeprefix("stash_operator_") for line in ask(p.port, "/metrics").splitlines()

@@ -3,9 +3,11 @@
   - an invoker has at most one running session, a session at most one Job at a time and one in its life, unless a user
     took its Job away; a phase that is final stays;
   - each due time is made, coalesced or skipped in the ledger, once, and what it calls made has its session; a session is
-    for a due time, made once, and not after its due time was dealt with. Known, and only counted (mistold): a new leader
-    whose watch of sessions is behind calls coalesced what the one before had just made;
-  - history never takes the last session that succeeded.
+    for a due time, made once, and not after its due time was dealt with. Known, and only counted: a new leader whose
+    watch of sessions is behind calls coalesced what the one before had just made (mistold); and of what was due and not
+    yet dealt with around the edit of its schedule, only the latest is told of (edited_away);
+  - history never takes the last session that succeeded. It may have asked whether another is there, and a user take
+    that one away while the request is on its way through a proxy that delays both: only counted (raced).
 """
 import calendar
 import json
@@ -15,6 +17,7 @@ STASH = "stash.appscode.com"
 LAST, TEXT, LEDGER = STASH + "/last-schedule-time", STASH + "/last-schedule", STASH + "/schedule-ledger"
 RETRY = STASH + "/retry-of"
 FINAL = {"Succeeded", "Failed", "Skipped"}
+ON_ITS_WAY_S = 5  # an answer, and the request that follows it, each delayed by two seconds at most
 
 
 def seconds(text):
@@ -44,12 +47,20 @@ class Schedule:
             t += 60
         return t
 
+    def count(self, after, until):
+        """How many are in (after, until]."""
+        n, t = 0, self.next(after)
+        while t <= until:
+            n, t = n + 1, self.next(t)
+        return n
+
 
 class Invoker:
     def __init__(self, name, created):
         self.name, self.last, self.running, self.good = name, created, None, 0
         self.ledger = {"made": 0, "coalesced": 0, "skipped": 0}
-        self.text, self.told, self.schedules, self.exists = None, None, [], True
+        self.edited, self.good_taken = created, 0.0
+        self.text, self.told, self.schedules, self.exists, self.active = None, None, [], True, False
 
 
 class Session:
@@ -64,7 +75,8 @@ class Judge:
         self.say, self.wrong = say, 0
         self.invokers, self.sessions, self.by_uid = {}, {}, {}
         self.taken = set()  # keys of objects and names of namespaces that the storm's own user took away
-        self.totals = dict.fromkeys(("due", "made", "coalesced", "skipped", "mistold", "sessions", "jobs", *FINAL), 0)
+        self.totals = dict.fromkeys(("due", "made", "coalesced", "skipped", "mistold", "edited_away", "raced", "sessions",
+                                     "jobs", *FINAL), 0)
 
     def violation(self, text):
         self.wrong += 1
@@ -88,6 +100,10 @@ class Judge:
             self.invokers[meta["uid"]] = i
             self._schedule(i, spec["schedule"])
         self._ledger(i, c.any, meta.get("annotations") or {})  # by the schedule from before
+        if spec["schedule"] != i.text:
+            if i.active and i.told in (None, i.text):
+                self.totals["edited_away"] += i.schedules[0].count(i.last, time.time())
+            i.edited = int(time.time())
         self._schedule(i, spec["schedule"])
         i.exists = c.new is not None and "deletionTimestamp" not in meta
         i.active = c.any.get("status", {}).get("phase") == "Ready" and not spec.get("paused")
@@ -112,12 +128,15 @@ class Judge:
         while t <= last:
             due, made = due + 1, made + ((meta["uid"], f"{meta['name']}-{t}") in self.sessions)
             t = i.schedules[0].next(t)
-        self.totals["due"] += due
         for k, n in more.items():
             self.totals[k] += n
         self.totals["mistold"] += max(0, made - more["made"])
         # Of a schedule that was edited since it was last told of, only the latest time may have been due.
         edited = i.told != i.text if i.told else meta["generation"] > 1
+        self.totals["due"] += sum(more.values()) if edited else due
+        if edited and not i.schedules[0].every:  # those begin when the edit is noted
+            after = i.schedules[0].count(max(i.last, i.edited), last)
+            self.totals["edited_away"] += max(0, after - sum(more.values()))
         fits = sum(more.values()) <= 1 if edited else sum(more.values()) == due
         if not fits or more["made"] > made or min(more.values()) < 0:
             self.violation(f"{i.name} ({i.text}): {due} due in ({i.last}, {last}], {made} sessions; the ledger: {more}")
@@ -181,7 +200,11 @@ class Judge:
             i.running = None
         if i and s.good:
             i.good -= 1
-            if i.exists and i.good == 0 and not s.by_user:
+            if s.by_user:
+                i.good_taken = time.time()
+            elif i.exists and i.good == 0 and time.time() - i.good_taken < ON_ITS_WAY_S:
+                self.totals["raced"] += 1
+            elif i.exists and i.good == 0:
                 self.violation(f"session {s.name}, the last of {i.name} that succeeded, was removed")
         s.good = False
 
