@@ -2,9 +2,9 @@
 
 An operator that leads keeps documents, up to megabytes of them, and gives them back with the lead; it also runs code that
 it has not run before, whose pages count as resident. To compare its memory with that of a minute before means nothing unless
-both are of one state. So two things are judged, of which neither is a part: what malloc has given out beside documents,
-leading and not leading each for itself; and the greatest anonymous memory so far less the most documents so far, for what
-was freed stays resident or not as the heap likes.
+both are of one state. So what is judged is what malloc has given out beside documents, leading and not leading each for
+itself. What stays resident of a burst that is over is the heap's affair: the greatest anonymous memory so far less the most
+documents so far is told (apart), and not judged.
 """
 import os
 import statistics
@@ -68,7 +68,7 @@ class Memory:
         row = {"rss_first_kib": self.samples[0]["rss_kib"], "rss_most_kib": max(s["rss_kib"] for s in self.samples),
                "anon_first_kib": self.samples[0]["anon_kib"], "anon_most_kib": self.most_anon,
                "kept_most_kib": round(self.most_kept), "apart_kib": round(last[-1]["apart_kib"]),
-               "apart_growth_kib": round(last[-1]["apart_kib"] - middle[0]["apart_kib"]),
+               "apart_more_kib": round(last[-1]["apart_kib"] - middle[0]["apart_kib"]),
                "fds_middle": statistics.median(s["fds"] for s in middle),
                "fds_last": statistics.median(s["fds"] for s in last),
                "cpu_share": round((self.samples[-1]["cpu_s"] - self.samples[0]["cpu_s"]) /
