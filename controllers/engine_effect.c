@@ -210,16 +210,21 @@ enum { YOUNG_S = 5 };
 
 /*
  * A Job is work, and the cache may be behind: the object may be gone, and its Job with it, or another process may have
- * gone on with it. So it is looked at once more, unless it has just been made and nothing has failed since. Who has to
- * stay when another is deleted is looked at each time: what is deleted by mistake does not come back.
+ * gone on with it. So it is looked at once more, unless it has just been made and nothing has failed since. A session
+ * is work, too: its invoker is looked at when something has failed, maybe the request for that very session. Who has
+ * to stay when another is deleted is looked at each time: what is deleted by mistake does not come back.
  */
 static bool needs_look(const struct pass *p, const struct effect *f)
 {
+    bool has_failed = p->key->failures > 0;
+
     if (f->type == EFFECT_DELETE)
         return f->stays != NULL;
-    return f->type == EFFECT_CREATE && f->kind->id == KIND_JOB && !p->looked &&
-           strcmp(owner_uid(f->body), p->self->uid) == 0 &&
-           (p->key->failures || world_now_s(&p->world) - p->self->created_s > YOUNG_S);
+    if (f->type != EFFECT_CREATE || p->looked || strcmp(owner_uid(f->body), p->self->uid) != 0)
+        return false;
+    if (f->kind->id == KIND_JOB)
+        return has_failed || world_now_s(&p->world) - p->self->created_s > YOUNG_S;
+    return f->kind->id == KIND_BACKUPSESSION && has_failed;
 }
 
 static const char *looks_at(const struct pass *p)

@@ -216,6 +216,7 @@ static void answer(struct bench *b, int status, const char *text)
 }
 
 #define JOBS "/apis/batch/v1/namespaces/demo/jobs"
+#define SESSIONS "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions"
 #define REPOSITORIES "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories"
 
 static json_t *job(const char *name)
@@ -1047,6 +1048,33 @@ static void nothing_goes_beside_one_that_is_going(void **state)
                                  "\"deletionTimestamp\":\"2026-03-01T02:00:00Z\"}}");
 }
 
+static void make_own_session(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    (void)w;
+    plan_create(p, kind_get(KIND_BACKUPSESSION), self->ns,
+                json_pack("{s:{s:s, s:[{s:s, s:b}]}}", "metadata", "name", "one", "ownerReferences", "uid", self->uid,
+                          "controller", 1));
+}
+
+/* Its answer was lost: it may have been made, and have gone with its invoker. */
+static void a_session_is_asked_for_again_only_while_its_invoker_is_there(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_own_session;
+    put_repository(b, "a", 1);
+    expect(b, "POST " SESSIONS " ");
+    answer(b, 500, "{}");
+    test_env_advance(&b->env, 2000);
+    expect(b, "GET " REPOSITORIES "/a ");
+    answer(b, 404, "{\"kind\":\"Status\",\"reason\":\"NotFound\"}");
+    assert_string_equal(b->results, "Acted=error Acted=ok ");
+    put_repository(b, "a", 2);
+    assert_string_equal(request(b), "");
+}
+
 static void delete_job(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     (void)b;
@@ -1246,6 +1274,7 @@ int main(void)
         T(a_job_is_made_for_what_is_there_and_as_it_was),
         T(no_job_is_made_for_what_is_gone),
         T(a_young_one_is_looked_at_again_after_a_failure),
+        T(a_session_is_asked_for_again_only_while_its_invoker_is_there),
         T(what_goes_beside_another_goes_while_that_is_there),
         T(nothing_goes_beside_one_that_is_gone),
         T(nothing_goes_beside_another_of_that_name),
