@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "core/base/httpdate.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "k8s/model/verbs.h"
@@ -203,9 +204,11 @@ static int expired(struct request *q, uint64_t rv)
 /* Refusals of a running watch come as an ERROR event in a 200 answer, as from a real server. */
 static void serve_head(struct request *q)
 {
-    struct http_header head = {STR("content-type"), STR("application/json")};
+    char date[32];
+    struct http_header head[] = {{STR("content-type"), STR("application/json")},
+                                 {STR("date"), str_of(httpdate_format(model_now_s(q->m), date))}};
 
-    q->serve->ops->head(q->serve, 200, &head, 1);
+    q->serve->ops->head(q->serve, 200, head, 2);
 }
 
 static int refuse_in_stream(struct request *q)

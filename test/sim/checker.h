@@ -5,6 +5,7 @@
  *  - no session is made twice, and each is for a due time of its schedule, as a second cron implementation has it;
  *  - whenever last-schedule-time moves, the ledger's sums move by what became of the due times in between: those whose
  *    session was made are counted as made, the others as missed, and none of those is made afterwards;
+ *  - none is made before its time, whatever the operator's own clock says;
  *  - in calm weather each due time has its session within a minute;
  *  - nobody who is paused or gone for long gets a session;
  *  - a session fails or is skipped only for a reason that is there for all to see: its worker ended or is gone, its

@@ -8,10 +8,8 @@
 #include <string.h>
 
 #include "core/base/mem.h"
-#include "k8s/serverclock.h"
 
 enum { START_S = 900, RUN_S = 3600 }; /* replica.c's settings */
-enum { AHEAD_S = SERVERCLOCK_TRUST_MS / 1000 + 1 }; /* so far ahead may an operator's clock be believed */
 #define LATE_NS (CHECKED_LATE_S * 1000000000ull)
 
 /* ---- excuses ---- */
@@ -100,9 +98,9 @@ static bool has_bad_host(const json_t *session)
 
 static bool is_over(const struct checker *c, const struct checked_session *s, const json_t *session)
 {
-    int64_t now_s = checker_now_s(c) + AHEAD_S, age_s, deadline_s;
+    int64_t now_s = checker_now_s(c) + CHECKED_AHEAD_S, age_s, deadline_s;
 
-    age_s = (int64_t)((checker_now_ns(c) - s->made_ns) / 1000000000) + AHEAD_S;
+    age_s = (int64_t)((checker_now_ns(c) - s->made_ns) / 1000000000) + CHECKED_AHEAD_S;
     if (str_parse_time(str_of(json_text(session, "status.sessionDeadline")), &deadline_s) == 0 && now_s >= deadline_s)
         return true;
     return age_s >= RUN_S || (!s->pod_runs && age_s >= START_S);

@@ -5,6 +5,7 @@
 #include "checker.h"
 #include "core/base/json.h"
 #include "core/base/map.h"
+#include "k8s/serverclock.h"
 #include "../unit/support_cron.h"
 
 struct checked_session {
@@ -24,6 +25,8 @@ struct checked_session {
 /* Time enough for what an operator has to notice that was away for the longest time that a world knows. */
 enum { CHECKED_SCHEDULES = 4, CHECKED_LATE_S = 1500, CHECKED_CALM_S = 1200, CHECKED_PROMPT_S = 60,
        CHECKED_SPREAD_S = 600, CHECKED_LEADS = 4 };
+/* So far ahead may an operator's clock be. */
+enum { CHECKED_AHEAD_S = SERVERCLOCK_TRUST_MS / 1000 + 1 };
 
 /* A BackupConfiguration, by its UID. */
 struct checked_invoker {

@@ -198,6 +198,9 @@ static void check_time(struct checker *c, const struct checked_invoker *i, const
 
     if (due_s <= i->last_s)
         checker_violation(c, "session %s was made after its due time had been dealt with", name);
+    if (due_s > checker_now_s(c) + CHECKED_AHEAD_S)
+        checker_violation(c, "session %s was made %lld s before its time", name,
+                          (long long)(due_s - checker_now_s(c)));
     if (i->off_ns && checker_now_ns(c) > i->off_ns + CHECKED_LATE_S * 1000000000ull)
         checker_violation(c, "session %s was made for %s, which triggers nothing any more", name, i->name);
     if (checker_now_s(c) - due_s > prompt_s && was_calm(c, i, due_s))

@@ -17,10 +17,11 @@ struct item {
     struct list link;
     enum { ITEM_HEAD, ITEM_DATA, ITEM_DONE } type;
     int status, rc;
-    struct http_header headers[2];
+    struct http_header headers[3];
     size_t n_headers;
     char *bytes; /* of a chunk; of a head: Retry-After's value */
     size_t n;
+    char date[32];
 };
 
 struct faults {
@@ -151,7 +152,7 @@ static struct item *item_new(int type)
     return i;
 }
 
-static void put_head(struct faulty *c, int status, struct str retry_after)
+static void put_head(struct faulty *c, int status, struct str retry_after, struct str date)
 {
     struct item *i = item_new(ITEM_HEAD);
 
@@ -160,6 +161,10 @@ static void put_head(struct faulty *c, int status, struct str retry_after)
     if (retry_after.n) {
         i->bytes = mem_strndup(retry_after.p, retry_after.n);
         i->headers[i->n_headers++] = (struct http_header){STR("retry-after"), {i->bytes, retry_after.n}};
+    }
+    if (date.n && date.n < sizeof(i->date)) {
+        memcpy(i->date, date.p, date.n);
+        i->headers[i->n_headers++] = (struct http_header){STR("date"), {i->date, date.n}};
     }
     put(c, i);
 }
@@ -184,7 +189,7 @@ static void put_end(struct faulty *c, int rc)
 
 static void put_answer(struct faulty *c, int status, const char *body)
 {
-    put_head(c, status, status == 429 ? STR("2") : STR_NONE);
+    put_head(c, status, status == 429 ? STR("2") : STR_NONE, STR_NONE);
     put_data(c, str_of(body));
     put_end(c, 0);
 }
@@ -199,7 +204,7 @@ static void inner_head(struct http_call *call, int status, const struct http_hea
     if (c->fate == FAULT_KILL_AFTER && !c->faults->dead)
         c->faults->o.on_kill(c->faults->o.ctx);
     if (c->outer && !c->broken && c->fate != FAULT_ANSWER_LOST)
-        put_head(c, status, http_header_find(headers, n, "retry-after"));
+        put_head(c, status, http_header_find(headers, n, "retry-after"), http_header_find(headers, n, "date"));
 }
 
 /* Bookmarks but the one that ends a list are left out. */
@@ -306,7 +311,7 @@ static void begin(struct faulty *c)
     if (c->fate == FAULT_REQUEST_LOST || c->fate == FAULT_REFUSED || c->fate == FAULT_KILL_BEFORE) {
         put_end(c, ERR_NET);
     } else if (c->fate == FAULT_EXPIRED_LATE) {
-        put_head(c, 200, STR_NONE);
+        put_head(c, 200, STR_NONE, STR_NONE);
         put_data(c, STR("{\"type\":\"ERROR\",\"object\":"));
         put_data(c, str_of(expired));
         put_data(c, STR("}\n"));
