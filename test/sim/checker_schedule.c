@@ -55,15 +55,23 @@ static const struct checked_session *session_of(const struct checker *c, const j
     return s && !s->is_retry ? s : NULL;
 }
 
+/* Since it was told of; before the first time, was the object ever? */
+static bool is_edited(const struct checked_invoker *i)
+{
+    return i->told[0] ? strcmp(i->told, i->schedule) != 0 : i->generation > 1;
+}
+
 struct outcome_counts {
     int64_t due, made, there; /* there: made, and not removed by now */
 };
 
 static struct outcome_counts count(struct checker *c, const struct checked_invoker *i, const json_t *o, int64_t to_s)
 {
+    int64_t edit_s = checker_now_s(c) - (int64_t)((checker_now_ns(c) - i->steady_ns) / 1000000000);
+    int64_t from_s = is_edited(i) && edit_s > i->last_s ? edit_s : i->last_s;
     struct outcome_counts n = {0};
 
-    for (int64_t t = oracle_next(&i->schedules[0], i->last_s); t <= to_s && n.due < DUE_MAX;
+    for (int64_t t = oracle_next(&i->schedules[0], from_s); t <= to_s && n.due < DUE_MAX;
          t = oracle_next(&i->schedules[0], t)) {
         const struct checked_session *s = session_of(c, o, t);
 
@@ -73,13 +81,9 @@ static struct outcome_counts count(struct checker *c, const struct checked_invok
         if (!s && was_calm(c, i, t))
             checker_violation(c, "%s (%s): %lld was missed in calm weather", i->name, i->schedule, (long long)t);
     }
+    if (is_edited(i)) /* the latest may be from just before the edit */
+        n.made = session_of(c, o, to_s) != NULL;
     return n;
-}
-
-/* Since it was told of; before the first time, was the object ever? */
-static bool is_edited(const struct checked_invoker *i)
-{
-    return i->told[0] ? strcmp(i->told, i->schedule) != 0 : i->generation > 1;
 }
 
 /* Of a schedule that was edited since it was last told of, only one time may be: nobody knows which of the others were
