@@ -22,6 +22,14 @@ static bool is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* Exact: a double loses the last nanosecond of "24.500005807s". */
+static int64_t fraction_ns(uint64_t fraction, uint64_t scale, int64_t unit)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)fraction * (uint64_t)unit;
+
+    return (int64_t)(product / scale);
+}
+
 /* One "1.5h" off the front of *s, added to *sum. */
 static int duration_part(struct str *s, int64_t *sum, struct error *e)
 {
@@ -57,7 +65,7 @@ static int duration_part(struct str *s, int64_t *sum, struct error *e)
     s->p += n;
     s->n -= n;
     if (whole > (uint64_t)INT64_MAX || __builtin_mul_overflow((int64_t)whole, unit, &add) ||
-        __builtin_add_overflow(add, (int64_t)((double)fraction / (double)scale * (double)unit), &add) ||
+        __builtin_add_overflow(add, fraction_ns(fraction, scale, unit), &add) ||
         __builtin_add_overflow(*sum, add, sum))
         return error_set(e, ERR_INVALID, "over 292 years");
     return 0;
