@@ -89,7 +89,7 @@ static bool has_job(const void *view)
 {
     const struct backupsession_view *v = view;
 
-    return v->outcome.state != OUTCOME_ABSENT || v->has_report;
+    return backupsession_has_begun(v);
 }
 
 static bool is_past_deadline(const void *view)

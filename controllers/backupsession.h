@@ -73,6 +73,8 @@ void backupsession_set_entry(const struct backupsession_view *v, const char *typ
 /* The condition, and the event, which stands behind the write in a plan. how: what follows the time in both. */
 void backupsession_set_deadline_exceeded(const struct backupsession_view *v, const char *how);
 void backupsession_tell_deadline(const struct backupsession_view *v, struct plan *p, const char *how);
+/* Its Job is there, or was: it left a report. */
+bool backupsession_has_begun(const struct backupsession_view *v);
 const char *backupsession_entry_phase(const struct backupsession_view *v); /* controllers.md 6.10, first match */
 void backupsession_write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
 void backupsession_finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);

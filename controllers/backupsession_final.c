@@ -5,8 +5,6 @@
 #include "controllers/sessionspec.h"
 #include "core/base/json.h"
 
-#define RETRY_OF STASH_GROUP "/retry-of"
-
 /* The one success that is left, by the cache; NULL: there are others, or none. */
 static const struct kobj *last_good(const struct backupsession_view *v)
 {
@@ -153,7 +151,7 @@ void backupsession_retry(const void *view, struct world *w, struct plan *p)
         sessionspec_retry_name(world_arena(w), json_text(v->invoker, "metadata.name"), v->retry_at_s);
     json_t *next = sessionspec_make(world_arena(w), v->invoker, name, json_int(v->doc, "spec.retryLeft", 1) - 1);
 
-    json_object_set_new(json_at(next, "metadata.annotations"), RETRY_OF, json_string(v->self->name));
+    json_object_set_new(json_at(next, "metadata.annotations"), SESSIONSPEC_RETRY_OF, json_string(v->self->name));
     plan_create(p, v->self->kind, v->self->ns, next);
     plan_status(p, json_pack("{s:b}", "retried", 1));
 }

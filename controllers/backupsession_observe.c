@@ -158,12 +158,17 @@ static const struct refusal *find_refusal(struct world *w, const struct backupse
     return NULL;
 }
 
+bool backupsession_has_begun(const struct backupsession_view *v)
+{
+    return v->outcome.state != OUTCOME_ABSENT || v->has_report;
+}
+
 static void look_before_start(struct world *w, struct backupsession_view *v)
 {
     struct repository_state repository;
     const struct kobj *rival;
 
-    if (v->outcome.state != OUTCOME_ABSENT || v->has_report)
+    if (backupsession_has_begun(v))
         return; /* a Job made before a crash: it has started */
     v->skip = why_skip(w, v);
     if (v->skip)
@@ -200,7 +205,7 @@ static void take_pending(struct world *w, struct backupsession_view *v)
     if (v->outcome.state != OUTCOME_ABSENT || is_about_to_start(v) || world_waiting(w))
         return;
     outcome_look(w, self->ns, v->job_name, self->uid, &v->outcome);
-    if (v->outcome.state != OUTCOME_ABSENT || v->has_report)
+    if (backupsession_has_begun(v))
         take_status(w, v, true);
 }
 

@@ -44,8 +44,6 @@ enum {
     ASKED_MAX = 4,
 };
 
-#define RETRY_OF STASH_GROUP "/retry-of" /* also of operators whose retries were named like due times */
-
 enum phase { TRIGGERS };
 static const char *const phases[] = {"", NULL};
 
@@ -55,7 +53,7 @@ struct view {
     int64_t outstanding;      /* due times in (last_s, latest_s] */
     int64_t made;             /* of them, those that have a session */
     int64_t before_s;         /* the last of them before latest_s; INT64_MIN: there is none */
-    int64_t now_s;           /* up to here: the clock less the spreading */
+    int64_t now_s;            /* up to here: the clock less the spreading */
     bool clock_was_ahead, too_late, is_edited;
     const char *waiting; /* name of a session of this invoker that has not started; NULL */
     bool is_behind; /* the record is not of the version that the API server sent last */
@@ -82,7 +80,8 @@ static bool waits(const char *phase)
     return !phase[0] || strcmp(phase, "Pending") == 0;
 }
 
-/* Is it a due time of this schedule, and not the second of a retry or of somebody's own name? */
+/* Is it a due time of this schedule, and not the second of somebody's own name? Retries of older operators are named
+ * like due times, too: their annotation tells. */
 static bool is_due_time(const struct look *l, int64_t s)
 {
     if (l->cron->every_s)
@@ -103,7 +102,7 @@ static bool look_at_session(void *ctx, const struct kobj *o)
     if (waits(phase) && due_s != v->latest_s && !o->deleting)
         v->waiting = o->name;
     if (strcmp(o->owner_uid, v->self->uid) == 0 && due_s > v->last_s && due_s <= v->latest_s &&
-        kobj_text(o, "annotation:" RETRY_OF)[0] == '\0' && is_due_time(l, due_s))
+        kobj_text(o, "annotation:" SESSIONSPEC_RETRY_OF)[0] == '\0' && is_due_time(l, due_s))
         v->made++;
     return true;
 }
@@ -120,7 +119,7 @@ static void ask_for(struct world *w, struct view *v, int64_t due_s)
         return;
     doc = world_doc(w, k, v->self->ns, name);
     if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), v->self->uid) != 0 ||
-        *json_meta(doc, "annotations", RETRY_OF))
+        *json_meta(doc, "annotations", SESSIONSPEC_RETRY_OF))
         return;
     v->made++;
     if (waits(json_text(doc, "status.phase")) && due_s != v->latest_s && !*json_text(doc, "metadata.deletionTimestamp"))
@@ -243,8 +242,8 @@ void schedule_record_made(struct world *w, const struct kobj *invoker, int64_t u
     v.made += v.made == 0; /* the last one was made, and its session may be gone */
     n = v.outstanding > v.made ? v.outstanding - v.made : 0;
     schedule_record(w, invoker, until_s,
-           &(struct ledger_entry){.from_s = s.last_s, .made = v.made, .skipped = n, .missed_s = v.before_s,
-                                  .reason = "NotMade"}, p);
+                    &(struct ledger_entry){.from_s = s.last_s, .made = v.made, .skipped = n, .missed_s = v.before_s,
+                                           .reason = "NotMade"}, p);
 }
 
 /* ---- rows ---- */
@@ -326,8 +325,8 @@ static void skip(const void *view, struct world *w, struct plan *p)
     char text[32];
 
     schedule_record(w, v->self, v->latest_s,
-           &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .skipped = n, .missed_s = v->latest_s,
-                                  .reason = "TooLate"}, p);
+                    &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .skipped = n, .missed_s = v->latest_s,
+                                           .reason = "TooLate"}, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "too_late", (double)n);
@@ -341,8 +340,8 @@ static void coalesce(const void *view, struct world *w, struct plan *p)
     int64_t n = v->outstanding - v->made;
 
     schedule_record(w, v->self, v->latest_s,
-           &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .coalesced = n, .missed_s = v->latest_s,
-                                  .reason = "Coalesced"}, p);
+                    &(struct ledger_entry){.from_s = v->last_s, .made = v->made, .coalesced = n,
+                                           .missed_s = v->latest_s, .reason = "Coalesced"}, p);
     if (n <= 0)
         return;
     plan_count(p, missed, "coalesced", (double)n);
@@ -363,8 +362,8 @@ static void make(const void *view, struct world *w, struct plan *p)
     plan_create(p, kind_get(KIND_BACKUPSESSION), v->self->ns, sessionspec_make(world_arena(w), doc, name, -1));
     n = n > 0 ? n : 0; /* those before it are coalesced into the one that is made */
     schedule_record(w, v->self, v->latest_s,
-           &(struct ledger_entry){.from_s = v->last_s, .made = v->outstanding - n, .coalesced = n,
-                                  .missed_s = v->before_s, .reason = "Coalesced"}, p);
+                    &(struct ledger_entry){.from_s = v->last_s, .made = v->outstanding - n, .coalesced = n,
+                                           .missed_s = v->before_s, .reason = "Coalesced"}, p);
     plan_event(p, "Normal", "BackupSession Created", "BackupSession %s is due", name);
     if (!n)
         return;

@@ -12,7 +12,6 @@
 
 #include <string.h>
 
-#include "controllers/ledger.h"
 #include "controllers/trigger.h"
 #include "core/base/json.h"
 

@@ -15,6 +15,9 @@ const char *sessionspec_name(struct arena *a, const char *invoker, int64_t unix_
  * retry never stands in the place of a backup that is due in the same second. */
 const char *sessionspec_retry_name(struct arena *a, const char *invoker, int64_t unix_s);
 
+/* Annotation of a retry: the name of the session that failed. */
+#define SESSIONSPEC_RETRY_OF STASH_GROUP "/retry-of"
+
 /* metadata.ownerReferences of a session of this invoker. */
 json_t *sessionspec_owners(const json_t *invoker);
 /* The object for an invoker's whole document, owned by it and with the hash; one reference. retry_left < 0: as its
