@@ -128,6 +128,8 @@ static int check_garbd(struct cluster *c, struct error *e)
 /*
  * Without a vote (pc.weight=0): a backup must not change when the cluster has a quorum. With one, a group that loses
  * garbd and a node at once has lost half, and none of its parts becomes primary again: they wait for garbd for ever.
+ * Without a memory (pc.recovery=no): garbd would take its identity and its view of the group from a gvwstate.dat that a
+ * killed one left behind, perhaps of another group.
  */
 static void add_group_options(struct cluster *c, struct words *w)
 {
@@ -136,8 +138,8 @@ static void add_group_options(struct cluster *c, struct words *w)
     struct buf o;
 
     buf_init(&o, 8192);
-    buf_printf(&o, "pc.weight=0;gmcast.listen_addr=tcp://%s%s%s:%u", v6 ? "[" : "", c->address, v6 ? "]" : "",
-               c->b->params->group_port);
+    buf_printf(&o, "pc.weight=0;pc.recovery=no;gmcast.listen_addr=tcp://%s%s%s:%u", v6 ? "[" : "", c->address,
+               v6 ? "]" : "", c->b->params->group_port);
     if (backup_cluster_donor(c)->group_tls && s->cert_path && s->key_path && s->ca_path)
         buf_printf(&o, ";socket.ssl=YES;socket.ssl_key=%s;socket.ssl_cert=%s;socket.ssl_ca=%s;socket.ssl_cipher=",
                    s->key_path, s->cert_path, s->ca_path);

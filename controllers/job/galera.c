@@ -20,8 +20,13 @@ enum {
 #define NODE_QUERY                                                                                                     \
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready','wsrep_connected','wsrep_local_state_comment',"          \
     "'wsrep_cluster_status','wsrep_incoming_addresses','wsrep_local_commits','wsrep_cluster_size',"                    \
-    "'wsrep_provider_version');"                                                                                       \
+    "'wsrep_evs_state','wsrep_provider_version');"                                                                     \
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options','wsrep_mode')"
+
+/* Nodes of the users' own may be called stash-…, but these have an address for clients. */
+#define GARBD_QUERY                                                                                                    \
+    "SELECT node_name FROM mysql.wsrep_cluster_members "                                                               \
+    "WHERE node_name REGEXP '^stash-[0-9a-f]{8}$' AND node_incoming_address NOT LIKE '%:%' LIMIT 1"
 
 static void copy(char *out, size_t size, struct str s)
 {
@@ -80,6 +85,8 @@ void galera_parse_node(struct str rows, struct galera_node *out)
             copy(out->state, sizeof(out->state), line);
         else if (str_is(key, "wsrep_cluster_status"))
             copy(out->status, sizeof(out->status), line);
+        else if (str_is(key, "wsrep_evs_state"))
+            copy(out->evs_state, sizeof(out->evs_state), line);
         else if (str_is(key, "wsrep_incoming_addresses"))
             copy(out->incoming, sizeof(out->incoming), line);
         else if (str_is(key, "wsrep_node_name"))
@@ -113,6 +120,18 @@ int galera_check_node(const struct galera_node *n, struct error *e)
         return error_set(e, ERR_INVALID, "node %s is not ready (wsrep_ready)", n->name);
     if (!str_same(n->state, "Synced"))
         return error_set(e, ERR_INVALID, "node %s is %s, not Synced", n->name, n->state);
+    return 0;
+}
+
+int galera_check_rest(const struct galera *g, struct error *e)
+{
+    for (size_t i = 0; i < g->n; i++) {
+        const struct galera_node *n = &g->nodes[i];
+
+        if (n->evs_state[0] && !str_same(n->evs_state, "OPERATIONAL"))
+            return error_set(e, ERR_INVALID, "the group is in change: node %s is in %s (wsrep_evs_state)", n->name,
+                             n->evs_state);
+    }
     return 0;
 }
 
@@ -265,6 +284,31 @@ static int note_writes(struct galera *g, struct sql *s, struct error *e)
     return rc;
 }
 
+/*
+ * A group that still looks for a lost member and is joined by another can end with no primary component, for ever (seen
+ * when a garbd was killed while it joined and the next one came five seconds later). So we come when it is at rest, and
+ * when no garbd of ours is a member: it is another backup's, or it is dead and not missed yet.
+ */
+static int check_rest(struct galera *g, struct sql *s, struct error *e)
+{
+    struct error why;
+    struct buf names;
+    struct str name, rest;
+    int rc = galera_check_rest(g, e);
+
+    if (rc < 0)
+        return rc;
+    buf_init(&names, 4096);
+    if (sql_query(s, NULL, 0, GARBD_QUERY, &names, &why) < 0) { /* no such table, or no right to read it */
+        log_debug(&s->job->log, "members of the group can't be listed", F_ERR(&why));
+    } else if (rest = buf_str(&names), str_cut(&rest, '\n', &name) && name.n) {
+        rc = error_set(e, ERR_INVALID, "the garbd of another backup, %.*s, is still a member of the group", (int)name.n,
+                       name.p);
+    }
+    buf_done(&names);
+    return rc;
+}
+
 static void choose(struct galera *g, const struct guard_settings *settings)
 {
     /* With members at hand the first node is among them under its own address. */
@@ -286,7 +330,7 @@ static int look_once(struct galera *g, struct sql *s, const struct guard_setting
     if (rc < 0)
         return rc;
     ask_members(g, s);
-    if ((rc = note_writes(g, s, e)) < 0)
+    if ((rc = note_writes(g, s, e)) < 0 || (rc = check_rest(g, s, e)) < 0)
         return rc;
     choose(g, settings);
     if (settings->name[0] && g->donor < 0)

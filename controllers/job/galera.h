@@ -16,6 +16,7 @@ struct galera_node {
     uint16_t port;
     char state[64];    /* "Synced", "Donor/Desynced", … */
     char status[64];   /* "Primary" */
+    char evs_state[32]; /* "OPERATIONAL"; else members come or go (wsrep_evs_state). "": not told */
     char version[64];
     char incoming[1024]; /* wsrep_incoming_addresses */
     char provider[64]; /* wsrep_provider_version: "26.4.23(r…)" */
@@ -38,6 +39,8 @@ struct galera {
 void galera_parse_node(struct str rows, struct galera_node *out);
 /* Pure: is it able to give its data? ERR_INVALID says why not. */
 int galera_check_node(const struct galera_node *n, struct error *e) NODISCARD;
+/* Pure: do all nodes agree who is a member? ERR_INVALID names one that is still finding out. */
+int galera_check_rest(const struct galera *g, struct error *e) NODISCARD;
 /* Pure: the fittest donor: synced; of these the one on which clients write least; of these one of our segment (-1: of
  * any). With a wanted name only that node. -1: none. */
 int galera_choose(const struct galera_node *nodes, size_t n, const char *name, int64_t segment);

@@ -118,6 +118,21 @@ static void a_node_is_read_from_its_variables(void **state)
     assert_int_equal(galera_check_node(&(struct galera_node){0}, &e), ERR_INVALID);
 }
 
+static void a_group_in_change_is_no_place_to_come_to(void **state)
+{
+    static struct galera g = {.n = 2, .nodes = {{.name = "n1"}, {.name = "n2"}}};
+    struct error e;
+
+    (void)state;
+    assert_int_equal(galera_check_rest(&g, &e), 0); /* servers that don't tell */
+    galera_parse_node(STR("wsrep_evs_state\tOPERATIONAL\n"), &g.nodes[0]);
+    galera_parse_node(STR("wsrep_evs_state\tGATHER\n"), &g.nodes[1]);
+    assert_int_equal(galera_check_rest(&g, &e), ERR_INVALID);
+    assert_string_equal(e.msg, "the group is in change: node n2 is in GATHER (wsrep_evs_state)");
+    galera_parse_node(STR("wsrep_evs_state\tOPERATIONAL\n"), &g.nodes[1]);
+    assert_int_equal(galera_check_rest(&g, &e), 0);
+}
+
 static void the_addresses_of_members_are_taken_apart(void **state)
 {
     struct str rest = STR(",10.0.0.1:3306, [fd00::2]:3307,AUTO,x:99999,last:1");
@@ -828,6 +843,8 @@ int main(void)
         T(the_method_fits_the_server),
         T(the_log_of_garbd_is_understood),
         T(a_node_is_read_from_its_variables),
+        T(a_group_in_change_is_no_place_to_come_to),
+        cmocka_unit_test(a_group_in_change_is_no_place_to_come_to),
         T(the_addresses_of_members_are_taken_apart),
         T(the_donor_is_the_synced_node_with_the_fewest_writes),
         T(the_place_of_a_database_is_its_service_or_url),
