@@ -78,12 +78,13 @@ YAML
 # folder_of CLAIM: where devkube keeps it
 folder_of() { local uid; uid=$(field "persistentvolumeclaim/$1" .metadata.uid); echo "$dir/cluster/volumes/demo_${1}_${uid:0:8}"; }
 
-is_final() { [[ $(field "$1" .status.phase) == @(Succeeded|Failed|Skipped|Invalid|Unknown) ]]; }
 all_synced() { [[ $(galera status | grep -c 'state_comment=Synced') == "$NODES" ]]; }
 
 # The repository, seen from the host: nothing is written, no lock is taken.
 restic_on() { RESTIC_PASSWORD_FILE=$dir/restic-password restic -r "$@" --no-lock --no-cache; }
 snapshots() { [ ! -e "${1:-$folder}/config" ] || restic_on "${1:-$folder}" snapshots --json | jq -r '.[].id' | sort; }
+# A key that opens at once: restic's own costs each of its runs half a second of a core.
+cheap_key() { RESTIC_PASSWORD=$(<"$dir/restic-password") "$bin/test/cheapkey" "$folder"; }
 locks() { [ ! -e "${1:-$folder}/config" ] || ls "${1:-$folder}/locks"; }
 
 # in_pods PATTERN: pids of processes of pods whose command line fits (extended regular expression)

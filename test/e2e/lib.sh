@@ -36,26 +36,15 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
+. "$here/test/e2e/await.sh"
 fail() { echo "FAILED: $*" >&2; exit 1; }
 ok() { checks=$((checks + 1)); echo "ok: $*"; }
-# await SECONDS WHAT COMMAND…: until it succeeds
-await() {
-  local end=$(($(date +%s) + $1)) what=$2
-  shift 2
-  until "$@" >/dev/null 2>&1; do
-    [ "$(date +%s)" -lt "$end" ] || fail "gave up waiting for $what"
-    read -rt 0.2 <> <(:) || :
-  done
-}
-# field KIND/NAME JSONPATH [NAMESPACE]
-field() { kubectl -n "${3:-demo}" get "$1" -o "jsonpath={$2}" 2>/dev/null || :; }
 # expect WHAT GOT WANTED (a shell pattern)
 expect() {
   # shellcheck disable=SC2053
   [[ $2 == $3 ]] || fail "$1: \"$2\" is not \"$3\""
   ok "$1: $2"
 }
-is() { [[ $(field "$1" "$2" "${4:-demo}") == $3 ]]; }
 
 # devkube_up [FLAGS…]: starts it (again) on the same folder.
 devkube_up() {
@@ -69,9 +58,7 @@ devkube_up() {
 # operator_up [MANIFEST]: kinds, rights and catalogue, and the operator as a pod.
 operator_up() {
   kubectl apply -f "$here/chart/templates/crds" >/dev/null
-  for crd in "$here"/chart/templates/crds/*.yaml; do
-    await 30 "the kinds" kubectl wait --for=condition=Established --timeout=1s -f "$crd"
-  done
+  kubectl wait --for=condition=Established --timeout=60s -f "$here/chart/templates/crds" >/dev/null
   kubectl create namespace stash >/dev/null
   kubectl create namespace demo >/dev/null
   kubectl apply -f "$here/chart/manifests/rbac" -f "$here/chart/manifests/catalog" >/dev/null

@@ -18,7 +18,7 @@ worker_of() { workers_of "$@" | cut -d' ' -f1 | grep -m 1 .; }
 like() {
   kubectl -n demo get "backupconfiguration/$2" -o json | jq ".metadata = {name: \"$1\", namespace: \"demo\"} | del(.status)
     | ${3:-.}" | kubectl apply -f - >/dev/null
-  await 60 "BackupConfiguration $1" ready "$1"
+  await 60 "BackupConfiguration $1" on backupconfiguration ready "$1"
 }
 
 # one_run SESSION: it Succeeded, by one Job, with one snapshot.

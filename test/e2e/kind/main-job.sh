@@ -11,7 +11,6 @@ look_around() { # after a failure
   kubectl -n demo get events --sort-by=.lastTimestamp | tail -n 15
 }
 
-is_final() { [[ $(field "$1" .status.phase "${2:-demo}") =~ ^(Succeeded|Failed|Skipped|Unknown|Invalid)$ ]]; }
 
 # --- operator --------------------------------------------------------------------------------------------------------
 helm_() { helm --namespace stash "$@"; }
