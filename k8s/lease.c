@@ -2,6 +2,10 @@
  * lease: see lease.h. A try is one or two requests: read the record when we do not know it, then write it when it is
  * ours or may be taken. Two times matter: next_ns, the next try, and 10 s after the last renewal was *sent*, when
  * leadership ends whatever is under way; one timer stands for the earlier of them.
+ *
+ * A record that is missing says nothing about who led until now: somebody may have deleted it under a leader that has
+ * yet to hear of it. So a leader makes its record again and goes on; another one gives it the time for that, and who
+ * makes a record without having led leads only after keeping it for as long as if it had been another's.
  */
 #include "k8s/lease.h"
 
@@ -112,12 +116,17 @@ static json_t *record(struct kube_lease *l, bool is_new, const char *holder)
     return o;
 }
 
+static bool is_ours(const struct kube_lease *l)
+{
+    return strcmp(l->holder, l->identity) == 0;
+}
+
 static void take_over(struct kube_lease *l, const json_t *object)
 {
     (void)snprintf(l->rv, sizeof(l->rv), "%s", json_text(object, "metadata.resourceVersion"));
     (void)snprintf(l->holder, sizeof(l->holder), "%s", json_text(object, "spec.holderIdentity"));
     (void)snprintf(l->holder_address, sizeof(l->holder_address), "%s",
-                   *l->holder ? json_meta(object, "annotations", address_annotation) : "");
+                   *l->holder && !is_ours(l) ? json_meta(object, "annotations", address_annotation) : "");
     l->transitions = json_int(object, "spec.leaseTransitions", 0);
     if (strcmp(l->seen, l->rv) != 0) {
         (void)snprintf(l->seen, sizeof(l->seen), "%s", l->rv);
@@ -137,25 +146,7 @@ static bool call_ended(struct kube_lease *l)
     return false;
 }
 
-static void write_done(struct kube_call *c, int rc, const json_t *object, const struct error *e)
-{
-    struct kube_lease *l = c->data;
-    uint64_t sent = l->sent_ns;
-
-    (void)e; /* the next try, or the deadline, decides */
-    if (rc == 0)
-        take_over(l, object);
-    else
-        l->rv[0] = 0; /* it may have been written all the same: look */
-    if (!call_ended(l))
-        return;
-    next_try(l);
-    if (rc != 0 || now_ns(l) - sent >= RENEW_DEADLINE_NS)
-        return;
-    l->renewed_ns = sent;
-    arm(l);
-    set_leader(l, true);
-}
+static void write_done(struct kube_call *c, int rc, const json_t *object, const struct error *e);
 
 static void write_record(struct kube_lease *l, bool is_new)
 {
@@ -168,9 +159,46 @@ static void write_record(struct kube_lease *l, bool is_new)
     json_decref(body);
 }
 
-static bool is_ours(const struct kube_lease *l)
+/* There is none: see above. */
+static void make_record(struct kube_lease *l)
 {
-    return strcmp(l->holder, l->identity) == 0;
+    bool was_seen = *l->seen;
+
+    l->rv[0] = l->holder[0] = l->seen[0] = 0;
+    l->transitions = 0;
+    if (!l->is_leader && was_seen) { /* its leader, if there is one, makes it again by then */
+        next_try(l);
+        return;
+    }
+    if (!l->is_leader)
+        l->leads_from_ns = UINT64_MAX;
+    write_record(l, true);
+}
+
+static void write_done(struct kube_call *c, int rc, const json_t *object, const struct error *e)
+{
+    struct kube_lease *l = c->data;
+    uint64_t sent = l->sent_ns;
+
+    (void)e; /* the next try, or the deadline, decides */
+    if (rc == 0)
+        take_over(l, object);
+    else
+        l->rv[0] = 0; /* it may have been written all the same: look */
+    if (!call_ended(l))
+        return;
+    if (rc == ERR_NOTFOUND && c->verb == KUBE_PATCH) {
+        make_record(l);
+        return;
+    }
+    next_try(l);
+    if (rc != 0 || now_ns(l) - sent >= RENEW_DEADLINE_NS)
+        return;
+    l->renewed_ns = sent;
+    if (l->leads_from_ns == UINT64_MAX)
+        l->leads_from_ns = now_ns(l) + DURATION_NS;
+    arm(l);
+    set_leader(l, now_ns(l) >= l->leads_from_ns);
 }
 
 /* The record is known: writes it when it is ours or may be taken. */
@@ -181,6 +209,7 @@ static void judge(struct kube_lease *l)
     if (is_ours(l)) {
         write_record(l, false);
     } else if (may_take && !l->is_leader) {
+        l->leads_from_ns = 0;
         write_record(l, true);
     } else {
         l->rv[0] = 0;
@@ -198,15 +227,12 @@ static void read_done(struct kube_call *c, int rc, const json_t *object, const s
         take_over(l, object);
     if (!call_ended(l))
         return;
-    if (rc == ERR_NOTFOUND) {
-        l->rv[0] = l->holder[0] = 0;
-        l->transitions = 0;
-        write_record(l, true);
-    } else if (rc == 0) {
+    if (rc == ERR_NOTFOUND)
+        make_record(l);
+    else if (rc == 0)
         judge(l);
-    } else {
+    else
         next_try(l);
-    }
 }
 
 static void on_timer(struct timer *t)
@@ -254,7 +280,7 @@ static void release_done(struct kube_call *c, int rc, const json_t *object, cons
     stopped(c->data);
 }
 
-/* No request is under way. */
+/* No request is under way. Who was still to wait before it leads can't give the others what they would have at once. */
 static void release(struct kube_lease *l)
 {
     json_t *body;
@@ -262,7 +288,7 @@ static void release(struct kube_lease *l)
     if (l->releasing)
         return;
     l->releasing = true;
-    if (!*l->rv || !is_ours(l)) {
+    if (!*l->rv || !is_ours(l) || now_ns(l) < l->leads_from_ns) {
         timer_set_in(l->kube->env, &l->timer, 0);
         return;
     }

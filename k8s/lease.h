@@ -1,6 +1,8 @@
 /*
  * lease: leader election by a coordination.k8s.io/v1 Lease (multitenancy.md 8.1): duration 15 s, renew deadline 10 s,
  * retry 2 s with jitter. Expiry is judged by our own monotonic clock since the record was last seen to change.
+ * A Lease that is missing is made, and who made it leads 15 s later: it may have been taken from one who leads. So the
+ * first start of an installation waits for so long. Who led goes on when it can make it again in time.
  *
  * Life: a handle. Embed it zeroed; start once; free it only after on_stopped. Callbacks may stop it.
  * Writes are merge patches with the resourceVersion as precondition: labels that others set stay.
@@ -21,7 +23,7 @@ struct kube_lease {
     void *data;
 
     bool is_leader;          /* readable */
-    char holder_address[72]; /* readable: of who holds it, as last read or written; "" unknown */
+    char holder_address[72]; /* readable: of another who holds it, as last read; "" unknown */
 
     /* private */
     struct kube_call call;
@@ -29,6 +31,7 @@ struct kube_lease {
     char rv[64], holder[256]; /* of the record as last read or written; rv "": read it first */
     char seen[64];            /* resourceVersion that seen_ns belongs to */
     uint64_t seen_ns, sent_ns, renewed_ns, next_ns;
+    uint64_t leads_from_ns; /* not before; UINT64_MAX: made by us, and no answer has said so yet */
     bool calling, releasing, stopping;
     int64_t transitions;
 };

@@ -212,7 +212,7 @@ static void events_and_lease_are_accepted(void **state)
     kube_events_free(ev);
 
     kube_lease_start(&lease);
-    test_env_settle(&w->env);
+    test_env_advance(&w->env, 17500);
     assert_true(lease.is_leader);
     test_env_advance(&w->env, 30000);
     assert_true(lease.is_leader);

@@ -137,6 +137,21 @@ static void run(struct world *w, uint64_t ms)
     }
 }
 
+/* The first one to lead makes the record, and has it for 15 s before. */
+static void start_first(struct world *w, struct member *m)
+{
+    kube_lease_start(&m->lease);
+    run(w, 17500);
+    assert_true(m->lease.is_leader);
+}
+
+/* Somebody does, by hand. */
+static void delete_record(struct world *w)
+{
+    json_decref(w->server.record);
+    w->server.record = NULL;
+}
+
 static void stop(struct world *w, struct member *m)
 {
     if (m->lease.on_stopped && m->lease.timer.on_fire && !m->n_stopped) {
@@ -164,7 +179,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void an_absent_lease_is_made_and_renewed_every_two_seconds(void **state)
+static void an_absent_lease_is_made_kept_for_15_s_and_renewed_every_two_seconds(void **state)
 {
     struct world *w = *state;
     unsigned writes;
@@ -172,11 +187,15 @@ static void an_absent_lease_is_made_and_renewed_every_two_seconds(void **state)
     kube_lease_start(&w->a.lease);
     assert_int_equal(w->a.n_changes, 0);
     run(w, 100);
+    assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-a_1");
+    assert_string_equal(json_text(w->server.record, "spec.acquireTime"), json_text(w->server.record, "spec.renewTime"));
+    run(w, 14900);
+    assert_int_equal(w->a.n_changes, 0); /* somebody whose Lease was deleted may still lead */
+    run(w, 2500);
     assert_true(w->a.lease.is_leader);
     assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-a_1");
     assert_int_equal(json_int(w->server.record, "spec.leaseDurationSeconds", 0), 15);
     assert_int_equal(json_int(w->server.record, "spec.leaseTransitions", -1), 0);
-    assert_string_equal(json_text(w->server.record, "spec.acquireTime"), json_text(w->server.record, "spec.renewTime"));
     assert_int_equal(strlen(json_text(w->server.record, "spec.renewTime")), strlen("2026-03-01T02:00:00.000000Z"));
     writes = w->server.writes;
     run(w, 60000);
@@ -190,8 +209,8 @@ static void the_others_know_where_the_leader_is_reached(void **state)
     struct world *w = *state;
 
     w->a.lease.address = "10.0.0.1:8080";
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
+    start_first(w, &w->a);
+    assert_string_equal(w->a.lease.holder_address, "");
     kube_lease_start(&w->b.lease);
     run(w, 5000);
     assert_string_equal(w->b.lease.holder_address, "10.0.0.1:8080");
@@ -207,8 +226,7 @@ static void a_second_one_waits_until_the_record_stood_still_for_15_s(void **stat
     struct world *w = *state;
     uint64_t died, took;
 
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
+    start_first(w, &w->a);
     kube_lease_start(&w->b.lease);
     run(w, 60000);
     assert_int_equal(w->b.n_changes, 0);
@@ -234,8 +252,7 @@ static void a_lease_given_back_is_taken_within_three_seconds(void **state)
 {
     struct world *w = *state;
 
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
+    start_first(w, &w->a);
     kube_lease_start(&w->b.lease);
     run(w, 5000);
     stop(w, &w->a);
@@ -249,13 +266,12 @@ static void leadership_ends_ten_seconds_after_the_last_renewal_with_a_request_un
 {
     struct world *w = *state;
 
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
-    test_env_advance(&w->env, 2400);
-    assert_non_null(test_peer_first(&w->a.peer)); /* no answer comes */
+    start_first(w, &w->a);
+    while (!test_peer_first(&w->a.peer)) /* no answer comes */
+        test_env_advance(&w->env, 50);
     test_env_advance(&w->env, 7500);
     assert_true(w->a.lease.is_leader);
-    test_env_advance(&w->env, 200);
+    test_env_advance(&w->env, 600);
     assert_false(w->a.lease.is_leader);
     assert_non_null(test_peer_first(&w->a.peer));
     test_peer_end(test_peer_first(&w->a.peer), ERR_TIMEOUT);
@@ -281,8 +297,7 @@ static void who_lost_the_record_to_another_stops_at_once(void **state)
 {
     struct world *w = *state;
 
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
+    start_first(w, &w->a);
     (void)json_object_set_new(json_object_get(w->server.record, "spec"), "holderIdentity", json_string("somebody"));
     (void)json_object_set_new(json_object_get(w->server.record, "metadata"), "resourceVersion", json_string("x"));
     run(w, 5000);
@@ -295,7 +310,7 @@ static void it_may_be_stopped_inside_on_change(void **state)
 
     w->a.stop_on_change = true;
     kube_lease_start(&w->a.lease);
-    run(w, 200);
+    run(w, 17500);
     assert_int_equal(w->a.n_stopped, 1);
     assert_int_equal(w->a.n_changes, 2);
     assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "");
@@ -305,8 +320,7 @@ static void a_stop_waits_for_the_request_under_way_to_give_the_lease_back(void *
 {
     struct world *w = *state;
 
-    kube_lease_start(&w->a.lease);
-    run(w, 100);
+    start_first(w, &w->a);
     test_env_advance(&w->env, 2400);
     assert_non_null(test_peer_first(&w->a.peer));
     kube_lease_stop(&w->a.lease);
@@ -317,7 +331,94 @@ static void a_stop_waits_for_the_request_under_way_to_give_the_lease_back(void *
     assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "");
 }
 
-/* Two members, connections that come and go: never two leaders (run asserts it each 50 ms), and one in calm times. */
+/* ---- a Lease that somebody deletes ---- */
+
+static void who_leads_makes_a_deleted_record_again_and_goes_on(void **state)
+{
+    struct world *w = *state;
+
+    start_first(w, &w->a);
+    kube_lease_start(&w->b.lease);
+    for (int i = 0; i < 20; i++) {
+        run(w, 20000 + env_random(&w->env.env) % 3000);
+        delete_record(w);
+        run(w, 5000);
+        assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-a_1");
+    }
+    assert_int_equal(w->a.n_changes, 1);
+    assert_int_equal(w->b.n_changes, 0);
+}
+
+/* The old leader hears of nothing, and leads as it may for ten seconds: run sees no two. */
+static void who_makes_a_deleted_record_leads_when_the_old_leader_no_longer_does(void **state)
+{
+    struct world *w = *state;
+    uint64_t deleted;
+
+    start_first(w, &w->a);
+    kube_lease_start(&w->b.lease);
+    run(w, 5000);
+    w->a.cut_off = true;
+    delete_record(w);
+    deleted = w->env.now_ns;
+    run(w, 5000);
+    assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-b_2");
+    assert_true(w->a.lease.is_leader);
+    while (!w->b.lease.is_leader)
+        run(w, 50);
+    assert_in_range((w->env.now_ns - deleted) / 1000000, 15000, 22500);
+    assert_false(w->a.lease.is_leader);
+    w->a.cut_off = false;
+    run(w, 20000);
+    assert_true(w->b.lease.is_leader);
+}
+
+static void who_may_not_lead_yet_gives_nothing_back(void **state)
+{
+    struct world *w = *state;
+
+    start_first(w, &w->a);
+    w->a.cut_off = true;
+    delete_record(w);
+    kube_lease_start(&w->b.lease);
+    run(w, 100);
+    stop(w, &w->b);
+    assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-b_2");
+}
+
+/* One whose record goes again and again waits anew each time. */
+static void a_record_that_does_not_stay_makes_nobody_leader(void **state)
+{
+    struct world *w = *state;
+
+    kube_lease_start(&w->a.lease);
+    kube_lease_start(&w->b.lease);
+    for (int i = 0; i < 20; i++) {
+        run(w, 12000);
+        delete_record(w);
+    }
+    assert_int_equal(w->a.n_changes + w->b.n_changes, 0);
+}
+
+static void a_record_whose_making_got_no_answer_is_kept_for_15_s_too(void **state)
+{
+    struct world *w = *state;
+
+    kube_lease_start(&w->a.lease);
+    test_env_settle(&w->env);
+    test_peer_answer(&w->a.peer, 404, "{}");
+    assert_int_equal(serve(&w->server, test_peer_first(&w->a.peer)), 201);
+    test_peer_end(test_peer_first(&w->a.peer), ERR_NET);
+    run(w, 15000);
+    assert_false(w->a.lease.is_leader);
+    run(w, 5000);
+    assert_true(w->a.lease.is_leader);
+}
+
+/* ---- at length ---- */
+
+/* Connections that come and go, and a Lease that does: never two leaders (run asserts it each 50 ms), and one in calm
+ * times. */
 static void there_are_never_two_leaders_over_a_simulated_day(void **state)
 {
     struct world *w = *state;
@@ -331,8 +432,12 @@ static void there_are_never_two_leaders_over_a_simulated_day(void **state)
         w->a.cut_off = dice % 3 == 0;
         w->b.cut_off = dice / 3 % 3 == 0;
         run(w, 1000 + dice / 9 % 20000);
+        if (dice / 180000 % 4 == 0) {
+            delete_record(w);
+            run(w, dice / 720000 % 4000);
+        }
         w->a.cut_off = w->b.cut_off = false;
-        run(w, 20000);
+        run(w, 24000);
         with_leader += w->a.lease.is_leader || w->b.lease.is_leader;
     }
     assert_int_equal(with_leader, 400);
@@ -343,7 +448,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
-        TEST(an_absent_lease_is_made_and_renewed_every_two_seconds),
+        TEST(an_absent_lease_is_made_kept_for_15_s_and_renewed_every_two_seconds),
         TEST(the_others_know_where_the_leader_is_reached),
         TEST(a_second_one_waits_until_the_record_stood_still_for_15_s),
         TEST(a_lease_given_back_is_taken_within_three_seconds),
@@ -352,6 +457,11 @@ int main(void)
         TEST(who_lost_the_record_to_another_stops_at_once),
         TEST(it_may_be_stopped_inside_on_change),
         TEST(a_stop_waits_for_the_request_under_way_to_give_the_lease_back),
+        TEST(who_leads_makes_a_deleted_record_again_and_goes_on),
+        TEST(who_makes_a_deleted_record_leads_when_the_old_leader_no_longer_does),
+        TEST(who_may_not_lead_yet_gives_nothing_back),
+        TEST(a_record_that_does_not_stay_makes_nobody_leader),
+        TEST(a_record_whose_making_got_no_answer_is_kept_for_15_s_too),
         TEST(there_are_never_two_leaders_over_a_simulated_day),
     };
 
