@@ -14,7 +14,12 @@
 #include "controllers/job/refusal.h"
 #include "core/base/mem.h"
 
-enum { GARBD_KILL_MS = 10000, AGAIN_MS = 2000, TRIES_MAX = 6 };
+enum {
+    GARBD_KILL_MS = 10000,
+    AGAIN_MS = 2000,
+    TRIES_MAX = 6,
+    FORGET_MS = 15000, /* evs.inactive_timeout: a group gives up a silent member after that at the latest */
+};
 
 static struct env *env_of(struct cluster *c)
 {
@@ -25,7 +30,7 @@ static struct env *env_of(struct cluster *c)
 static void settle(struct cluster *c)
 {
     c->turn_over = (c->complete && !c->b->error.code) ||
-                   (!c->garbd_runs && !c->receiving && !c->piping && !c->guarding);
+                   (!c->garbd_runs && !c->missed && !c->receiving && !c->piping && !c->guarding);
     if (c->turn_over)
         backup_wake(c->b);
 }
@@ -57,10 +62,13 @@ static void fail(struct cluster *c, const struct error *e)
 static void cancel(struct job_op *op)
 {
     struct backup *b = LIST_ENTRY(op, struct backup, op);
+    struct cluster *c = b->mode;
     struct error e;
 
-    if (job_check(b->job, &e) < 0)
-        fail(b->mode, &e);
+    if (job_check(b->job, &e) < 0) {
+        c->missed = false;
+        fail(c, &e);
+    }
 }
 
 /* ---- garbd ---- */
@@ -159,6 +167,27 @@ static bool met_group_in_change(struct cluster *c, int status, int sig)
     return c->trouble_type == SST_LOG_NO_GROUP && status == 0 && sig == 0 && c->tries < TRIES_MAX;
 }
 
+/*
+ * It died while it joined. Until the nodes notice, they show nothing of it (OPERATIONAL, none more than before), and
+ * another garbd that joins just when they do can leave the group without a primary component for ever. So the next
+ * backup must not begin at once: this one does not end before.
+ */
+static void await_forgetting(struct cluster *c)
+{
+    log_warn(&c->b->job->log, "garbd died while it joined, the group is given time to notice",
+             F_INT("ms", FORGET_MS));
+    c->missed = true;
+    timer_set_in(env_of(c), &c->forget, FORGET_MS);
+}
+
+static void on_forget(struct timer *t)
+{
+    struct cluster *c = t->data;
+
+    c->missed = false;
+    settle(c);
+}
+
 static void on_garbd_exit(struct proc *p, int status, int sig)
 {
     struct cluster *c = p->data;
@@ -173,6 +202,8 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
         timer_clear(env_of(c), &c->request);
         (void)job_child_error(c->b->job, "garbd", status, sig, &c->garbd_err, &e);
         no_donor(c, &e);
+        if (sig)
+            await_forgetting(c);
         fail(c, &e);
     }
     settle(c);
@@ -492,6 +523,7 @@ static int run(struct cluster *c, struct error *e)
     }
     job_op_del(&b->op);
     timer_clear(env_of(c), &c->request);
+    timer_clear(env_of(c), &c->forget);
     timer_clear(env_of(c), &c->donor_limit);
     if (!b->error.code)
         prove_all_synced(c);
@@ -512,6 +544,7 @@ int backup_cluster(struct backup *b, struct error *e)
     timer_init(&c->request, on_request_limit, c);
     timer_init(&c->again, on_again, c);
     timer_init(&c->kill, on_garbd_kill, c);
+    timer_init(&c->forget, on_forget, c);
     timer_init(&c->donor_limit, on_donor_limit, c);
     job_tail_init(&c->garbd_err);
     b->pipeline.on_writable = on_writable;

@@ -17,7 +17,7 @@ struct cluster {
     struct receive receive;
     struct guard guard;
     struct proc garbd;
-    struct timer request, again, kill, donor_limit;
+    struct timer request, again, kill, forget, donor_limit;
     unsigned tries; /* of garbd */
     uint64_t selected_ns; /* when the donor was selected */
     struct job_tail garbd_err;
@@ -32,6 +32,7 @@ struct cluster {
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
     bool garbd_runs, receiving, piping, guarding;
+    bool missed; /* garbd died without leaving its group, which is given time to give it up */
     bool complete;  /* the stream has ended and is a whole backup */
     bool turn_over; /* complete, or all has ended: the sequence goes on */
 };
