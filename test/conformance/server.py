@@ -46,6 +46,7 @@ class Watch:
     def __init__(self, child, config):
         self.child = child
         self.code = None
+        self.opened = threading.Event()
         self.lines = queue.Queue()
         child.stdin.write(config.encode())
         child.stdin.close()
@@ -59,8 +60,11 @@ class Watch:
                 if self.code is None:
                     self.code = int(line.split()[1])
                 head = line.strip() != b""
+                if not head:
+                    self.opened.set()
             elif line.strip():
                 self.lines.put(self.parsed(line))
+        self.opened.set()
         self.lines.put(None)
 
     @staticmethod
@@ -75,6 +79,17 @@ class Watch:
     def next(self, seconds):
         """The next event, None at the end of the watch; queue.Empty when nothing comes."""
         return self.lines.get(timeout=seconds)
+
+    def wait(self, seconds):
+        """Until something comes, of which all is taken, or the time is over; False when it has ended, and no more will."""
+        try:
+            event = self.lines.get(timeout=seconds)
+            while event is not None:
+                event = self.lines.get_nowait()
+        except queue.Empty:
+            return True
+        self.lines.put(None)
+        return False
 
     def close(self):
         self.child.kill()
@@ -92,7 +107,7 @@ class Server:
         user = self.named(config["users"], context["user"])["user"]
         self.url = cluster["server"].rstrip("/")
         self.folder = tempfile.mkdtemp(prefix="conform-")
-        self.common = ['silent', 'show-error', 'include', 'http2', 'max-time = 60',
+        self.common = ['silent', 'show-error', 'http2', 'max-time = 60',
                        'user-agent = conform/1']
         self.common += self.file("cacert", cluster, "certificate-authority") or ["insecure"]
         self.certificate = self.file("cert", user, "client-certificate") + self.file("key", user, "client-key")
@@ -125,7 +140,7 @@ class Server:
 
     def ask(self, method, path, body=None, headers=None, token=None, anonymous=False):
         """body: text or None. The whole answer."""
-        lines = self.config(method, path, headers or {}, token, anonymous)
+        lines = self.config(method, path, headers or {}, token, anonymous) + ["include"]
         with tempfile.NamedTemporaryFile(dir=self.folder) as f:
             if body is not None:
                 f.write(body.encode())
@@ -137,6 +152,7 @@ class Server:
         return Answer(done.stdout)
 
     def watch(self, path, headers=None):
-        lines = self.config("GET", path, headers or {}, None, False) + ["no-buffer"]
+        lines = self.config("GET", path, headers or {}, None, False) + ["no-buffer", "max-time = 600"]
+        lines.append('dump-header = "-"')  # it is flushed, what include shows is not
         child = subprocess.Popen(["curl", "-q", "-K", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         return Watch(child, "\n".join(lines))

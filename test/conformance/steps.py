@@ -2,7 +2,8 @@
 
     POST|PUT|PATCH|DELETE|GET: PATH   one request. PATH is whole (/api/…) or begins with a resource of KINDS, in the
                                       case's namespace
-    AWAIT: PATH                       GET until the answer fits: until: {path: value}, or gone: true
+    AWAIT: PATH                       GET, again with each event of what it reads, until the answer fits: until: {path:
+                                      value}, there: [path], code: N, or gone: true; by: another verb than GET
     WATCH: PATH                       opens a watch; name: how EVENTS calls it
     EVENTS: NAME                      its next events: count: N, or until: TYPE, or end: true
     KUBELET: JOB                      plays the kubelet: count active pods of the Job get phase (and exit, restarts, reason)
@@ -13,6 +14,7 @@
     show   paths of the answer that are facts; "all": the whole answer but managedFields
     sorted lists among them in the order of their texts: Events have no order of their own
     save   {variable: path}: ${variable} in later steps; ${ns} is the case's namespace; ${x*9}: nine x
+    seconds   of patience, where those of the run may be too few
     as     a user to impersonate, or {user, groups}; token, anonymous: other credentials
     brief  nothing but the status code is a fact
     accept, for: [words]: the step once for each, as ${it}
@@ -45,7 +47,8 @@ GLOBAL = {
     "customresourcedefinitions": ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
 VERBS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-PATIENCE = 40  # seconds that a step waits unless it says otherwise
+PATIENCE = 40  # seconds that a step waits for what is to come
+LOOK = 0.5     # seconds after which it looks again, also where nothing tells it of a change
 
 
 def filled(value, variables):
@@ -172,33 +175,56 @@ class Case:
 
     # ---- waiting ----
 
+    def looks(self, target, step):
+        """Now, and again with each event of target, until patience ends. Where it can't be watched there are looks only."""
+        end, changes = time.monotonic() + max(self.patience, step.get("seconds", 0)), None
+        try:
+            while True:
+                yield
+                left = end - time.monotonic()
+                if left <= 0:
+                    return
+                changes = changes or self.changes(target, step)
+                if not changes.wait(min(LOOK, left)):
+                    time.sleep(min(LOOK, left))
+        finally:
+            if changes:
+                changes.close()
+
+    def changes(self, target, step):
+        resource, _, name = target.partition("/")
+        if of_kind(resource) and name and "/" not in name:  # one object is watched among all
+            target = f"{resource}?fieldSelector=metadata.name={name}"
+        path = whole(target, self.ns)
+        return self.srv.watch(path + ("&" if "?" in path else "?") + "watch=true", self.headers("GET", step))
+
     def fits(self, answer, step):
-        if step.get("gone"):
-            return answer.code == 404
-        return answer.code == 200 and all(facts.at(answer.body, k) == v for k, v in step.get("until", {}).items())
+        if step.get("gone") or "code" in step:
+            return answer.code == step.get("code", 404)
+        return answer.code in (200, 201) and all(
+            facts.at(answer.body, k) == v for k, v in step.get("until", {}).items()) and all(
+            facts.at(answer.body, k) is not None for k in step.get("there", []))
 
     def wait(self, target, step):
-        end = time.monotonic() + step.get("seconds", self.patience)
-        while True:
-            answer = self.request("GET", target, step)
+        for _ in self.looks(target, step):
+            answer = self.request(step.get("by", "GET"), target, step)
             if self.fits(answer, step):
                 break
-            if time.monotonic() > end:
-                self.fact("waited", "in vain")
-                break
-            time.sleep(0.1)
+        else:
+            self.fact("waited", "in vain")
         if not step.get("gone"):
             self.tell(answer, step)
 
     def watch(self, target, step):
         path = whole(target, self.ns) + ("&" if "?" in target else "?") + "watch=true"
         self.watches[step["name"]] = self.srv.watch(path, self.headers("GET", step))
+        self.watches[step["name"]].opened.wait(self.patience)
 
     def events(self, name, step):
         watch, n = self.watches[name], 0
         while n < step.get("count", 1000):
             try:
-                event = watch.next(step.get("seconds", 20))
+                event = watch.next(self.patience)
             except queue.Empty:
                 self.fact(f"{n}", "nothing comes")
                 break
@@ -225,18 +251,18 @@ class Case:
     # ---- the kubelet ----
 
     def pods(self, job):
-        query = {"labelSelector": f"batch.kubernetes.io/job-name={job}"}
-        items = self.request("GET", "pods?" + "&".join(f"{k}={v}" for k, v in query.items()), {}).body["items"]
-        return sorted(items, key=lambda pod: pod["metadata"]["creationTimestamp"])
+        """Its pods, the oldest first, now and again with each of their events."""
+        target = f"pods?labelSelector=batch.kubernetes.io/job-name={job}"
+        for _ in self.looks(target, {}):
+            yield sorted(self.request("GET", target, {}).body["items"], key=lambda pod: pod["metadata"]["creationTimestamp"])
 
     def kubelet(self, job, step):
-        end, count = time.monotonic() + step.get("seconds", self.patience), step.get("count", 1)
-        while True:
-            pods = [p for p in self.pods(job) if p.get("status", {}).get("phase") in ("Pending", "Running")
+        count = step.get("count", 1)
+        for pods in self.pods(job):
+            pods = [p for p in pods if p.get("status", {}).get("phase") in ("Pending", "Running")
                     and not p["metadata"].get("deletionTimestamp") and p["status"]["phase"] != step["phase"]]
-            if len(pods) >= count or time.monotonic() > end:
+            if len(pods) >= count:
                 break
-            time.sleep(0.1)
         self.fact("pods", len(pods))
         for pod in pods[:count]:
             self.pod_is(pod, step)
@@ -257,13 +283,14 @@ class Case:
         self.fact("status code", answer.code)
 
     def leave(self, job, step):
-        end, left = time.monotonic() + step.get("seconds", self.patience), 0
-        while left < step.get("count", 1) and time.monotonic() < end:
-            for pod in self.pods(job):
+        left = 0
+        for pods in self.pods(job):
+            for pod in pods:
                 if pod["metadata"].get("deletionTimestamp") and pod["status"]["phase"] not in ("Succeeded", "Failed"):
                     if step.get("phase"):
                         self.pod_is(pod, step)
                     self.request("DELETE", f"pods/{pod['metadata']['name']}?gracePeriodSeconds=0", {})
                     left += 1
-            time.sleep(0.1)
+            if left >= step.get("count", 1):
+                break
         self.fact("pods", left)
