@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What a server says of our kinds: schemas.py explain | pruned WANTED.yaml GOT.json
+"""What a server says of our kinds: schemas.py explain | pruned GOT.json WANTED.yaml…
 
 explain: reads the server's OpenAPI documents on stdin, one JSON document a line, and names each field of our kinds that
 has no description: what `kubectl explain` would show as empty. pruned: names each field of WANTED that is not in GOT.
@@ -55,10 +55,10 @@ def lost(wanted, got, where):
         yield f"{where}: {got!r}, not {wanted!r}"
 
 
-def pruned(wanted, got):
+def pruned(got, *files):
     bad, n = [], 0
     stored = {(o["kind"], o["metadata"]["name"]): o for o in json.loads(open(got).read())["items"]}
-    for thing in yaml.safe_load_all(open(wanted).read()):
+    for thing in (thing for file in files for thing in yaml.safe_load_all(open(file).read())):
         if not thing:
             continue
         n += 1
