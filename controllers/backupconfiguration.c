@@ -74,12 +74,11 @@ static const char *task_name(const struct world *w, const char *own, bool app, c
     return a ? kobj_text(a, "spec.parameters.stash.addon.backupTask.name") : own;
 }
 
-static bool is_at_rest(struct world *w, const struct kobj *self)
+/* As its own record has it. */
+static bool is_ready(const struct kobj *self)
 {
     static const char *const types[] = {"RepositoryFound", "BackendSecretFound", "ValidationPassed",
                                         "BackupTargetFound", "CronJobCreated"};
-    bool app = is_app(kobj_text(self, "spec.target.ref.apiVersion"), kobj_text(self, "spec.target.ref.kind"));
-    const char *ns = kobj_text(self, "spec.target.ref.namespace"), *name = kobj_text(self, "spec.target.ref.name");
     int64_t observed = -1;
 
     if (strcmp(kobj_text(self, "status.phase"), "Ready") != 0 ||
@@ -89,7 +88,29 @@ static bool is_at_rest(struct world *w, const struct kobj *self)
         if (!condition_record_is(kobj_get(self, "status.conditions"), types[i], "True"))
             return false;
     }
-    if (app && ns[0] && strcmp(ns, self->ns) != 0) /* elsewhere: whether it may be read is asked each time */
+    return true;
+}
+
+static bool is_own(const struct kobj *self, const char *ns)
+{
+    return !ns[0] || strcmp(ns, self->ns) == 0;
+}
+
+/* All it refers to is in its namespace: a change of one of those, or of what they refer to, wakes it by itself. */
+static bool is_settled(const struct kobj *self)
+{
+    return !self->deleting && is_own(self, kobj_text(self, "spec.target.ref.namespace")) &&
+           is_own(self, kobj_text(self, "spec.repository.namespace")) && is_ready(self);
+}
+
+static bool is_at_rest(struct world *w, const struct kobj *self)
+{
+    bool app = is_app(kobj_text(self, "spec.target.ref.apiVersion"), kobj_text(self, "spec.target.ref.kind"));
+    const char *ns = kobj_text(self, "spec.target.ref.namespace"), *name = kobj_text(self, "spec.target.ref.name");
+
+    if (!is_ready(self))
+        return false;
+    if (app && !is_own(self, ns)) /* elsewhere: whether it may be read is asked each time */
         return false;
     if (app && !find_app(w, self->ns, name))
         return false;
@@ -472,4 +493,5 @@ const struct controller backupconfiguration_controller = {
     .observe = observe,
     .watches = watches,
     .n_watches = sizeof(watches) / sizeof(watches[0]),
+    .is_settled = is_settled,
 };

@@ -180,6 +180,9 @@ struct controller {
     int (*observe)(struct world *w, const struct kobj *self, void *view);
     const struct watched *watches;
     size_t n_watches;
+    /* True: of this object a pass looks at the record alone and finds nothing to do, whatever else is in the object. A
+     * change that its record does not show gives it no pass then. NULL: each change gives one. */
+    bool (*is_settled)(const struct kobj *o);
     bool by_wake_only; /* events of its own kind do not wake it: the scheduler, or its watches, do */
     /* By wake only: wakes what may need a look when an operator begins to lead, since the event that said so may have
      * come to one that was killed. seed: for maps. NULL: nothing does. */

@@ -301,15 +301,16 @@ static void wake_mapped(void *ctx, const char *ns, const char *name)
     engine_wake(w->engine, w->controller, ns, name);
 }
 
+/* same: the records of old and now differ in nothing but their version, so no look at them can tell a change. */
 static void wake_watchers(struct engine *e, const struct controller *c, const struct kind *k, const struct kobj *old,
-                          const struct kobj *now)
+                          const struct kobj *now, bool same)
 {
     struct waking w = {e, c};
 
     for (size_t i = 0; i < c->n_watches; i++) {
         if (c->watches[i].kind != k->id)
             continue;
-        if (old && now && c->watches[i].matters && !c->watches[i].matters(old, now))
+        if (old && now && c->watches[i].matters && (same || !c->watches[i].matters(old, now)))
             continue;
         if (old)
             c->watches[i].map(e->o.cache, old, wake_mapped, &w);
@@ -321,6 +322,7 @@ static void wake_watchers(struct engine *e, const struct controller *c, const st
 void engine_changed(void *engine, const struct kind *k, const struct kobj *old, const struct kobj *now)
 {
     struct engine *e = engine;
+    bool same = old && now && kobj_same(old, now);
 
     if (!now)
         docs_drop(e->docs, k, k->namespaced ? old->ns : NULL, old->name);
@@ -332,10 +334,10 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
         if (kind_get(c->kind) == k) {
             if (!now)
                 queue_drop(e->queue, c, k->namespaced ? old->ns : NULL, old->name);
-            else if (!c->by_wake_only)
+            else if (!c->by_wake_only && !(same && c->is_settled && c->is_settled(now)))
                 engine_wake(e, c, now->ns, now->name);
         }
-        wake_watchers(e, c, k, old, now);
+        wake_watchers(e, c, k, old, now, same);
     }
 }
 

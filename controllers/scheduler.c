@@ -110,10 +110,18 @@ static bool triggers(const struct scheduler *s, const struct kobj *o)
     return schedule_of(&s->context, o, wall_s(s), &unused);
 }
 
+static void keep(struct scheduler *s, struct entry *e, const struct kobj *o)
+{
+    const struct kobj *old = e->invoker;
+
+    e->invoker = kobj_ref(o);
+    (void)map_put(&s->entries, kobj_key(o), e); /* the key lies in the new record now */
+    kobj_unref(old);
+}
+
 static void set(struct scheduler *s, const struct kobj *o)
 {
     struct entry *e = map_get(&s->entries, kobj_key(o));
-    const struct kobj *old = e ? e->invoker : NULL;
 
     if (!triggers(s, o)) {
         if (e)
@@ -126,9 +134,7 @@ static void set(struct scheduler *s, const struct kobj *o)
     } else {
         wheel_del(&s->wheel, &e->wheel);
     }
-    e->invoker = kobj_ref(o);
-    (void)map_put(&s->entries, kobj_key(o), e); /* the key lies in the new record now */
-    kobj_unref(old);
+    keep(s, e, o);
     put_in_wheel(s, e, INT64_MIN);
 }
 
@@ -182,6 +188,18 @@ static void drop(struct scheduler *s, const struct kobj *o)
         forget(s, e);
 }
 
+/* Of a record that says the same as before nothing is to be asked again. */
+static void set_changed(struct scheduler *s, const struct kobj *o)
+{
+    struct entry *e = map_get(&s->entries, kobj_key(o));
+
+    if (!e || !kobj_same(e->invoker, o)) {
+        set(s, o);
+        return;
+    }
+    keep(s, e, o);
+}
+
 /* A CronJob that came or went: its invoker's schedule is its own, or ours. */
 static void set_invoker(struct scheduler *s, const struct kobj *cronjob)
 {
@@ -201,7 +219,7 @@ void scheduler_changed(void *scheduler, const struct kind *k, const struct kobj 
     if (k->id == KIND_CRONJOB)
         set_invoker(s, now ? now : old);
     else if (k->id == KIND_BACKUPCONFIGURATION && now)
-        set(s, now);
+        set_changed(s, now);
     else if (k->id == KIND_BACKUPCONFIGURATION)
         drop(s, old);
     else

@@ -44,8 +44,12 @@ const char *kobj_value(const struct kobj *o, size_t field)
     return *at == '+' ? at + 1 : NULL;
 }
 
+/* A field's name is a literal, and the linker keeps equal ones once: nearly always its address is enough. */
 const char *kobj_get(const struct kobj *o, const char *field)
 {
+    for (size_t i = 0; i < o->kind->n_fields; i++)
+        if (o->kind->fields[i] == field)
+            return kobj_value(o, i);
     for (size_t i = 0; i < o->kind->n_fields; i++)
         if (strcmp(o->kind->fields[i], field) == 0)
             return kobj_value(o, i);
@@ -58,6 +62,36 @@ const char *kobj_text(const struct kobj *o, const char *field)
     const char *value = kobj_get(o, field);
 
     return value ? value : "";
+}
+
+static bool same_values(const char *a, const char *b, size_t n)
+{
+    for (; n; n--) {
+        size_t size = *a == '+' ? strlen(a) + 1 : 1;
+
+        if (*a != *b || (*a == '+' && strcmp(a, b) != 0))
+            return false;
+        a += size;
+        b += size;
+    }
+    return true;
+}
+
+static bool same_metadata(const struct kobj *a, const struct kobj *b)
+{
+    return a->generation == b->generation && a->deleting == b->deleting && a->created_s == b->created_s &&
+           str_eq(kobj_key(a), kobj_key(b)) && strcmp(a->uid, b->uid) == 0 &&
+           strcmp(a->owner_uid, b->owner_uid) == 0 && strcmp(a->owner_name, b->owner_name) == 0 &&
+           strcmp(a->owner_kind, b->owner_kind) == 0;
+}
+
+/* What many have in common is kept once: as a rule the addresses say it. */
+bool kobj_same(const struct kobj *a, const struct kobj *b)
+{
+    size_t own = a->kind->n_own;
+
+    return a->kind == b->kind && same_metadata(a, b) && same_values(a->bytes + a->own_at, b->bytes + b->own_at, own) &&
+           (a->common == b->common || same_values(a->common->bytes, b->common->bytes, a->kind->n_fields - own));
 }
 
 bool kobj_condition_in(const char *condensed, const char *type, struct str *ret_status, struct str *ret_reason)

@@ -41,6 +41,9 @@ const char *kobj_get(const struct kobj *o, const char *field);
 /* The same with "" for absent. */
 const char *kobj_text(const struct kobj *o, const char *field);
 
+/* Do they differ in resourceVersion at most? Then what changed in between is in no field that the record keeps. */
+bool kobj_same(const struct kobj *a, const struct kobj *b);
+
 /* One condition out of a condensed field ("Type=Status/Reason Type=…"): false when there is none of that type. Outputs
  * may be NULL; views into the object. kobj_condition reads the kind's field "status.conditions". */
 bool kobj_condition(const struct kobj *o, const char *type, struct str *ret_status, struct str *ret_reason);

@@ -59,12 +59,18 @@ static void wake_repository(const struct cache *c, const struct kobj *changed, w
     wake(ctx, changed->ns, kobj_text(changed, "spec.repository.name"));
 }
 
+static bool is_settled(const struct kobj *o)
+{
+    return strcmp(kobj_text(o, "spec.usagePolicy.allowedNamespaces.from"), "All") == 0;
+}
+
 static const char *const phases[] = {"", NULL};
 static const struct rule rules[] = {{0, NULL, act, 0, "Acted"}};
 static const struct watched watches[] = {{KIND_BACKUPCONFIGURATION, wake_repository, NULL}};
 static const struct controller under_test = {
     .name = "test", .kind = KIND_REPOSITORY, .component = "Test", .phases = phases, .rules = rules, .n_rules = 1,
     .view_size = sizeof(struct view), .observe = observe, .watches = watches, .n_watches = 1,
+    .is_settled = is_settled,
 };
 static const struct controller *const table[] = {&under_test};
 
@@ -349,6 +355,37 @@ static void a_watched_kind_wakes_the_mapped_key(void **state)
     cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
     test_env_settle(&b->env);
     assert_int_equal(b->observed, 2);
+}
+
+static void put_open(struct bench *b, int rv, const char *from, const char *bucket)
+{
+    AUTO_FREE char *text =
+        mem_printf("{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: a, namespace: demo,"
+                   " uid: u, resourceVersion: '%d', annotations: {nonce: '%d'}},"
+                   " spec: {usagePolicy: {allowedNamespaces: {from: %s}}, backend: {s3: {bucket: %s}}}}",
+                   rv, rv, from, bucket);
+
+    put(b, text);
+    test_env_settle(&b->env);
+}
+
+static void a_change_that_no_record_shows_is_no_news_of_one_that_is_settled(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    put_open(b, 1, "Same", "x");
+    put_open(b, 2, "Same", "x");
+    assert_int_equal(b->observed, 2);
+    put_open(b, 3, "All", "x"); /* a change that it shows */
+    assert_int_equal(b->observed, 3);
+    put_open(b, 4, "All", "x");
+    assert_int_equal(b->observed, 3);
+    put_open(b, 5, "All", "y");
+    assert_int_equal(b->observed, 4);
+    engine_wake(b->engine, &under_test, "demo", "a");
+    test_env_settle(&b->env);
+    assert_int_equal(b->observed, 5);
 }
 
 static void at_most_so_many_passes_run_at_once(void **state)
@@ -1249,6 +1286,7 @@ int main(void)
         T(nothing_is_written_once_the_lead_may_be_over),
         T(events_during_a_pass_make_one_more),
         T(a_watched_kind_wakes_the_mapped_key),
+        T(a_change_that_no_record_shows_is_no_news_of_one_that_is_settled),
         T(at_most_so_many_passes_run_at_once),
         T(a_failure_stops_the_plan_and_comes_back_later_and_later),
         T(a_name_that_our_own_object_has_is_success),

@@ -68,6 +68,34 @@ static void false_zero_empty_and_absent_are_four_things(void **state)
     kobj_unref(o);
 }
 
+static void of_two_versions_it_is_known_whether_they_say_the_same(void **state)
+{
+    static const char text[] = "{\"metadata\":{\"namespace\":\"demo\",\"name\":\"db\",\"uid\":\"%s\",\"generation\":%d,"
+                               "\"resourceVersion\":\"%d\",\"annotations\":{\"example.com/nonce\":\"%d\"}},"
+                               "\"spec\":{\"schedule\":\"%s\",\"paused\":%s},\"status\":{\"phase\":\"%s\"}}";
+    static const struct {
+        const char *uid, *schedule, *paused, *phase;
+        int generation;
+        bool same;
+    } rows[] = {{"u1", "0 1 * * *", "false", "Ready", 1, true},    {"u2", "0 1 * * *", "false", "Ready", 1, false},
+                {"u1", "0 2 * * *", "false", "Ready", 1, false},   {"u1", "0 1 * * *", "true", "Ready", 1, false},
+                {"u1", "0 1 * * *", "null", "Ready", 1, false},    {"u1", "0 1 * * *", "false", "Ready", 2, false},
+                {"u1", "0 1 * * *", "false", "Invalid", 1, false}, {"u1", "", "false", "Ready", 1, false}};
+    AUTO_FREE char *first_text = mem_printf(text, "u1", 1, 1, 1, "0 1 * * *", "false", "Ready");
+    struct kobj *first = object(KIND_BACKUPCONFIGURATION, first_text);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        AUTO_FREE char *now_text = mem_printf(text, rows[i].uid, rows[i].generation, 2, 2, rows[i].schedule,
+                                              rows[i].paused, rows[i].phase);
+        struct kobj *now = object(KIND_BACKUPCONFIGURATION, now_text);
+
+        assert_int_equal(kobj_same(first, now), rows[i].same);
+        kobj_unref(now);
+    }
+    kobj_unref(first);
+}
+
 static void the_first_owner_counts_when_none_controls(void **state)
 {
     struct kobj *o =
@@ -160,6 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_record_has_metadata_owner_and_fields),
         cmocka_unit_test(false_zero_empty_and_absent_are_four_things),
+        cmocka_unit_test(of_two_versions_it_is_known_whether_they_say_the_same),
         cmocka_unit_test(the_first_owner_counts_when_none_controls),
         cmocka_unit_test(conditions_are_condensed_and_found_by_type),
         cmocka_unit_test(a_nul_in_a_text_does_not_cut_it),

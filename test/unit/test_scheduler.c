@@ -524,6 +524,15 @@ static void what_is_outstanding_at_the_start_fires_at_once(void **state)
     assert_int_equal(f.n, 1);
     assert_int_equal(scheduler_overdue(s, 60), 1); /* nobody has dealt with it */
     assert_int_equal(scheduler_overdue(s, 86400), 0);
+    /* A label changes nothing of it, whatever record is dropped; it goes on with the new one. */
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{metadata: {labels: {team: b}}}");
+    o = cache_find(w->cache, kind_get(KIND_BACKUPCONFIGURATION), "demo", "db");
+    scheduler_changed(s, o->kind, NULL, o);
+    test_env_settle(&env);
+    assert_int_equal(f.n, 1);
+    assert_int_equal(scheduler_overdue(s, 60), 1);
+    test_env_advance(&env, 86400000);
+    assert_int_equal(f.n, 2);
     /* Paused and resumed: forgotten, then armed again for what is still outstanding. */
     test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {paused: true}}");
     o = cache_find(w->cache, kind_get(KIND_BACKUPCONFIGURATION), "demo", "db");
