@@ -207,11 +207,15 @@ static bool char_at(struct str s, size_t at, const char *set)
     return at < s.n && s.p[at] && strchr(set, s.p[at]);
 }
 
+/* The first seconds of the first year that RFC 3339 can write here, and of the first that it can't. */
+#define YEAR_1 INT64_C(-62135596800)
+#define YEAR_10000 INT64_C(253402300800)
+
 int str_parse_time(struct str s, int64_t *ret_unix_s)
 {
     int y = digits_at(s, 0, 4), mo = digits_at(s, 5, 2), d = digits_at(s, 8, 2);
     int h = digits_at(s, 11, 2), mi = digits_at(s, 14, 2), sec = digits_at(s, 17, 2);
-    int64_t offset = 0;
+    int64_t offset = 0, unix_s;
     size_t at = 19;
 
     if (y < 1 || mo < 1 || mo > 12 || d < 1 || (unsigned)d > days_of_month(y, (unsigned)mo) || h < 0 || h > 23 ||
@@ -240,7 +244,10 @@ int str_parse_time(struct str s, int64_t *ret_unix_s)
     }
     if (at != s.n)
         return ERR_INVALID;
-    *ret_unix_s = days_from_civil(y, (unsigned)mo, (unsigned)d) * 86400 + h * 3600 + mi * 60 + sec - offset;
+    unix_s = days_from_civil(y, (unsigned)mo, (unsigned)d) * 86400 + h * 3600 + mi * 60 + sec - offset;
+    if (unix_s < YEAR_1 || unix_s >= YEAR_10000) /* by its offset, or its leap second */
+        return ERR_INVALID;
+    *ret_unix_s = unix_s;
     return 0;
 }
 

@@ -84,6 +84,9 @@ static void times_survive_formatting_and_parsing(void **state)
     assert_int_equal(str_parse_time(STR("2026-02-29T00:00:00Z"), &t), ERR_INVALID);
     assert_int_equal(str_parse_time(STR("2026-03-01 02:00:00Z"), &t), ERR_INVALID);
     assert_int_equal(str_parse_time(STR("2026-03-01T02:00:00"), &t), ERR_INVALID);
+    assert_int_equal(str_parse_time(STR("9999-12-31T23:59:59Z"), &t), 0);
+    assert_int_equal(str_parse_time(STR("9999-12-31T23:59:60Z"), &t), ERR_INVALID); /* no time that can be written */
+    assert_int_equal(str_parse_time(STR("0001-01-01T00:00:00+00:01"), &t), ERR_INVALID);
 }
 
 static void quantities_are_kubernetes_own(void **state)
