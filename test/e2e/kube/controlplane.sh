@@ -109,6 +109,7 @@ controlplane_manager() {
 
 server_ready() { "${inside[@]}" "$bin/kubectl" --kubeconfig "$state/kubeconfig" get --raw /readyz; }
 
+load_images() { echo "cluster: this level has no node that runs images; --level kind has" >&2; return 2; }
 stop_process() { process_stop "$1" "${2:-TERM}"; }
 
 # start_process NAME: the one of this level again, after stop.

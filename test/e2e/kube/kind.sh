@@ -12,6 +12,7 @@ level_up() {
 }
 
 level_down() { kind_cluster down; }
+load_images() { "$here/kube/kind/cluster" load --name "$name" "$@"; }
 level_sh() { kind_cluster sh "$@"; }
 
 # stop_process, start_process NAME: a part of the control plane, whose kubelet runs it as long as its manifest is there; or a
