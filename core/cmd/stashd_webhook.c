@@ -19,7 +19,7 @@ enum {
     LOOK_MIN_MS = 5000,  /* one look in a hundredth of a certificate's life, which is renewed when a third is left */
     LOOK_MAX_MS = 60000,
     SOON_MS = 500,       /* after a write, and until a certificate is there */
-    TEST_EVERY_MS = 60000,
+    TEST_MAX_MS = 60000, /* from one self test that failed to the next: a server takes seconds to know of the webhook */
     IDLE_S = 300,        /* API servers close idle connections after 90 s: they, not we, so that no request is lost */
     BODY_MAX = 2 * LIMIT_REQUEST_BODY, /* an object and what it was before */
 };
@@ -94,6 +94,8 @@ static int64_t pause_ms(const struct stashd_webhook *w)
 
     if (w->wrote || !w->loaded)
         return SOON_MS;
+    if (!w->verified && w->test_pause_ms && w->test_pause_ms < ms)
+        return w->test_pause_ms;
     return ms < LOOK_MIN_MS ? LOOK_MIN_MS : ms > LOOK_MAX_MS ? LOOK_MAX_MS : ms;
 }
 
@@ -169,11 +171,14 @@ static void test(struct stashd_webhook *w)
     json_t *body;
 
     if (w->verified || !w->loaded || !operator_synced(w->operator) ||
-        (w->tested_ms && now - w->tested_ms < TEST_EVERY_MS)) {
+        (w->tested_ms && now - w->tested_ms < w->test_pause_ms)) {
         finish_look(w);
         return;
     }
     w->tested_ms = now;
+    w->test_pause_ms = w->test_pause_ms ? 2 * w->test_pause_ms : SOON_MS;
+    if (w->test_pause_ms > TEST_MAX_MS)
+        w->test_pause_ms = TEST_MAX_MS;
     body = json_pack("{s:{s:s, s:s}, s:{s:{s:{s:s}}}}", "metadata", "name", "stash-webhook-test", "namespace",
                      w->settings->own_namespace, "spec", "backend", "rest", "url", "no-scheme");
     start_call(w, &(struct kube_call){.verb = KUBE_CREATE, .kind = kind_get(KIND_REPOSITORY),

@@ -41,7 +41,7 @@ struct stashd_webhook {
     char *published; /* bundle that all configurations were seen to have */
     size_t config;   /* that is being looked at */
     bool calling, stopping, web_stopped, all_equal, wrote, verified;
-    int64_t tested_ms; /* when the self test last ran */
+    int64_t tested_ms, test_pause_ms; /* when the self test last ran, and how long until the next */
     char said[256];    /* last trouble that was logged */
     struct metric *verified_gauge, *expiry_gauge;
 };
