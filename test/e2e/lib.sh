@@ -62,6 +62,13 @@ operator_up() {
   kubectl create namespace stash >/dev/null
   kubectl create namespace demo >/dev/null
   kubectl apply -f "$here/chart/manifests/rbac" -f "$here/chart/manifests/catalog" >/dev/null
+  # A Lease that nobody holds: who has to make one waits for its time before it leads.
+  kubectl apply -f - >/dev/null <<'YAML'
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: stashd, namespace: stash}
+spec: {holderIdentity: "", leaseDurationSeconds: 15}
+YAML
   kubectl apply -f "${1:-$here/test/e2e/operator.yaml}" >/dev/null
   await 60 "the operator" is pod/stashd '.status.containerStatuses[0].ready' true stash
 }
