@@ -1,14 +1,14 @@
 /*
  * event: see event.h. One entry for each object, reason and message of the last ten minutes. An entry has at most one
  * request under way; what happens meanwhile raises its count, and the next request tells it. Entries stand in the order
- * of their last use, so that the old ones are at the front.
+ * of their last use, so that the old ones are at the front. There may be thousands of them: an entry is one block, its
+ * request is there while it runs only, and a timer forgets the old ones also when nothing happens any more.
  */
 #include "k8s/event.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "core/base/arena.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/list.h"
@@ -17,6 +17,7 @@
 
 enum {
     AGGREGATE_MS = 10 * 60 * 1000,
+    TIDY_MS = 60 * 1000,
     ENTRIES_MAX = 5000,
     RUNNING_MAX = 32,
     OBJECT_BURST = 5, OBJECT_EVERY_MS = 60 * 1000,
@@ -34,15 +35,20 @@ struct bucket {
 struct entry {
     struct list link;
     struct kube_events *ev;
-    struct kube_call call;
-    char *key;
-    char *ns, *name; /* of the Event object */
-    struct arena texts;
-    struct kube_event what; /* in texts */
-    int64_t count, told; /* told: the count that the server has */
+    struct request *request;   /* under way; NULL: none */
+    char *name;                /* of the Event object */
+    struct str key;            /* in bytes: its texts, each with its end */
+    struct kube_event what;    /* in bytes; those of the key in the key */
+    int64_t count, told;       /* told: the count that the server has */
     int64_t first_ms, last_ms; /* Unix time */
     uint64_t used_ms;
-    bool running, created;
+    bool created;
+    char bytes[];
+};
+
+struct request {
+    struct kube_call call;
+    struct entry *entry;
 };
 
 struct kube_events {
@@ -50,6 +56,7 @@ struct kube_events {
     struct map entries, buckets;
     struct list order, bucket_order;
     struct bucket all;
+    struct timer tidy;
     uint64_t dropped, serial;
     unsigned running;
     bool dying;
@@ -60,14 +67,17 @@ static uint64_t now_ms(const struct kube_events *ev)
     return env_now_ns(ev->kube->env) / 1000000;
 }
 
+static void tidy(struct timer *t);
+
 struct kube_events *kube_events_new(struct kube *k)
 {
     struct kube_events *ev = mem_zalloc(sizeof(*ev));
     uint64_t seed = env_random(k->env);
 
     ev->kube = k;
-    map_init(&ev->entries, seed);
-    map_init(&ev->buckets, seed);
+    map_init_borrowing(&ev->entries, seed);
+    map_init_borrowing(&ev->buckets, seed);
+    timer_init(&ev->tidy, tidy, ev);
     list_init(&ev->order);
     list_init(&ev->bucket_order);
     return ev;
@@ -131,11 +141,8 @@ static bool may_send(struct kube_events *ev, const struct kube_event *what)
 static void entry_free(struct entry *en)
 {
     list_del(&en->link);
-    (void)map_del(&en->ev->entries, str_of(en->key));
-    mem_free(en->key);
-    mem_free(en->ns);
+    (void)map_del(&en->ev->entries, en->key);
     mem_free(en->name);
-    arena_done(&en->texts);
     mem_free(en);
 }
 
@@ -159,7 +166,7 @@ static void forget_old(struct kube_events *ev)
 
         if (now - en->used_ms < AGGREGATE_MS && map_size(&ev->entries) < ENTRIES_MAX)
             break;
-        if (!en->running)
+        if (!en->request)
             entry_free(en);
     }
     LIST_EACH_SAFE (it, &ev->bucket_order) {
@@ -169,6 +176,22 @@ static void forget_old(struct kube_events *ev)
             break;
         bucket_free(ev, b);
     }
+}
+
+/* Who lost the lead sends no more, and would keep them for ever. */
+static void tidy_later(struct kube_events *ev)
+{
+    if (timer_is_set(&ev->tidy) || (list_empty(&ev->order) && list_empty(&ev->bucket_order)))
+        return;
+    timer_set_in(ev->kube->env, &ev->tidy, TIDY_MS);
+}
+
+static void tidy(struct timer *t)
+{
+    struct kube_events *ev = t->data;
+
+    forget_old(ev);
+    tidy_later(ev);
 }
 
 /* At most LIMIT_MESSAGE bytes, cut between characters. */
@@ -182,9 +205,34 @@ static struct str cut_message(const char *message)
     return (struct str){message, n};
 }
 
-static const char *copy(struct entry *en, const char *s)
+/* The texts that make two events one, each with its end. */
+static void make_key(const struct kube_event *e, struct buf *out)
 {
-    return arena_strdup(&en->texts, s ? s : "");
+    const struct str texts[] = {str_of(e->ns), str_of(e->kind), str_of(e->name), str_of(e->uid), str_of(e->reason),
+                                cut_message(e->message ? e->message : "")};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        buf_add_str(out, texts[i]);
+        buf_putc(out, 0);
+    }
+}
+
+static const char *put(char **at, const char *s)
+{
+    const char *text = *at;
+    size_t n = strlen(s) + 1;
+
+    memcpy(*at, s, n);
+    *at += n;
+    return text;
+}
+
+static const char *pass(char **at)
+{
+    const char *text = *at;
+
+    *at += strlen(text) + 1;
+    return text;
 }
 
 static char *event_name(struct kube_events *ev, const char *object)
@@ -195,31 +243,37 @@ static char *event_name(struct kube_events *ev, const char *object)
     return mem_printf("%s.%llx", str_shorten_name(str_of(object), 253 - 17, false, name), (unsigned long long)ns);
 }
 
-static struct entry *entry_new(struct kube_events *ev, const struct kube_event *what, char *key_take)
+static struct entry *entry_new(struct kube_events *ev, const struct kube_event *what, struct str key)
 {
-    struct entry *en = mem_zalloc(sizeof(*en));
+    struct entry *en = mem_zalloc(sizeof(*en) + key.n + strlen(what->component) + strlen(what->type) +
+                                  strlen(what->api_version) + 3);
+    char *at = en->bytes;
 
-    arena_init(&en->texts);
+    memcpy(at, key.p, key.n);
     en->ev = ev;
-    en->key = key_take;
-    en->ns = mem_strdup(what->ns && *what->ns ? what->ns : "default"); /* the home of cluster objects' Events */
+    en->key = (struct str){at, key.n};
     en->name = event_name(ev, what->name);
-    en->what = (struct kube_event){.component = copy(en, what->component),
-                                   .type = copy(en, what->type),
-                                   .reason = copy(en, what->reason),
-                                   .message = arena_str(&en->texts, cut_message(what->message ? what->message : "")),
-                                   .api_version = copy(en, what->api_version),
-                                   .kind = copy(en, what->kind),
-                                   .ns = copy(en, what->ns),
-                                   .name = copy(en, what->name),
-                                   .uid = copy(en, what->uid)};
+    en->what.ns = pass(&at);
+    en->what.kind = pass(&at);
+    en->what.name = pass(&at);
+    en->what.uid = pass(&at);
+    en->what.reason = pass(&at);
+    en->what.message = pass(&at);
+    en->what.component = put(&at, what->component);
+    en->what.type = put(&at, what->type);
+    en->what.api_version = put(&at, what->api_version);
     list_init(&en->link);
     list_add_tail(&ev->order, &en->link);
-    (void)map_put(&ev->entries, str_of(en->key), en);
+    (void)map_put(&ev->entries, en->key, en);
     return en;
 }
 
 /* ---- requests ---- */
+
+static const char *event_ns(const struct entry *en)
+{
+    return *en->what.ns ? en->what.ns : "default"; /* the home of cluster objects' Events */
+}
 
 static json_t *event_object(const struct entry *en)
 {
@@ -228,7 +282,7 @@ static json_t *event_object(const struct entry *en)
     json_t *o;
 
     o = json_pack("{s:{s:s,s:s},s:{s:s,s:s,s:s,s:s},s:s,s:s,s:s,s:{s:s},s:s,s:s,s:s,s:s,s:I}", "metadata", "name",
-                  en->name, "namespace", en->ns, "involvedObject", "apiVersion", w->api_version, "kind", w->kind,
+                  en->name, "namespace", event_ns(en), "involvedObject", "apiVersion", w->api_version, "kind", w->kind,
                   "name", w->name, "uid", w->uid, "type", w->type, "reason", w->reason, "message", w->message, "source",
                   "component", w->component, "reportingComponent", w->component, "reportingInstance", "",
                   "firstTimestamp", str_format_time(en->first_ms / 1000, first), "lastTimestamp",
@@ -258,36 +312,43 @@ static void drop(struct entry *en, const struct error *e)
         entry_free(en);
 }
 
-static void send_done(struct kube_call *c, int rc, const json_t *object, const struct error *e)
+static void answered(struct entry *en, int rc, const struct error *e)
 {
-    struct entry *en = c->data;
-    struct kube_events *ev = en->ev;
-
-    (void)object;
-    en->running = false;
-    ev->running--;
-    if (ev->dying) {
-        if (!ev->running)
-            events_free_now(ev);
-    } else if (rc == 0) {
+    if (rc == 0) {
         en->created = true;
-        if (en->told < en->count && may_send(ev, &en->what))
+        if (en->told < en->count && may_send(en->ev, &en->what))
             send(en);
     } else if (rc == ERR_NOTFOUND && en->created) {
         /* The server drops Events after an hour: a new one, of which we know all. */
         mem_free(en->name);
-        en->name = event_name(ev, en->what.name);
+        en->name = event_name(en->ev, en->what.name);
         en->created = false;
-        if (may_send(ev, &en->what))
+        if (may_send(en->ev, &en->what))
             send(en);
     } else {
         drop(en, e);
     }
 }
 
+static void send_done(struct kube_call *c, int rc, const json_t *object, const struct error *e)
+{
+    struct request *r = c->data;
+    struct kube_events *ev = r->entry->ev;
+
+    (void)object;
+    r->entry->request = NULL;
+    ev->running--;
+    if (!ev->dying)
+        answered(r->entry, rc, e);
+    else if (!ev->running)
+        events_free_now(ev);
+    mem_free(r);
+}
+
 static void send(struct entry *en)
 {
     json_t *body = en->created ? event_patch(en) : event_object(en);
+    struct request *r;
 
     if (!body) { /* a text that is no UTF-8: our own mistake, but not worth the process */
         struct error e;
@@ -296,42 +357,55 @@ static void send(struct entry *en)
         drop(en, &e);
         return;
     }
+    r = mem_alloc(sizeof(*r));
+    r->entry = en;
+    r->call = (struct kube_call){.verb = en->created ? KUBE_PATCH : KUBE_CREATE, .kind = kind_get(KIND_EVENT),
+                                 .ns = event_ns(en), .name = en->name, .body = body, .on_done = send_done, .data = r};
     en->told = en->count;
-    en->running = true;
+    en->request = r;
     en->ev->running++;
-    en->call = (struct kube_call){.verb = en->created ? KUBE_PATCH : KUBE_CREATE, .kind = kind_get(KIND_EVENT),
-                                  .ns = en->ns, .name = en->name, .body = body, .on_done = send_done, .data = en};
-    kube_start(en->ev->kube, &en->call);
+    kube_start(en->ev->kube, &r->call);
     json_decref(body);
 }
 
 /* ---- for all ---- */
 
+/* The entry of an event, a new one if it may be sent; NULL: it may not. */
+static struct entry *entry_of(struct kube_events *ev, const struct kube_event *event)
+{
+    struct entry *en;
+    struct buf key;
+
+    buf_init(&key, SIZE_MAX / 2);
+    make_key(event, &key);
+    en = map_get(&ev->entries, buf_str(&key));
+    if (en) {
+        list_del(&en->link);
+        list_add_tail(&ev->order, &en->link);
+    } else if (may_send(ev, event)) {
+        en = entry_new(ev, event, buf_str(&key));
+        en->first_ms = env_wall_ms(ev->kube->env);
+    }
+    buf_done(&key);
+    return en;
+}
+
 void kube_event_send(struct kube_events *ev, const struct kube_event *event)
 {
-    char *key = mem_printf("%s\n%s\n%s\n%s\n%s\n%s", event->ns ? event->ns : "", event->kind, event->name,
-                           event->uid ? event->uid : "", event->reason, event->message ? event->message : "");
     struct entry *en;
 
     assert(!ev->dying);
     forget_old(ev);
-    en = map_get(&ev->entries, str_of(key));
-    if (en) {
-        mem_free(key);
-        list_del(&en->link);
-        list_add_tail(&ev->order, &en->link);
-    } else if (may_send(ev, event)) {
-        en = entry_new(ev, event, key);
-        en->first_ms = env_wall_ms(ev->kube->env);
-    } else {
-        mem_free(key);
+    en = entry_of(ev, event);
+    tidy_later(ev);
+    if (!en) {
         ev->dropped++;
         return;
     }
     en->count++;
     en->last_ms = env_wall_ms(ev->kube->env);
     en->used_ms = now_ms(ev);
-    if (!en->running && (en->count == 1 || may_send(ev, &en->what)))
+    if (!en->request && (en->count == 1 || may_send(ev, &en->what)))
         send(en);
 }
 
@@ -350,9 +424,10 @@ void kube_events_free(struct kube_events *ev)
     if (!ev)
         return;
     ev->dying = true;
+    timer_clear(ev->kube->env, &ev->tidy);
     LIST_EACH (it, &ev->order)
-        if (LIST_ENTRY(it, struct entry, link)->running)
-            kube_cancel(&LIST_ENTRY(it, struct entry, link)->call);
+        if (LIST_ENTRY(it, struct entry, link)->request)
+            kube_cancel(&LIST_ENTRY(it, struct entry, link)->request->call);
     if (!ev->running)
         events_free_now(ev);
 }

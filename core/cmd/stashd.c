@@ -12,6 +12,7 @@
 #include "controllers/operator.h"
 #include "core/base/mem.h"
 #include "core/cmd/stashd_connect.h"
+#include "core/cmd/stashd_memory.h"
 #include "core/cmd/stashd_settings.h"
 #include "core/cmd/stashd_web.h"
 #include "core/loop/env_uv.h"
@@ -33,6 +34,7 @@ struct program {
     struct web *web;
     struct stashd_webhook webhook;
     bool has_webhook;
+    struct stashd_memory memory;
     char identity[256];
     char address[80]; /* of the metrics port, for other replicas */
     bool stopping, web_stopped, operator_stopped, disconnected;
@@ -251,7 +253,9 @@ static int run(struct program *p, struct error *e)
     if (rc == 0) {
         operator_start(p->operator);
         env_uv_on_signal(p->env, on_signal, p);
+        stashd_memory_start(&p->memory, p->env);
         env_uv_run_until(p->env, &p->stopping);
+        stashd_memory_stop(&p->memory);
         env_uv_on_signal(p->env, NULL, NULL);
         stop_webhook(p);
         stop_operator(p);
@@ -271,6 +275,7 @@ int main(int argc, char **argv)
     int rc;
 
     job_harden(); /* tokens are in this memory: no core file, nobody looks in */
+    stashd_memory_set_up();
     mem_install((unsigned)getpid() ^ (unsigned)(uintptr_t)&p);
     if (config_parse(&stashd_config, argc, (const char *const *)argv, (const char *const *)environ, &p.settings, NULL,
                      NULL, &e) < 0 ||

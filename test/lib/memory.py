@@ -2,9 +2,9 @@
 
 An operator that leads keeps documents, up to megabytes of them, and gives them back with the lead; it also runs code that
 it has not run before, whose pages count as resident. To compare its memory with that of a minute before means nothing unless
-both are of one state. So what is judged is what malloc has given out beside documents, leading and not leading each for
-itself. What stays resident of a burst that is over is the heap's affair: the greatest anonymous memory so far less the most
-documents so far is told (apart), and not judged.
+both are of one state. So two things are judged beside documents, leading and not leading each for itself: what malloc has
+given out (own), and what is resident of no file (anon), since the operator gives back what a burst has left behind
+(core/cmd/stashd_memory). The slopes are told: a quarter of an hour is too short to judge KiB an hour by.
 """
 import os
 import statistics
@@ -12,7 +12,7 @@ import time
 import urllib.request
 
 GROWTH_KIB = 512  # which a heap may move by
-SETTLED_S = 20  # of a state, before it is one
+SETTLED_S = 20  # of a state, before it is one; memory of a burst is given back within ten
 FEWEST = 30  # samples of a state in a part of the storm
 HEAP, KEPT = "process_heap_bytes ", "stash_operator_kept_documents_bytes "
 
@@ -40,7 +40,7 @@ def ask(port):
 
 class Memory:
     def __init__(self):
-        self.samples, self.since, self.led, self.most_anon, self.most_kept = [], 0.0, None, 0.0, 0.0
+        self.samples, self.since, self.led = [], 0.0, None
 
     def take(self, child, port, leads, asks):
         """asks: may it be asked now? It may have been left without descriptors."""
@@ -50,43 +50,47 @@ class Memory:
         s.update(leads=leads, settled=s["at"] - self.since > SETTLED_S)
         if asks and not s["stopped"]:
             s.update(ask(port))
-        self.most_anon = max(self.most_anon, s["anon_kib"])
-        self.most_kept = max(self.most_kept, s.get("kept_kib", 0))
-        self.samples.append(s | {"apart_kib": self.most_anon - self.most_kept})
+        if "kept_kib" in s:
+            s["resident_kib"] = s["anon_kib"] - s["kept_kib"]
+        self.samples.append(s)
 
     def _parts(self):
         third = len(self.samples) // 3
         return self.samples[third:2 * third], self.samples[2 * third:]
 
-    def _own(self, leads):
-        """Of a state, what is not documents: in the middle and in the last third; nothing if it was there too briefly."""
+    def _of(self, leads):
+        """Of a state, the middle and the last third; nothing if it was there too briefly."""
         parts = [[s for s in part if s["leads"] == leads and s["settled"] and "own_kib" in s] for part in self._parts()]
         return parts if min(len(part) for part in parts) >= FEWEST else []
+
+    @staticmethod
+    def _growth(parts, key, name):
+        middle, last = (statistics.median(s[key] for s in part) for part in parts)
+        slope = statistics.linear_regression([s["at"] for part in parts for s in part],
+                                             [s[key] for part in parts for s in part]).slope
+        return {f"{name}_kib": round(last), f"{name}_growth_kib": round(last - middle),
+                f"{name}_slope_kib_per_hour": round(slope * 3600)}
 
     def growth(self):
         middle, last = self._parts()
         row = {"rss_first_kib": self.samples[0]["rss_kib"], "rss_most_kib": max(s["rss_kib"] for s in self.samples),
-               "anon_first_kib": self.samples[0]["anon_kib"], "anon_most_kib": self.most_anon,
-               "kept_most_kib": round(self.most_kept), "apart_kib": round(last[-1]["apart_kib"]),
-               "apart_more_kib": round(last[-1]["apart_kib"] - middle[0]["apart_kib"]),
+               "anon_first_kib": self.samples[0]["anon_kib"], "anon_most_kib": max(s["anon_kib"] for s in self.samples),
+               "anon_last_kib": self.samples[-1]["anon_kib"],
+               "kept_most_kib": round(max(s.get("kept_kib", 0) for s in self.samples)),
                "fds_middle": statistics.median(s["fds"] for s in middle),
                "fds_last": statistics.median(s["fds"] for s in last),
                "cpu_share": round((self.samples[-1]["cpu_s"] - self.samples[0]["cpu_s"]) /
                                   (self.samples[-1]["at"] - self.samples[0]["at"]), 4)}
-        for leads, name in ((True, "leading"), (False, "waiting")):
-            parts = self._own(leads)
+        for leads, state in ((True, "leading"), (False, "waiting")):
+            parts = self._of(leads)
             if parts:
-                own = [statistics.median(s["own_kib"] for s in part) for part in parts]
-                slope = statistics.linear_regression([s["at"] for part in parts for s in part],
-                                                     [s["own_kib"] for part in parts for s in part]).slope
-                row |= {f"{name}_own_kib": round(own[1]), f"{name}_growth_kib": round(own[1] - own[0]),
-                        f"{name}_slope_kib_per_hour": round(slope * 3600)}
+                row |= self._growth(parts, "own_kib", state + "_own") | self._growth(parts, "resident_kib", state + "_anon")
         return row
 
     def wrong(self, row):
         """What grows, in words."""
-        return [f"{key.removesuffix('_growth_kib')} memory grows by {kib} KiB" for key, kib in row.items()
-                if key.endswith("_growth_kib") and kib > GROWTH_KIB]
+        return [f"{key.removesuffix('_growth_kib').replace('_', ' ')} memory grows by {kib} KiB"
+                for key, kib in row.items() if key.endswith("_growth_kib") and kib > GROWTH_KIB]
 
     def by_minute(self):
         """KiB of memory, anonymous, given out beside documents, of documents; descriptors, how much of it it led."""

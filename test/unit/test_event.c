@@ -130,6 +130,27 @@ static void a_repetition_within_ten_minutes_raises_the_count(void **state)
     assert_int_equal(kube_events_dropped(w->ev), 0);
 }
 
+static void what_is_ten_minutes_old_is_forgotten_though_nothing_happens(void **state)
+{
+    struct world *w = *state;
+    size_t all, one;
+
+    for (int i = 0; i < 3; i++) {
+        say(w, i ? "db" : "other", i == 2 ? "m2" : "m");
+        test_peer_answer(&w->peer, 201, "{}");
+    }
+    test_env_advance(&w->env, 9 * 60 * 1000);
+    say(w, "db", "m"); /* still known */
+    assert_string_equal(test_peer_first(&w->peer)->method, "PATCH");
+    test_peer_answer(&w->peer, 200, "{}");
+    all = mem_live();
+    test_env_advance(&w->env, 2 * 60 * 1000); /* that one was two minutes ago */
+    one = mem_live();
+    assert_true(one <= all - 4);
+    test_env_advance(&w->env, 11 * 60 * 1000);
+    assert_int_equal(mem_live(), one - 2); /* an entry and its name */
+}
+
 static void an_event_that_expired_is_made_again_with_its_count(void **state)
 {
     struct world *w = *state;
@@ -245,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(the_first_is_created_in_full),
         TEST(a_repetition_within_ten_minutes_raises_the_count),
+        TEST(what_is_ten_minutes_old_is_forgotten_though_nothing_happens),
         TEST(an_event_that_expired_is_made_again_with_its_count),
         TEST(a_refused_one_is_dropped_and_forgotten),
         TEST(an_object_has_five_at_once_and_one_a_minute),
