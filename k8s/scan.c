@@ -11,6 +11,7 @@
 #include "core/base/mem.h"
 #include "k8s/scan_raw.h"
 #include "k8s/scan_shape.h"
+#include "k8s/scan_skip.h"
 #include "k8s/scan_text.h"
 
 enum state {
@@ -554,12 +555,20 @@ static const char *skip_text(struct scan *s, const char *at, const char *end)
 
 static int in_skipped(struct scan *s, const char **p, const char *end, struct error *e)
 {
-    const char *at = *p;
+    const char *at = *p, *blocks_from = at;
+    bool in_text;
 
     (void)e;
     while (at < end) {
-        char c = *at++;
+        char c;
 
+        if (at >= blocks_from && end - at >= SCAN_SKIP_BLOCK) {
+            at = scan_skip(at, end, &s->skip_depth, &in_text);
+            at = in_text ? skip_text(s, at, end) : at;
+            blocks_from = at + SCAN_SKIP_BLOCK;
+            continue;
+        }
+        c = *at++;
         if (c == '"') {
             at = skip_text(s, at, end);
         } else if (c == '{' || c == '[') {

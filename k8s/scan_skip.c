@@ -1,0 +1,96 @@
+/*
+ * scan_skip: see scan_skip.h. A bit a byte: which are quotes, which of the brackets lie outside of strings. Behind an
+ * odd number of quotes is a string: the exclusive or of all bits up to each.
+ */
+#include "k8s/scan_skip.h"
+
+#include <stdint.h>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+
+struct block {
+    __m128i part[4];
+};
+
+static uint64_t equal_to(const struct block *b, char c)
+{
+    const __m128i wanted = _mm_set1_epi8(c);
+    uint64_t bits = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        bits |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(b->part[i], wanted)) << (16 * i);
+    return bits;
+}
+
+static uint64_t up_to_each(uint64_t bits)
+{
+    for (unsigned by = 1; by < 64; by *= 2)
+        bits ^= bits << by;
+    return bits;
+}
+
+static void load(struct block *b, const char *at)
+{
+    for (unsigned i = 0; i < 4; i++)
+        b->part[i] = _mm_loadu_si128((const __m128i *)(const void *)(at + 16 * i));
+}
+
+/* '[' is '{' without 0x20, ']' is '}' without. */
+static void brackets(struct block *b, uint64_t *ret_open, uint64_t *ret_close)
+{
+    for (unsigned i = 0; i < 4; i++)
+        b->part[i] = _mm_or_si128(b->part[i], _mm_set1_epi8(0x20));
+    *ret_open = equal_to(b, '{');
+    *ret_close = equal_to(b, '}');
+}
+
+/* Place of the bracket that closes the value; 64: none does. */
+static unsigned count(uint64_t open, uint64_t close, size_t *depth)
+{
+    for (uint64_t all = open | close; all; all &= all - 1) {
+        unsigned at = (unsigned)__builtin_ctzll(all);
+
+        if (open >> at & 1)
+            ++*depth;
+        else if (*depth > 1)
+            --*depth;
+        else
+            return at;
+    }
+    return SCAN_SKIP_BLOCK;
+}
+
+const char *scan_skip(const char *at, const char *end, size_t *depth, bool *ret_in_text)
+{
+    uint64_t in_text = 0; /* all bits or none */
+
+    for (; end - at >= SCAN_SKIP_BLOCK; at += SCAN_SKIP_BLOCK) {
+        struct block b;
+        uint64_t text, open, close;
+        unsigned last;
+
+        load(&b, at);
+        if (equal_to(&b, '\\'))
+            break;
+        text = up_to_each(equal_to(&b, '"')) ^ in_text;
+        brackets(&b, &open, &close);
+        last = count(open & ~text, close & ~text, depth);
+        if (last < SCAN_SKIP_BLOCK) {
+            *ret_in_text = false;
+            return at + last;
+        }
+        in_text = 0 - (text >> 63);
+    }
+    *ret_in_text = in_text;
+    return at;
+}
+#else
+const char *scan_skip(const char *at, const char *end, size_t *depth, bool *ret_in_text)
+{
+    (void)end;
+    (void)depth;
+    *ret_in_text = false;
+    return at;
+}
+#endif
