@@ -36,6 +36,54 @@ static void drop_finalizer(const void *view, struct world *w, struct plan *p)
 
 /* ---- before the start ---- */
 
+static void write_started(const struct restoresession_view *v, struct plan *p, const char *status, const char *reason,
+                          const char *message)
+{
+    restoresession_set_found_conditions(v);
+    restoresession_set_condition(v, EXECUTOR, status, reason, message);
+    restoresession_set_condition(v, RESTORESESSION_ADMITTED, "True", "Admitted", "the session has started");
+    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
+    plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
+}
+
+static void write_made(const struct restoresession_view *v, struct world *w, struct plan *p)
+{
+    write_started(v, p, "True", "SuccessfullyEnsuredRestoreExecutor",
+                  arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
+}
+
+static bool has_begun(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->has_begun;
+}
+
+/* A crash, or a refusal, came before the status. */
+static void note_made(const void *view, struct world *w, struct plan *p)
+{
+    write_made(view, w, p);
+}
+
+static bool may_have_run(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->may_have_run;
+}
+
+/* What is restored twice may undo what was done between. The rows of Running say what became of each host. */
+static void note_unknown(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    char since[32];
+
+    write_started(v, p, "Unknown", "JobsMayHaveRun",
+                  arena_printf(world_arena(w), "its Jobs may have been made since %s, and have gone by now: none is "
+                               "made again", str_format_time(condition_since(v->conditions, RESTORESESSION_ADMITTED),
+                                                             since)));
+}
+
 static bool is_past_deadline(const void *view)
 {
     const struct restoresession_view *v = view;
@@ -72,6 +120,7 @@ static void wait_on(const struct restoresession_view *v, struct plan *p, enum re
 static void leave_line(const struct restoresession_view *v)
 {
     condition_drop(v->conditions, EXECUTOR);
+    condition_drop(v->conditions, RESTORESESSION_ADMITTED);
     restoresession_set_found_conditions(v);
 }
 
@@ -195,6 +244,8 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     restoresession_set_found_conditions(v);
+    if (!v->n_begun)
+        condition_drop(v->conditions, RESTORESESSION_ADMITTED);
     restoresession_set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
                   arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
     wait_on(v, p, RESTORESESSION_PENDING);
@@ -217,6 +268,7 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     restoresession_set_found_conditions(v);
+    condition_drop(v->conditions, RESTORESESSION_ADMITTED);
     restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS,
                   arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     wait_on(v, p, RESTORESESSION_PENDING);
@@ -231,7 +283,7 @@ static bool is_out_of_line(const void *view)
 }
 
 /* Each is seen by the others before it starts: of two made in one second, the one that has just started may not be seen
- * by the other yet. */
+ * by the other yet. And what is made from now on is known of when it has gone. */
 static void join_line(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
@@ -239,6 +291,9 @@ static void join_line(const void *view, struct world *w, struct plan *p)
     (void)w;
     restoresession_set_found_conditions(v);
     restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS, "nobody else has the target");
+    condition_drop(v->conditions, RESTORESESSION_ADMITTED); /* its time is now, whatever it was */
+    restoresession_set_condition(v, RESTORESESSION_ADMITTED, "Unknown", "AboutToStart",
+                                 "its Jobs are about to be made");
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->now_s + LINE_S);
 }
@@ -294,12 +349,7 @@ static void start(const void *view, struct world *w, struct plan *p)
     };
 
     create_all(v, p, identity_ensure(w, p, &want));
-    restoresession_set_found_conditions(v);
-    restoresession_set_condition(v, EXECUTOR, "True", "SuccessfullyEnsuredRestoreExecutor",
-                  arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
-    restoresession_set_condition(v, "Admitted", "True", "Admitted", "the session has started");
-    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
-    plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
+    write_made(v, w, p);
     if (v->deadline_s)
         plan_wake_at(p, v->deadline_s);
     plan_wake_at(p, v->now_s + v->in.settings->pod_start_timeout_s);
@@ -500,6 +550,8 @@ enum { /* short, for the table */
 
 /* The rows before the start are the same in three phases. */
 #define BEFORE(in)                                                                                                     \
+    {in, has_begun, note_made, RUNNING, "JobsFound"},                                                                  \
+    {in, may_have_run, note_unknown, RUNNING, "JobsMayHaveRun"},                                                       \
     {in, is_past_deadline, end_unstarted, FAILED, "DeadlineExceededUnstarted"},                                        \
     {in, is_repository_absent, wait_for_others, PENDING, "RepositoryMissing"},                                         \
     {in, is_invalid, refuse, INVALID, "ValidationFailed"},                                                             \

@@ -58,8 +58,12 @@ struct restoresession_view {
     const char *conflict;       /* a claim that is somebody else's; NULL */
 
     const char *waits_for;      /* "BackupSession ns/name": who holds the target; NULL */
-    bool is_out_of_line;        /* its status does not say yet that it is in line */
-    int64_t line_s;             /* since when it is; 0: it has a Job */
+    bool is_out_of_line;        /* its status does not say yet, or not lately, that it is about to start */
+    int64_t line_s;             /* since when it is in line; 0: it has a Job */
+
+    size_t n_begun;             /* hosts that have a Job, or have reported */
+    bool has_begun;             /* all have */
+    bool may_have_run;          /* Jobs may have been made of which nothing is left */
 
     size_t n_done, n_failed, n_unknown, n_jobs; /* hosts with a result; Jobs that may end */
     bool is_late;
@@ -67,6 +71,7 @@ struct restoresession_view {
 
 #define RESTORESESSION_EXECUTOR "RestoreExecutorEnsured"
 #define RESTORESESSION_TARGET "RestoreTargetFound"
+#define RESTORESESSION_ADMITTED "Admitted" /* Unknown: from then on its Jobs may be made */
 #define RESTORESESSION_WAITS "WaitingForOtherSession" /* its reason, with Unknown, while in line */
 
 extern const char *const restoresession_phases[];

@@ -201,6 +201,45 @@ static void find_conflict(struct world *w, struct restoresession_view *v)
 
 /* ---- before the start ---- */
 
+enum { STAY_MIN_S = 600 }; /* of a Job, whatever the settings say: passes may be far apart */
+
+static int64_t job_stays_s(const struct restoresession_view *v)
+{
+    return v->in.settings->job_ttl_s > STAY_MIN_S ? v->in.settings->job_ttl_s : STAY_MIN_S;
+}
+
+/* Since when its Jobs may have been made by its own status, which is written before the first of them; 0: not yet. */
+static int64_t admitted_s(const struct restoresession_view *v)
+{
+    const json_t *conditions = json_at(v->doc, "status.conditions");
+
+    return condition_is(conditions, RESTORESESSION_ADMITTED, "Unknown")
+               ? condition_since(conditions, RESTORESESSION_ADMITTED)
+               : 0;
+}
+
+/*
+ * A Job is forgotten some time after its end. So that none is there tells nothing once that time has passed since the
+ * first may have been made. The status says since when; while nothing is made, it is said anew before that.
+ */
+static void look_at_jobs(struct world *w, struct restoresession_view *v)
+{
+    int64_t since_s = admitted_s(v);
+    bool is_long_ago = since_s && v->now_s >= since_s + job_stays_s(v) / 4 * 3;
+
+    make_hosts(w, v);
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        struct restoresession_host *h = &v->hosts[i];
+
+        outcome_glance(w, v->self->ns, h->job_name, v->self->uid, &h->outcome);
+        if (h->outcome.state == OUTCOME_ABSENT && !*h->phase && is_long_ago)
+            outcome_look(w, v->self->ns, h->job_name, v->self->uid, &h->outcome);
+        v->n_begun += h->outcome.state != OUTCOME_ABSENT || *h->phase;
+    }
+    v->has_begun = v->n_begun == v->n_hosts;
+    v->may_have_run = is_long_ago && !v->has_begun;
+}
+
 static void look_at_line(struct world *w, struct restoresession_view *v)
 {
     const json_t *conditions = json_at(v->doc, "status.conditions");
@@ -216,7 +255,8 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
     if (rival)
         v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
     v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") ||
-                        strcmp(condition_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS) != 0;
+                        strcmp(condition_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS) != 0 ||
+                        v->now_s >= admitted_s(v) + job_stays_s(v) / 2;
     v->line_s = condition_since(conditions, RESTORESESSION_EXECUTOR);
 }
 
@@ -234,11 +274,13 @@ static void look_before_start(struct world *w, struct restoresession_view *v)
     struct problems out;
 
     set_deadline(v);
+    problems_init(&out, world_arena(w));
+    restoresession_check(v->doc, &out);
+    if (!out.n) /* so it has no more hosts than it may */
+        look_at_jobs(w, v);
     repository_look(w, v->self->ns, json_at(v->in.unit, "repository"), &v->repository);
     v->in.repository = v->repository.doc;
     look_at_target(w, v);
-    problems_init(&out, world_arena(w));
-    restoresession_check(v->doc, &out);
     task = look_at_task(w, v, &out);
     if (v->repository.refusal)
         problems_add(&out, "spec.repository", "%s", v->repository.refusal);

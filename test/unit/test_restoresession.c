@@ -32,7 +32,8 @@ static int setup(void **state)
     "apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: " name ", namespace: demo}"
 #define HAS_WAITED                                                                                                     \
     "status: {phase: Pending, conditions: [{type: RestoreExecutorEnsured, status: Unknown, reason: "                   \
-    "WaitingForOtherSession, lastTransitionTime: \"2026-03-01T01:59:00Z\"}]}"
+    "WaitingForOtherSession, lastTransitionTime: \"2026-03-01T01:59:00Z\"}, {type: Admitted, status: Unknown, "      \
+    "reason: AboutToStart, lastTransitionTime: \"2026-03-01T01:59:00Z\"}]}"
 
 static void add_new(struct test_world *w, const char *spec)
 {
@@ -49,6 +50,14 @@ static const char *step(struct test_world *w)
 {
     (void)test_world_step(w, C, "demo", "r");
     return w->rule ? w->rule->reason : "";
+}
+
+/* Nobody is before it any more: it says that it is about to start, and does two seconds later. */
+static void starts_after_all(struct test_world *w, const char *at)
+{
+    assert_string_equal(step(w), "JoinedLine");
+    test_world_at(w, at);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
 static const json_t *doc(struct test_world *w)
@@ -166,9 +175,10 @@ static void a_cluster_gets_a_claim_and_a_job_for_each_ordinal(void **state)
                         "create Job demo/stash-restore-r-0-2\n"
                         "status phase=Running "
                         "conditions=RestoreExecutorEnsured=True/SuccessfullyEnsuredRestoreExecutor,"
+                        "Admitted=True/Admitted,"
                         "RepositoryFound=True/RepositoryAvailable,"
                         "BackendSecretFound=True/BackendSecretAvailable,ValidationPassed=True/ResourceValidationPassed,"
-                        "RestoreTargetFound=True/TargetAvailable,Admitted=True/Admitted "
+                        "RestoreTargetFound=True/TargetAvailable "
                         "sessionDeadline=2026-03-02T02:00:00Z totalHosts=3\n"
                         "wake 15m0s\n");
     says(w, "RestoreTargetFound", "AppBinding demo/db is not needed: the data goes into claims of its own");
@@ -267,7 +277,7 @@ static void a_restore_waits_for_a_backup_of_its_database_and_says_so(void **stat
     assert_string_equal(test_world_decide(w, C, "demo", "r"), "wake 1m0s\n"); /* said once */
     test_world_at(w, "2026-03-01T02:01:00Z");
     test_world_patch(w, KIND_BACKUPSESSION, "demo", "b", "{status: {phase: Failed}}");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    starts_after_all(w, "2026-03-01T02:01:02Z");
 }
 
 static void a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not(void **state)
@@ -279,7 +289,7 @@ static void a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not(voi
     assert_string_equal(step(w), "WaitingForOtherSession");
     test_world_add(w, BACKUP("2026-03-01T02:00:30Z", "Pending"));
     test_world_at(w, "2026-03-01T02:01:00Z");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    starts_after_all(w, "2026-03-01T02:01:02Z");
 }
 
 static void a_backup_that_the_api_server_refuses_is_in_nobodys_way(void **state)
@@ -292,7 +302,7 @@ static void a_backup_that_the_api_server_refuses_is_in_nobodys_way(void **state)
     test_world_patch(w, KIND_BACKUPSESSION, "demo", "b",
                      "{status: {conditions: [{type: Admitted, status: \"False\", reason: NamespaceQuotaExceeded}]}}");
     test_world_at(w, "2026-03-01T02:01:00Z");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    starts_after_all(w, "2026-03-01T02:01:02Z");
 }
 
 static void a_backup_that_is_over_or_goes_holds_nothing(void **state)
@@ -326,7 +336,7 @@ static void two_restores_of_a_database_run_one_after_the_other(void **state)
     says(w, "RestoreExecutorEnsured", "Job demo/stash-restore-a-0 has the same target");
     test_world_del(w, KIND_JOB, "demo", "stash-restore-a-0");
     test_world_at(w, "2026-03-01T02:02:00Z");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    starts_after_all(w, "2026-03-01T02:02:02Z");
 }
 
 /* Each names the database by its own way: in its namespace, from another. */
@@ -343,7 +353,7 @@ static void a_restore_of_another_namespace_and_one_beside_the_database_are_rival
     says(w, "RestoreExecutorEnsured", "RestoreSession ops/far has the same target");
     test_world_patch(w, KIND_RESTORESESSION, "ops", "far", "{spec: {target: {ref: {namespace: ops}}}}");
     test_world_at(w, "2026-03-01T02:01:00Z");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor"); /* its namesake in another namespace */
+    starts_after_all(w, "2026-03-01T02:01:02Z"); /* its namesake in another namespace */
 }
 
 static void note_woken(void *ctx, const char *ns, const char *name)
@@ -397,7 +407,7 @@ static void a_restore_with_a_job_holds_its_target_whatever_its_status_says(void 
                       "demo, creationTimestamp: \"2026-03-01T01:00:00Z\"}, spec: " SINGLE "}");
     (void)test_world_step(w, C, "demo", "a");
     assert_string_equal(w->rule->reason, "WaitingForOtherSession");
-    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor"); /* it does not wait for "a" in turn */
+    assert_string_equal(step(w), "JobsFound"); /* it does not wait for "a" in turn */
 }
 
 static void one_that_waits_for_its_repository_is_in_nobodys_way(void **state)
@@ -510,6 +520,97 @@ static void a_full_quota_is_waited_for(void **state)
     test_world_at(w, "2026-03-01T02:10:02Z");
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
+
+/* ---- what is not made again ---- */
+
+/* The worker was killed before its report, no status could be written, and the Job's time to stay is over. */
+static void lose_all_of(struct test_world *w, const char *at, const char *job)
+{
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{" HAS_WAITED "}");
+    test_world_del(w, KIND_JOB, "demo", job);
+    test_world_at(w, at);
+}
+
+static void a_restore_whose_job_may_have_come_and_gone_is_not_run_again(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    lose_all_of(w, "2026-03-01T03:10:00Z", "stash-restore-r-0");
+    assert_string_equal(step(w), "JobsMayHaveRun");
+    assert_string_equal(phase(w), "Running");
+    is(w, "RestoreExecutorEnsured", "Unknown/JobsMayHaveRun");
+    says(w, "RestoreExecutorEnsured",
+         "its Jobs may have been made since 2026-03-01T01:59:00Z, and have gone by now: none is made again");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(step(w), "RestoreUnknown");
+    assert_string_equal(json_text(doc(w), "status.stats.0.error"),
+                        "Job stash-restore-r-0 is gone and has reported nothing");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0"));
+}
+
+static void nor_is_a_host_of_several(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, CLUSTER);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    lose_all_of(w, "2026-03-01T03:10:00Z", "stash-restore-r-0-1");
+    assert_string_equal(step(w), "JobsMayHaveRun");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed"); /* its Job is there, without a pod */
+    assert_string_equal(json_text(doc(w), "status.stats.1.hostname"), "host-1");
+    assert_string_equal(json_text(doc(w), "status.stats.1.phase"), "Unknown");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-1"));
+}
+
+/* The operator was away, or the API server took no Job, for a time in which none is forgotten. */
+static void a_restore_about_to_start_says_so_again_before_its_jobs_would_be_forgotten(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    test_world_at(w, "2026-03-01T02:20:00Z");
+    (void)test_world_decide(w, C, "demo", "r");
+    assert_string_equal(w->rule->reason, "SuccessfullyEnsuredRestoreExecutor");
+    test_world_at(w, "2026-03-01T02:30:00Z");
+    assert_string_equal(step(w), "JoinedLine");
+    assert_string_equal(json_text(condition(w, "Admitted"), "lastTransitionTime"), "2026-03-01T02:30:00Z");
+    test_world_at(w, "2026-03-01T02:50:00Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
+static void one_that_waits_in_line_for_hours_is_about_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, CONFIGURATION BACKUP("2026-03-01T01:00:00Z", "Running"));
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    assert_null(condition(w, "Admitted"));
+    test_world_at(w, "2026-03-01T09:00:00Z");
+    assert_string_equal(test_world_decide(w, C, "demo", "r"), "wake 1m0s\n");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "b", "{status: {phase: Failed}}");
+    starts_after_all(w, "2026-03-01T09:00:02Z");
+}
+
+static void a_job_that_is_there_is_only_noted(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{" HAS_WAITED "}");
+    test_world_del(w, KIND_REPOSITORY, "demo", "repo"); /* what it would need to make one is of no matter */
+    test_world_at(w, "2026-03-01T05:00:00Z");
+    (void)test_world_step(w, C, "demo", "r");
+    assert_string_equal(w->rule->reason, "JobsFound");
+    assert_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0"));
+    assert_string_equal(phase(w), "Running");
+}
+
+/* ---- how it fails ---- */
 
 static void an_unresolved_variable_fails_it(void **state)
 {
@@ -706,6 +807,11 @@ int main(void)
         T(a_restore_into_a_database_is_one_job),
         T(a_cluster_gets_a_claim_and_a_job_for_each_ordinal),
         T(a_crash_in_the_middle_goes_on_with_what_is_there),
+        T(a_restore_whose_job_may_have_come_and_gone_is_not_run_again),
+        T(nor_is_a_host_of_several),
+        T(a_restore_about_to_start_says_so_again_before_its_jobs_would_be_forgotten),
+        T(one_that_waits_in_line_for_hours_is_about_nothing),
+        T(a_job_that_is_there_is_only_noted),
         T(a_missing_target_is_waited_for_until_the_deadline),
         T(a_missing_repository_is_waited_for),
         T(a_task_that_does_not_exist_is_invalid_until_it_does),
