@@ -62,29 +62,16 @@ static void wake_other(struct pass *p, const struct effect *e)
     }
 }
 
-/* The controller owner of an object, else its first owner. */
-static const char *owner_uid(const json_t *object)
-{
-    const json_t *owners = json_at(object, "metadata.ownerReferences"), *o;
-    size_t i;
-
-    json_array_foreach ((json_t *)owners, i, o) {
-        if (json_flag(o, "controller", false))
-            return json_text(o, "uid");
-    }
-    return json_text(json_array_get(owners, 0), "uid");
-}
-
 /* Ours: same owner; without one, all our own labels (controller.h). */
 static bool is_same_object(const json_t *want, const json_t *have)
 {
     const json_t *labels = json_at(want, "metadata.labels");
-    const char *key, *owner = owner_uid(want);
+    const char *key, *owner = kobj_owner_uid_in(want);
     bool any = false;
     json_t *value;
 
     if (owner[0])
-        return strcmp(owner, owner_uid(have)) == 0;
+        return strcmp(owner, kobj_owner_uid_in(have)) == 0;
     json_object_foreach ((json_t *)labels, key, value) {
         if (strncmp(key, STASH_GROUP "/", sizeof(STASH_GROUP)) != 0)
             continue;
@@ -175,15 +162,19 @@ static void effect_succeeded(struct pass *p, struct str answer)
 
 static void effect_done(struct kube_call *call, int rc, const json_t *object, const struct error *error);
 
+static void get(struct pass *p, const struct kind *k, const char *ns, const char *name, bool as_text)
+{
+    p->call.pass = p;
+    p->call.call = (struct kube_call){.verb = KUBE_GET, .kind = k, .ns = ns, .name = name, .on_done = effect_done,
+                                      .as_text = as_text, .data = &p->call};
+    engine_send(p->engine, &p->call);
+}
+
 /* Who has the name? */
 static void check_owner(struct pass *p)
 {
-    const struct effect *f = p->effect;
-
     p->checking = true;
-    p->call.call = (struct kube_call){.verb = KUBE_GET, .kind = f->kind, .ns = f->ns, .name = f->name,
-                                      .on_done = effect_done, .data = &p->call};
-    engine_send(p->engine, &p->call);
+    get(p, p->effect->kind, p->effect->ns, p->effect->name, false);
 }
 
 static void check_done(struct pass *p, int rc, const json_t *object, const struct error *error)
@@ -220,7 +211,7 @@ static bool needs_look(const struct pass *p, const struct effect *f)
 
     if (f->type == EFFECT_DELETE)
         return f->stays != NULL;
-    if (f->type != EFFECT_CREATE || p->looked || strcmp(owner_uid(f->body), p->self->uid) != 0)
+    if (f->type != EFFECT_CREATE || p->looked || strcmp(kobj_owner_uid_in(f->body), p->self->uid) != 0)
         return false;
     if (f->kind->id == KIND_JOB)
         return has_failed || world_now_s(&p->world) - p->self->created_s > YOUNG_S;
@@ -236,10 +227,7 @@ static void look(struct pass *p)
 {
     p->looking = true;
     p->looked = false;
-    p->call.pass = p;
-    p->call.call = (struct kube_call){.verb = KUBE_GET, .kind = p->self->kind, .ns = p->self->ns,
-                                      .name = looks_at(p), .on_done = effect_done, .as_text = true, .data = &p->call};
-    engine_send(p->engine, &p->call);
+    get(p, p->self->kind, p->self->ns, looks_at(p), true);
 }
 
 static void compare(void *ctx, const struct kobj *o, struct str text)

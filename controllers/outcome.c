@@ -236,7 +236,7 @@ static void look(struct world *w, const char *ns, const char *job, const char *o
     } else if (!record) { /* the cache may not have it yet: "gone" is only what the API server says */
         const json_t *doc = asks ? world_doc(w, k, ns, job) : NULL;
 
-        if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), owner_uid) != 0)
+        if (!doc || strcmp(kobj_owner_uid_in(doc), owner_uid) != 0)
             return;
         from_doc(doc, ret);
     } else {

@@ -118,7 +118,7 @@ static void ask_for(struct world *w, struct view *v, int64_t due_s)
     if (cache_find(world_cache(w), k, v->self->ns, name))
         return;
     doc = world_doc(w, k, v->self->ns, name);
-    if (!doc || strcmp(json_text(doc, "metadata.ownerReferences.0.uid"), v->self->uid) != 0 ||
+    if (!doc || strcmp(kobj_owner_uid_in(doc), v->self->uid) != 0 ||
         *json_meta(doc, "annotations", SESSIONSPEC_RETRY_OF))
         return;
     v->made++;

@@ -199,24 +199,13 @@ static void find_refusal(struct world *w, const char *user_account, struct trigg
     }
 }
 
-static const char *owner_uid(const json_t *object)
-{
-    const json_t *o;
-    size_t i;
-
-    json_array_foreach (json_at(object, "metadata.ownerReferences"), i, o)
-        if (json_flag(o, "controller", false))
-            return json_text(o, "uid");
-    return "";
-}
-
 /* Server-side apply would take over what others made, so it is looked at first, by its document: without our label the
  * cache does not have it. */
 static void find_conflict(struct world *w, struct trigger_look *t)
 {
     const json_t *have = world_doc(w, kind_get(KIND_CRONJOB), t->self->ns, t->name);
 
-    if (have && strcmp(owner_uid(have), t->self->uid) != 0)
+    if (have && strcmp(kobj_owner_uid_in(have), t->self->uid) != 0)
         t->conflict = arena_printf(world_arena(w), "CronJob %s/%s exists and does not belong to %s %s/%s", t->self->ns,
                                    t->name, t->self->kind->name, t->self->ns, t->self->name);
 }

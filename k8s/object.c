@@ -319,6 +319,11 @@ static const json_t *owner_of(const json_t *meta)
     return json_array_get(list, 0);
 }
 
+const char *kobj_owner_uid_in(const json_t *object)
+{
+    return json_text(owner_of(json_object_get(object, "metadata")), "uid");
+}
+
 struct kobj *kobj_from_json(const struct kind *k, const json_t *object)
 {
     const json_t *meta = json_object_get(object, "metadata"), *owner = owner_of(meta);

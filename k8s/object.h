@@ -49,6 +49,9 @@ bool kobj_same(const struct kobj *a, const struct kobj *b);
 bool kobj_condition(const struct kobj *o, const char *type, struct str *ret_status, struct str *ret_reason);
 bool kobj_condition_in(const char *condensed, const char *type, struct str *ret_status, struct str *ret_reason);
 
+/* Of a tree, the UID that kobj.owner_uid would have; "" for none. */
+const char *kobj_owner_uid_in(const json_t *object);
+
 /* What the scanner would have made of this tree: for tests and for objects that came whole. One reference. */
 struct kobj *kobj_from_json(const struct kind *k, const json_t *object);
 
