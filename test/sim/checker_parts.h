@@ -81,6 +81,7 @@ struct checked_session *checker_session(const struct checker *c, const char *own
 struct checked_invoker *checker_invoker(const struct checker *c, const char *uid);
 void checker_invoker_changed(struct checker *c, const char *type, const json_t *o);
 void checker_target_changed(struct checker *c, const char *type, const json_t *o); /* a Job, a pod */
+bool checker_target_is_held(const struct checker *c, const json_t *config); /* by anything that runs */
 void checker_target_done(struct checker *c);
 /* Of a session that has just been made. */
 void checker_session_is_due(struct checker *c, const struct checked_invoker *i, const json_t *session);

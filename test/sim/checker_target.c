@@ -59,6 +59,21 @@ static void judge(struct checker *c, const char *target, const char *job, const 
     }
 }
 
+bool checker_target_is_held(const struct checker *c, const json_t *config)
+{
+    const json_t *ref = json_at(config, "spec.target.ref");
+    const char *ns = json_text(ref, "namespace");
+    AUTO_FREE char *end = mem_printf("/%s/%s/%s", json_text(ref, "kind"),
+                                     *ns ? ns : json_text(config, "metadata.namespace"), json_text(ref, "name"));
+    struct str uid;
+    void *value;
+
+    for (size_t it = 0; map_next(&c->holders, &it, &uid, &value);)
+        if (str_ends(str_of(((const struct checked_holder *)value)->target), str_of(end)))
+            return true;
+    return false;
+}
+
 static bool job_has_ended(const json_t *o)
 {
     const json_t *it;
