@@ -5,7 +5,8 @@
  *
  * A record that is missing says nothing about who led until now: somebody may have deleted it under a leader that has
  * yet to hear of it. So a leader makes its record again and goes on; another one gives it the time for that, and who
- * makes a record without having led leads only after keeping it for as long as if it had been another's.
+ * makes a record without having led leads only after keeping it for as long as if it had been another's. Until then its
+ * acquireTime lies ahead of its renewTime: the container that is started anew in between goes on waiting.
  */
 #include "k8s/lease.h"
 
@@ -85,9 +86,9 @@ static void call(struct kube_lease *l, enum kube_verb verb, const json_t *body,
     arm(l);
 }
 
-static void format_time(struct kube_lease *l, char out[64])
+static void format_time(struct kube_lease *l, int64_t ahead_ms, char out[64])
 {
-    int64_t ms = env_wall_ms(l->kube->env);
+    int64_t ms = env_wall_ms(l->kube->env) + ahead_ms;
     char seconds[32];
 
     (void)str_format_time(ms / 1000, seconds);
@@ -98,10 +99,11 @@ static void format_time(struct kube_lease *l, char out[64])
  * time only for a renewal, an empty holder to give it back. */
 static json_t *record(struct kube_lease *l, bool is_new, const char *holder)
 {
-    char time[64];
+    char time[64], from[64];
     json_t *o;
 
-    format_time(l, time);
+    format_time(l, 0, time);
+    format_time(l, l->leads_from_ns == UINT64_MAX ? DURATION_S * 1000 : 0, from);
     o = json_pack("{s:{s:s},s:{s:s,s:i,s:s}}", "metadata", "name", l->name, "spec", "holderIdentity", holder,
                   "leaseDurationSeconds", DURATION_S, "renewTime", time);
     if (*l->rv)
@@ -110,7 +112,7 @@ static json_t *record(struct kube_lease *l, bool is_new, const char *holder)
         (void)json_object_set_new(json_object_get(o, "metadata"), "annotations",
                                   json_pack("{s:s?}", address_annotation, l->address));
     if (is_new) {
-        (void)json_object_set_new(json_object_get(o, "spec"), "acquireTime", json_string(time));
+        (void)json_object_set_new(json_object_get(o, "spec"), "acquireTime", json_string(from));
         (void)json_object_set_new(json_object_get(o, "spec"), "leaseTransitions", json_integer(l->transitions));
     }
     return o;
@@ -128,6 +130,7 @@ static void take_over(struct kube_lease *l, const json_t *object)
     (void)snprintf(l->holder_address, sizeof(l->holder_address), "%s",
                    *l->holder && !is_ours(l) ? json_meta(object, "annotations", address_annotation) : "");
     l->transitions = json_int(object, "spec.leaseTransitions", 0);
+    l->is_ahead = strcmp(json_text(object, "spec.renewTime"), json_text(object, "spec.acquireTime")) < 0;
     if (strcmp(l->seen, l->rv) != 0) {
         (void)snprintf(l->seen, sizeof(l->seen), "%s", l->rv);
         l->seen_ns = now_ns(l);
@@ -162,15 +165,16 @@ static void write_record(struct kube_lease *l, bool is_new)
 /* There is none: see above. */
 static void make_record(struct kube_lease *l)
 {
-    bool was_seen = *l->seen;
+    bool was_seen = *l->seen, holds = kube_lease_holds(l);
 
     l->rv[0] = l->holder[0] = l->seen[0] = 0;
     l->transitions = 0;
-    if (!l->is_leader && was_seen) { /* its leader, if there is one, makes it again by then */
-        next_try(l);
+    if (!holds && was_seen) { /* its leader, if there is one, makes it again by then */
+        l->next_ns = now_ns(l) + 2 * (RETRY_MS + RETRY_JITTER_MS) * MS;
+        arm(l);
         return;
     }
-    if (!l->is_leader)
+    if (!holds)
         l->leads_from_ns = UINT64_MAX;
     write_record(l, true);
 }
@@ -207,6 +211,8 @@ static void judge(struct kube_lease *l)
     bool may_take = !*l->holder || now_ns(l) - l->seen_ns >= DURATION_NS;
 
     if (is_ours(l)) {
+        if (!l->renewed_ns && l->is_ahead) /* made by the container before us */
+            l->leads_from_ns = UINT64_MAX;
         write_record(l, false);
     } else if (may_take && !l->is_leader) {
         l->leads_from_ns = 0;

@@ -32,6 +32,7 @@ struct kube_lease {
     char seen[64];            /* resourceVersion that seen_ns belongs to */
     uint64_t seen_ns, sent_ns, renewed_ns, next_ns;
     uint64_t leads_from_ns; /* not before; UINT64_MAX: made by us, and no answer has said so yet */
+    bool is_ahead; /* the record says that its holder did not lead yet */
     bool calling, releasing, stopping;
     int64_t transitions;
 };

@@ -844,7 +844,6 @@ int main(void)
         T(the_log_of_garbd_is_understood),
         T(a_node_is_read_from_its_variables),
         T(a_group_in_change_is_no_place_to_come_to),
-        cmocka_unit_test(a_group_in_change_is_no_place_to_come_to),
         T(the_addresses_of_members_are_taken_apart),
         T(the_donor_is_the_synced_node_with_the_fewest_writes),
         T(the_place_of_a_database_is_its_service_or_url),
