@@ -205,6 +205,8 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
         if (sig)
             await_forgetting(c);
         fail(c, &e);
+    } else if (sig && !c->selected[0] && !c->b->job->canceled) { /* by us: it would not leave */
+        await_forgetting(c);
     }
     settle(c);
 }

@@ -300,7 +300,7 @@ static int check_rest(struct galera *g, struct sql *s, struct error *e)
         return rc;
     buf_init(&names, 4096);
     if (sql_query(s, NULL, 0, GARBD_QUERY, &names, &why) < 0) { /* no such table, or no right to read it */
-        log_debug(&s->job->log, "members of the group can't be listed", F_ERR(&why));
+        log_info(&s->job->log, "members of the group can't be listed", F_ERR(&why));
     } else if (rest = buf_str(&names), str_cut(&rest, '\n', &name) && name.n) {
         rc = error_set(e, ERR_INVALID, "the garbd of another backup, %.*s, is still a member of the group", (int)name.n,
                        name.p);
