@@ -188,7 +188,7 @@ static void an_absent_lease_is_made_kept_for_15_s_and_renewed_every_two_seconds(
     assert_int_equal(w->a.n_changes, 0);
     run(w, 100);
     assert_string_equal(json_text(w->server.record, "spec.holderIdentity"), "pod-a_1");
-    assert_string_equal(json_text(w->server.record, "spec.acquireTime") + 10, "T02:00:15.050000Z"); /* leads from then */
+    assert_string_equal(json_text(w->server.record, "spec.acquireTime") + 10, "T02:00:15.050000Z");
     run(w, 14900);
     assert_int_equal(w->a.n_changes, 0); /* somebody whose Lease was deleted may still lead */
     run(w, 2500);
