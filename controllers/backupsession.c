@@ -85,13 +85,6 @@ static void accept(const void *view, struct world *w, struct plan *p)
     backupsession_write_status(&v, p, BACKUPSESSION_PENDING);
 }
 
-static bool has_job(const void *view)
-{
-    const struct backupsession_view *v = view;
-
-    return backupsession_has_begun(v);
-}
-
 static bool is_past_deadline(const void *view)
 {
     const struct backupsession_view *v = view;
@@ -481,7 +474,7 @@ static const struct rule rules[] = {
     {NEW,       is_early,                wait_for_invoker,             NEW,       "InvokerNotJudged"},
     {NEW,       may_not_start,           skip,                         SKIPPED,   "SkippedTakingNewBackup"},
     {NEW,       NULL,                    accept,                       PENDING,   "Accepted"},
-    {PENDING,   has_job,                 note_started,                 RUNNING,   "JobFound"},
+    {PENDING,   backupsession_has_begun, note_started,                 RUNNING,   "JobFound"},
     {PENDING,   is_past_deadline,        end_unstarted,                FAILED,    "DeadlineExceededUnstarted"},
     {PENDING,   may_not_start,           skip,                         SKIPPED,   "SkippedWhilePending"},
     {PENDING,   is_target_taken,         wait_for_target,              PENDING,   "WaitingForOtherSession"},

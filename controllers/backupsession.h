@@ -74,7 +74,7 @@ void backupsession_set_entry(const struct backupsession_view *v, const char *typ
 void backupsession_set_deadline_exceeded(const struct backupsession_view *v, const char *how);
 void backupsession_tell_deadline(const struct backupsession_view *v, struct plan *p, const char *how);
 /* Its Job is there, or was: it left a report. */
-bool backupsession_has_begun(const struct backupsession_view *v);
+bool backupsession_has_begun(const void *view);
 const char *backupsession_entry_phase(const struct backupsession_view *v); /* controllers.md 6.10, first match */
 void backupsession_write_status(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);
 void backupsession_finish(const struct backupsession_view *v, struct plan *p, enum backupsession_phase phase);

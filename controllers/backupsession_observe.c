@@ -158,8 +158,10 @@ static const struct refusal *find_refusal(struct world *w, const struct backupse
     return NULL;
 }
 
-bool backupsession_has_begun(const struct backupsession_view *v)
+bool backupsession_has_begun(const void *view)
 {
+    const struct backupsession_view *v = view;
+
     return v->outcome.state != OUTCOME_ABSENT || v->has_report;
 }
 

@@ -46,8 +46,11 @@ static void write_started(const struct restoresession_view *v, struct plan *p, c
     plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
 }
 
-static void write_made(const struct restoresession_view *v, struct world *w, struct plan *p)
+/* Also of Jobs that are there already: a crash, or a refusal, came before the status. */
+static void note_made(const void *view, struct world *w, struct plan *p)
 {
+    const struct restoresession_view *v = view;
+
     write_started(v, p, "True", "SuccessfullyEnsuredRestoreExecutor",
                   arena_printf(world_arena(w), "made %zu restore Job%s", v->n_hosts, v->n_hosts == 1 ? "" : "s"));
 }
@@ -57,12 +60,6 @@ static bool has_begun(const void *view)
     const struct restoresession_view *v = view;
 
     return v->has_begun;
-}
-
-/* A crash, or a refusal, came before the status. */
-static void note_made(const void *view, struct world *w, struct plan *p)
-{
-    write_made(view, w, p);
 }
 
 static bool may_have_run(const void *view)
@@ -349,7 +346,7 @@ static void start(const void *view, struct world *w, struct plan *p)
     };
 
     create_all(v, p, identity_ensure(w, p, &want));
-    write_made(v, w, p);
+    note_made(v, w, p);
     if (v->deadline_s)
         plan_wake_at(p, v->deadline_s);
     plan_wake_at(p, v->now_s + v->in.settings->pod_start_timeout_s);

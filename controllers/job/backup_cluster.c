@@ -195,6 +195,8 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
 
     c->garbd_runs = false;
     timer_clear(env_of(c), &c->kill);
+    if (sig && !c->selected[0] && !c->b->job->canceled) /* by whomever: also by us, when it would not leave */
+        await_forgetting(c);
     if (!c->selected[0] && !c->b->error.code && met_group_in_change(c, status, sig)) {
         log_warn(&c->b->job->log, "the group was not primary when garbd came, it is asked again");
         timer_set_in(env_of(c), &c->again, AGAIN_MS);
@@ -202,11 +204,7 @@ static void on_garbd_exit(struct proc *p, int status, int sig)
         timer_clear(env_of(c), &c->request);
         (void)job_child_error(c->b->job, "garbd", status, sig, &c->garbd_err, &e);
         no_donor(c, &e);
-        if (sig)
-            await_forgetting(c);
         fail(c, &e);
-    } else if (sig && !c->selected[0] && !c->b->job->canceled) { /* by us: it would not leave */
-        await_forgetting(c);
     }
     settle(c);
 }
