@@ -227,7 +227,7 @@ static void document_came(void *ctx, const struct kobj *o, struct str text)
     struct came *came = ctx;
     const struct world_doc *d = came->doc;
 
-    came->object = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL);
+    came->object = json_read(text);
     if (came->object)
         engine_pass_keep(came->pass, d->kind, d->ns, d->name, o->rv, text, false);
 }

@@ -98,22 +98,9 @@ static const char *index_value(const struct index *x, const struct kobj *o)
     return kobj_value(o, (size_t)x->field);
 }
 
-/* FNV-1a over a seed, finished as map's. */
-static size_t hash_of(uint64_t seed, struct str ns, const char *value)
-{
-    uint64_t h = seed ^ 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < ns.n; i++)
-        h = (h ^ (unsigned char)ns.p[i]) * 0x100000001b3u;
-    for (h *= 0x100000001b3u; *value; value++)
-        h = (h ^ (unsigned char)*value) * 0x100000001b3u;
-    h = (h ^ (h >> 32)) * 0xd6e8feb86659fd93u;
-    return (size_t)(h ^ (h >> 32));
-}
-
 static struct list *chain_of(const struct cache *c, const struct index *x, struct str ns, const char *value)
 {
-    return &x->chains[hash_of(c->seed, ns, value) & (x->n_chains - 1)];
+    return &x->chains[str_hash(str_hash(c->seed, ns), str_of(value)) & (x->n_chains - 1)];
 }
 
 static struct str index_ns(const struct index *x, const struct kobj *o)

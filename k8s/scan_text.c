@@ -84,29 +84,6 @@ static int hex(struct scan_text *t, char c)
     return 0;
 }
 
-/* Length of the UTF-8 sequence at p, 0 when it is none. */
-static size_t sequence(const unsigned char *p, size_t n)
-{
-    static const struct {
-        unsigned char lo, hi, second_lo, second_hi;
-        size_t n;
-    } rows[] = {{0x00, 0x7f, 0, 0, 1},       {0xc2, 0xdf, 0x80, 0xbf, 2}, {0xe0, 0xe0, 0xa0, 0xbf, 3},
-                {0xe1, 0xec, 0x80, 0xbf, 3}, {0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-                {0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4}, {0xf4, 0xf4, 0x80, 0x8f, 4}};
-
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (*p < rows[i].lo || *p > rows[i].hi)
-            continue;
-        if (rows[i].n > n || (rows[i].n > 1 && (p[1] < rows[i].second_lo || p[1] > rows[i].second_hi)))
-            return 0;
-        for (size_t k = 2; k < rows[i].n; k++)
-            if ((p[k] & 0xc0) != 0x80)
-                return 0;
-        return rows[i].n;
-    }
-    return 0;
-}
-
 /* The high bit of the first byte that is zero; maybe others of bytes after it. */
 static uint64_t zero_bytes(uint64_t x)
 {
@@ -146,7 +123,7 @@ static void clean(char *p, size_t n)
     if (is_ascii(p, n))
         return;
     for (size_t i = 0, len; i < n; i += len ? len : 1) {
-        len = sequence((unsigned char *)p + i, n - i);
+        len = str_utf8_first((struct str){p + i, n - i});
         if (!len)
             p[i] = '?';
     }

@@ -14,16 +14,9 @@ struct map_slot {
 
 static const uint32_t GONE = UINT32_MAX; /* an index entry whose slot was deleted */
 
-/* FNV-1a over a seed, finished by a multiply-xor so that low bits depend on all of the key. */
 static uint32_t hash_of(uint64_t seed, struct str key)
 {
-    uint64_t h = seed ^ 0xcbf29ce484222325u;
-
-    for (size_t i = 0; i < key.n; i++)
-        h = (h ^ (unsigned char)key.p[i]) * 0x100000001b3u;
-    h ^= h >> 32;
-    h *= 0xd6e8feb86659fd93u;
-    return (uint32_t)(h ^ (h >> 32));
+    return (uint32_t)str_hash(seed, key);
 }
 
 void map_init(struct map *m, uint64_t seed)

@@ -213,6 +213,29 @@ bool str_is_dns_name(struct str s)
     return true;
 }
 
+/* Both halves of the product: each bit of a text reaches each bit of the sum. */
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t str_hash(uint64_t seed, struct str s)
+{
+    const uint64_t odd = 0xd6e8feb86659fd93u;
+    uint64_t h = seed ^ 0xcbf29ce484222325u ^ s.n, word;
+
+    for (; s.n >= 8; s.p += 8, s.n -= 8) {
+        memcpy(&word, s.p, 8);
+        h = fold(h ^ word, odd);
+    }
+    word = 0;
+    if (s.n)
+        memcpy(&word, s.p, s.n);
+    return fold(fold(h ^ word, odd), odd);
+}
+
 void str_sha256_hex(struct str s, char out[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -247,27 +270,28 @@ const char *str_shorten_name(struct str full, size_t max, bool no_dots, char out
     return out;
 }
 
-/* Length of the character that starts at p, 0 when there is none. Bytes over the end are NUL: no continuation. */
-static size_t utf8_length(const unsigned char *p)
+size_t str_utf8_first(struct str s)
 {
-    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : p[0] >= 0xf0 &&
-               p[0] < 0xf5 ? 4 : 0;
+    const unsigned char *p = (const unsigned char *)s.p;
+    size_t n = !s.n || p[0] < 0xc2 ? s.n && p[0] < 0x80 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
 
+    if (n > s.n)
+        return 0;
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
-        (p[0] == 0xf4 && p[1] > 0x8f))
+    if (n > 1 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) ||
+                  (p[0] == 0xf4 && p[1] > 0x8f)))
         return 0;
     return n;
 }
 
 void str_mend_utf8(char *text)
 {
-    size_t n;
+    size_t left = strlen(text), n;
 
-    for (char *p = text; *p; p += n) {
-        n = utf8_length((const unsigned char *)p);
+    for (char *p = text; left; p += n, left -= n) {
+        n = str_utf8_first((struct str){p, left});
         if (!n) {
             *p = '?';
             n = 1;

@@ -86,9 +86,14 @@ const char *str_format_clock(uint64_t seconds, char out[32]);
 bool str_is_dns_label(struct str s);
 bool str_is_dns_name(struct str s);
 
+/* For tables of this process: who does not know the seed can't choose texts that meet. */
+uint64_t str_hash(uint64_t seed, struct str s);
+
 /* Lower-case hex of SHA-256 over s. */
 void str_sha256_hex(struct str s, char out[65]);
 
+/* Bytes of the character in UTF-8 that s begins with; 0: it begins with none. */
+size_t str_utf8_first(struct str s);
 /* In place: bytes that are no UTF-8, such as what a cut left of a character, become '?'. JSON takes nothing else. */
 void str_mend_utf8(char *text);
 

@@ -65,6 +65,79 @@ static void a_text_over_the_cap_sticks(void **state)
     json_decref(value);
 }
 
+/* ---- reading ---- */
+
+/* In memory of its own, without a NUL: a byte behind it is seen by the sanitizer. */
+static void assert_reads_as_jansson(struct str text)
+{
+    char *alone = mem_alloc(text.n);
+    json_t *want = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL), *got;
+
+    memcpy(alone, text.p, text.n);
+    got = json_read((struct str){alone, text.n});
+    mem_free(alone);
+    if (!want != !got || (want && !json_equal(want, got)))
+        fail_msg("%.*s: %s", (int)text.n, text.p, got ? "read" : "not read");
+    json_decref(want);
+    json_decref(got);
+}
+
+#define READS(lit) assert_reads_as_jansson(STR(lit))
+
+static void what_is_read_is_what_jansson_reads(void **state)
+{
+    (void)state;
+    READS("{}");
+    READS(" [ ] \r\n\t");
+    READS("{\"a\":{\"b\":[1,-2,3.5,1e3,2E-2,-0,0.0]},\"c\":[true,false,null],\"a\":\"the last one counts\"}");
+    READS("[\"\",\"a\",\"seven..\",\"eight...\",\"nine.....\",\"sixteen.........\\n\",\"\\\"\"]");
+    READS("[\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u0000\\u00fc\\u20ac\\ud83d\\ude00\"]");
+    READS("[\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80 \x7f\"]");
+    READS("{\"\":0,\"\\n\\u20ac\":{\"\\\"\":\"\\t\"},"
+          "\"a key of more than sixty-four bytes, which needs memory of its own \\n\":[\"\\n\"]}");
+    READS("[9223372036854775807,-9223372036854775808,1e308,1e-400,"
+          "0.3333333333333333333333333333333333333333333333333333333333333333333333333333333333333333]");
+}
+
+static void what_is_no_json_is_not_read(void **state)
+{
+    static const char *const texts[] = {
+        "", " ", "1", "\"a\"", "null", "{", "[", "[1", "[1,", "[1,]", "[,]", "[1 2]", "{\"a\"}", "{\"a\":}",
+        "{\"a\":1,}",
+        "{a:1}", "{\"a\":1]", "[1}", "[] []", "{}x", "[01]", "[-]", "[+1]", "[1.]", "[.5]", "[1e]", "[1e+]",
+        "[0x1]",
+        "[9223372036854775808]", "[1e400]", "[-1e400]", "[tru]", "[truex]", "[nullnull]", "[True]", "[\"a]", "[\"\\",
+        "[\"\\x\"]", "[\"\\u12\"]", "[\"\\u12g4\"]", "[\"\\ud800\"]", "[\"\\ud800\\n\"]",
+        "[\"\\ud800\\u0041\"]",
+        "[\"\\udc00\"]", "[\"\n\"]", "[\"\x1f\"]", "[\"\x80\"]", "[\"\xc0\x80\"]", "[\"\xc3\"]", "[\"\xe0\x80\x80\"]",
+        "[\"\xed\xa0\x80\"]", "[\"\xf4\x90\x80\x80\"]", "[\"\xf5\x80\x80\x80\"]", "[\"\xe2\x82", "{\"\\u0000\":1}",
+        "[\"0123456\x80\"]", "[\"01234567", "\xef\xbb\xbf[]",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        json_t *got = json_read(str_of(texts[i]));
+
+        if (got)
+            fail_msg("read: %s", texts[i]);
+        assert_reads_as_jansson(str_of(texts[i]));
+    }
+    assert_reads_as_jansson((struct str){"[\"\0\"]", 5});
+    assert_reads_as_jansson((struct str){"[]\0", 3});
+}
+
+static void a_text_may_be_as_deep_as_for_jansson(void **state)
+{
+    enum { DEEP = 2048 };
+    char text[2 * DEEP + 2];
+
+    (void)state;
+    memset(text, '[', DEEP + 1);
+    memset(text + DEEP + 1, ']', DEEP + 1);
+    assert_reads_as_jansson((struct str){text, 2 * DEEP + 2});
+    assert_reads_as_jansson((struct str){text + 1, 2 * DEEP});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -72,6 +145,9 @@ int main(void)
         cmocka_unit_test(no_value_is_written_as_null),
         cmocka_unit_test(a_copy_is_equal_and_its_containers_are_its_own),
         cmocka_unit_test(a_text_over_the_cap_sticks),
+        cmocka_unit_test(what_is_read_is_what_jansson_reads),
+        cmocka_unit_test(what_is_no_json_is_not_read),
+        cmocka_unit_test(a_text_may_be_as_deep_as_for_jansson),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
