@@ -10,14 +10,24 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 
+enum { KEY_MAX = 512 }; /* a namespace has at most 63 bytes, a name 253 */
+
 struct doc {
     struct list link;   /* in docs.used */
     struct list parsed; /* in docs.trees, with a tree */
     json_t *tree;
-    char *key, *text;
+    char *text;
     char rv[64];
     size_t len;
     uint64_t put_ns;
+    size_t key_n;
+    char key[];
+};
+
+/* What a document is found by: its kind's number, "<ns>\0<name>". */
+struct key {
+    size_t n; /* 0: no object of Kubernetes has such a name */
+    char bytes[KEY_MAX];
 };
 
 struct docs {
@@ -30,7 +40,7 @@ struct docs *docs_new(uint64_t seed)
 {
     struct docs *d = mem_zalloc(sizeof(*d));
 
-    map_init(&d->by_key, seed);
+    map_init_borrowing(&d->by_key, seed);
     list_init(&d->used);
     list_init(&d->trees);
     return d;
@@ -49,10 +59,9 @@ static void drop_tree(struct docs *d, struct doc *doc)
 static void forget(struct docs *d, struct doc *doc)
 {
     drop_tree(d, doc);
-    (void)map_del(&d->by_key, str_of(doc->key));
+    (void)map_del(&d->by_key, (struct str){doc->key, doc->key_n});
     list_del(&doc->link);
     d->bytes -= doc->len;
-    mem_free(doc->key);
     mem_free(doc->text);
     mem_free(doc);
 }
@@ -72,16 +81,32 @@ void docs_free(struct docs *d)
     mem_free(d);
 }
 
-static char *key_of(const struct kind *k, const char *ns, const char *name)
+static void make_key(const struct kind *k, const char *ns, const char *name, struct key *out)
 {
-    return mem_printf("%d %s/%s", (int)k->id, ns ? ns : "", name);
+    size_t n_ns = ns ? strlen(ns) : 0, n_name = strlen(name);
+
+    out->n = 2 + n_ns + n_name;
+    if (out->n > KEY_MAX) {
+        out->n = 0;
+        return;
+    }
+    out->bytes[0] = (char)k->id;
+    memcpy(out->bytes + 1, ns ? ns : "", n_ns);
+    out->bytes[1 + n_ns] = 0;
+    memcpy(out->bytes + 2 + n_ns, name, n_name);
+}
+
+static struct doc *find_key(const struct docs *d, const struct key *key)
+{
+    return key->n ? map_get(&d->by_key, (struct str){key->bytes, key->n}) : NULL;
 }
 
 static struct doc *find(const struct docs *d, const struct kind *k, const char *ns, const char *name)
 {
-    AUTO_FREE char *key = key_of(k, ns, name);
+    struct key key;
 
-    return map_get(&d->by_key, str_of(key));
+    make_key(k, ns, name, &key);
+    return find_key(d, &key);
 }
 
 void docs_drop(struct docs *d, const struct kind *k, const char *ns, const char *name)
@@ -120,51 +145,51 @@ static bool is_young(const struct doc *doc, uint64_t now_ns)
     return now_ns - doc->put_ns < DOCS_AHEAD_MS * 1000000ull;
 }
 
-static void put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
-                char *text_take, size_t len, uint64_t now_ns)
+static void put(struct docs *d, const struct key *key, const char *rv, struct str text, uint64_t now_ns)
 {
-    struct doc *doc = mem_zalloc(sizeof(*doc));
+    struct doc *doc = mem_zalloc(sizeof(*doc) + key->n);
 
-    doc->key = key_of(k, ns, name);
-    doc->text = text_take;
-    doc->len = len;
+    memcpy(doc->key, key->bytes, key->n);
+    doc->key_n = key->n;
+    doc->text = mem_strndup(text.p, text.n);
+    doc->len = text.n;
     doc->put_ns = now_ns;
     (void)snprintf(doc->rv, sizeof(doc->rv), "%s", rv);
-    d->bytes += len;
+    d->bytes += text.n;
     list_add_tail(&d->used, &doc->link);
     list_init(&doc->parsed);
-    (void)map_put(&d->by_key, str_of(doc->key), doc);
+    (void)map_put(&d->by_key, (struct str){doc->key, doc->key_n}, doc);
     while (d->bytes > LIMIT_KEPT_DOCUMENTS)
         forget(d, LIST_ENTRY(d->used.next, struct doc, link));
 }
 
-/* Makes place for a document of that version; false: what is there is as good or better, or it can't be kept. */
-static bool make_place(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
-                       uint64_t now_ns)
+/* always: also in place of a newer one that is not young any more. */
+static void put_newer(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
+                      struct str text, bool always, uint64_t now_ns)
 {
-    struct doc *doc = find(d, k, ns, name);
+    struct doc *doc;
+    struct key key;
 
-    if (doc && (strcmp(doc->rv, rv) == 0 || (is_young(doc, now_ns) && is_newer(doc->rv, rv))))
-        return false;
+    make_key(k, ns, name, &key);
+    doc = find_key(d, &key);
+    if (doc && (strcmp(doc->rv, rv) == 0 || (is_newer(doc->rv, rv) && (!always || is_young(doc, now_ns)))))
+        return; /* what is there is as good or better */
     if (doc)
         forget(d, doc);
-    return *rv && strlen(rv) < sizeof(doc->rv);
+    if (key.n && *rv && strlen(rv) < sizeof(doc->rv))
+        put(d, &key, rv, text, now_ns);
 }
 
 void docs_put(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv, struct str text,
               uint64_t now_ns)
 {
-    if (make_place(d, k, ns, name, rv, now_ns))
-        put(d, k, ns, name, rv, mem_strndup(text.p, text.n), text.n, now_ns);
+    put_newer(d, k, ns, name, rv, text, true, now_ns);
 }
 
 void docs_offer(struct docs *d, const struct kind *k, const char *ns, const char *name, const char *rv,
                 struct str text, uint64_t now_ns)
 {
-    const struct doc *have = find(d, k, ns, name);
-
-    if (!have || !is_newer(have->rv, rv))
-        docs_put(d, k, ns, name, rv, text, now_ns);
+    put_newer(d, k, ns, name, rv, text, false, now_ns);
 }
 
 static json_t *tree_of(struct docs *d, struct doc *doc)
@@ -172,7 +197,7 @@ static json_t *tree_of(struct docs *d, struct doc *doc)
     if (doc->tree) {
         list_del(&doc->parsed);
     } else {
-        doc->tree = json_loadb(doc->text, doc->len, JSON_ALLOW_NUL, NULL);
+        doc->tree = json_read((struct str){doc->text, doc->len});
         if (!doc->tree)
             return NULL;
         d->tree_bytes += doc->len;
