@@ -44,7 +44,7 @@ static void skip(const void *view, struct world *w, struct plan *p)
 
     (void)w;
     backupsession_set_condition(v, "BackupSkipped", "True", "SkippedTakingNewBackup", v->skip);
-    json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
+    json_object_set_new(status, "conditions", json_clone(v->conditions));
     plan_status(p, status);
     plan_event(p, "Normal", "BackupSession Skipped", "%s", v->skip);
 }
@@ -251,7 +251,7 @@ static void start(const void *view, struct world *w, struct plan *p)
                            : NULL,
         .own = v->in.repository && strcmp(json_text(v->in.repository, "metadata.namespace"), v->self->ns) != 0,
     };
-    json_t *job = json_deep_copy(v->job);
+    json_t *job = json_clone(v->job);
 
     if (!want.invoker) { /* its record comes with the next event */
         json_decref(job);
@@ -261,7 +261,7 @@ static void start(const void *view, struct world *w, struct plan *p)
     json_object_set_new(json_at(job, "spec.template.spec"), "serviceAccountName",
                         json_string(identity_ensure(w, p, &want)));
     if (v->interim)
-        plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(v->interim));
+        plan_create(p, kind_get(KIND_PVC), v->self->ns, json_clone(v->interim));
     plan_create(p, kind_get(KIND_JOB), v->self->ns, job);
     write_started(v, w, p);
     wake_waiting(v, p, v->now_s + v->in.settings->pod_start_timeout_s);

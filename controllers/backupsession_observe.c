@@ -27,7 +27,7 @@ static void take_status(struct world *w, struct backupsession_view *v, bool has_
     size_t i;
 
     v->conditions = arena_json(world_arena(w), condition_copy(v->doc));
-    v->targets = arena_json(world_arena(w), json_is_array(targets) ? json_deep_copy(targets) : json_array());
+    v->targets = arena_json(world_arena(w), json_is_array(targets) ? json_clone(targets) : json_array());
     json_array_foreach (v->targets, i, it)
         if (target_ref_equal(&v->ref, json_at(it, "ref")))
             v->entry = it;

@@ -57,8 +57,8 @@ void backupsession_write_status(const struct backupsession_view *v, struct plan 
 
     json_object_set_new(v->entry, "phase", json_string(backupsession_entry_phase(v)));
     json_object_set_new(status, "phase", json_string(backupsession_phases[phase]));
-    json_object_set_new(status, "targets", json_deep_copy(v->targets));
-    json_object_set_new(status, "conditions", json_deep_copy(v->conditions));
+    json_object_set_new(status, "targets", json_clone(v->targets));
+    json_object_set_new(status, "conditions", json_clone(v->conditions));
     if (v->deadline_s)
         json_object_set_new(status, "sessionDeadline", backupsession_time_json(v->deadline_s));
     plan_status(p, status);

@@ -12,7 +12,7 @@ json_t *condition_copy(const json_t *object)
 {
     json_t *list = json_at(object, "status.conditions");
 
-    return json_is_array(list) ? json_deep_copy(list) : json_array();
+    return json_is_array(list) ? json_clone(list) : json_array();
 }
 
 static json_t *find(const json_t *list, const char *type, size_t *ret_at)

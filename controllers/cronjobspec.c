@@ -111,7 +111,7 @@ static void set_own_env(json_t *env, const char *name, const char *path)
 static json_t *environment(const json_t *settings)
 {
     const json_t *own = json_at(settings, "env");
-    json_t *env = json_is_array(own) ? json_deep_copy(own) : json_array();
+    json_t *env = json_is_array(own) ? json_clone(own) : json_array();
 
     set_own_env(env, "POD_NAMESPACE", "metadata.namespace");
     set_own_env(env, "JOB_NAME", "metadata.labels['batch.kubernetes.io/job-name']");
@@ -127,7 +127,7 @@ static json_t *security(const json_t *given)
         return json_pack("{s:b, s:b, s:b, s:{s:[s]}, s:{s:s}}", "runAsNonRoot", 1, "allowPrivilegeEscalation", 0,
                          "readOnlyRootFilesystem", 1, "capabilities", "drop", "ALL", "seccompProfile", "type",
                          "RuntimeDefault");
-    out = json_deep_copy(given);
+    out = json_clone(given);
     if (json_is_integer(json_at(out, "runAsUser")) && json_int(out, "runAsUser", 1) == 0 &&
         !json_at(out, "runAsNonRoot"))
         json_object_set_new(out, "runAsNonRoot", json_false()); /* else the kubelet refuses what was asked for */
@@ -137,7 +137,7 @@ static json_t *security(const json_t *given)
 static json_t *resources(const json_t *given)
 {
     return json_object_size(given)
-               ? json_deep_copy(given)
+               ? json_clone(given)
                : json_pack("{s:{s:s, s:s}}", "requests", "cpu", "10m", "memory", "32Mi");
 }
 
@@ -154,7 +154,7 @@ static json_t *container(struct world *w, const struct kobj *invoker, const json
                           "FallbackToLogsOnError");
 
     if (json_array_size(json_at(settings, "envFrom")))
-        json_object_set_new(c, "envFrom", json_deep_copy(json_at(settings, "envFrom")));
+        json_object_set_new(c, "envFrom", json_clone(json_at(settings, "envFrom")));
     return c;
 }
 
@@ -184,7 +184,7 @@ static void set_label(json_t *labels, const char *key, const char *value)
 static json_t *pod_labels(const struct kobj *invoker, const json_t *doc)
 {
     const json_t *given = json_at(doc, "spec.runtimeSettings.pod.podLabels");
-    json_t *labels = json_is_object(given) ? json_deep_copy(given) : json_object();
+    json_t *labels = json_is_object(given) ? json_clone(given) : json_object();
 
     json_object_set_new(labels, "app.kubernetes.io/component", json_string("stash-backup"));
     json_object_set_new(labels, "app.kubernetes.io/managed-by", json_string(STASH_GROUP));

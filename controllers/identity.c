@@ -48,7 +48,7 @@ static void ensure_account(struct world *w, struct plan *p, const char *ns, cons
         return;
     meta = metadata(name, roles[want->role].component, owner);
     if (owner && json_object_size(want->annotations))
-        json_object_set_new(meta, "annotations", json_deep_copy(want->annotations));
+        json_object_set_new(meta, "annotations", json_clone(want->annotations));
     plan_apply(p, k, ns, json_pack("{s:o}", "metadata", meta));
 }
 

@@ -51,7 +51,7 @@ const char *jobspec_interim_name(const struct job_input *in, struct arena *a)
 json_t *jobspec_labels(const json_t *invoker, enum direction d)
 {
     const json_t *own = json_at(invoker, "metadata.labels");
-    json_t *labels = json_is_object(own) ? json_deep_copy(own) : json_object();
+    json_t *labels = json_is_object(own) ? json_clone(own) : json_object();
 
     json_object_set_new(labels, "app.kubernetes.io/component", json_string(component[d]));
     json_object_set_new(labels, "app.kubernetes.io/managed-by", json_string(STASH_GROUP));
@@ -121,10 +121,10 @@ json_t *jobspec_interim_claim(const struct job_input *in, const char *name)
         json_object_update(labels, json_at(template, "metadata.labels"));
     json_object_set_new(labels, "app.kubernetes.io/managed-by", json_string(STASH_GROUP));
     claim = json_pack("{s:{s:s, s:o, s:[o]}, s:o}", "metadata", "name", name, "labels", labels, "ownerReferences",
-                      jobspec_owner(in), "spec", json_deep_copy(json_at(template, "spec")));
+                      jobspec_owner(in), "spec", json_clone(json_at(template, "spec")));
     if (json_is_object(json_at(template, "metadata.annotations")))
         json_object_set_new(json_object_get(claim, "metadata"), "annotations",
-                            json_deep_copy(json_at(template, "metadata.annotations")));
+                            json_clone(json_at(template, "metadata.annotations")));
     return claim;
 }
 
@@ -162,7 +162,7 @@ json_t *jobspec_claim(const struct job_input *in, size_t t, struct arena *a, str
         (void)error_set(e, ERR_INVALID, "spec.target.volumeClaimTemplates[%zu]: the namespace must be %s", t, own);
         return NULL;
     }
-    labels = json_is_object(json_at(resolved, "metadata.labels")) ? json_deep_copy(json_at(resolved, "metadata.labels"))
+    labels = json_is_object(json_at(resolved, "metadata.labels")) ? json_clone(json_at(resolved, "metadata.labels"))
                                                                   : json_object();
     json_object_set_new(labels, "app.kubernetes.io/managed-by", json_string(STASH_GROUP));
     /* The UID: this one, not its namesake. */
@@ -199,7 +199,7 @@ static void put_target(const struct job_input *in, struct arena *a, json_t *anno
 static json_t *template_of(const struct job_input *in, struct arena *a, json_t *labels, json_t *pod)
 {
     const json_t *own = json_at(in->unit, "runtimeSettings.pod.podAnnotations");
-    json_t *annotations = json_is_object(own) ? json_deep_copy(own) : json_object();
+    json_t *annotations = json_is_object(own) ? json_clone(own) : json_object();
 
     put_target(in, a, annotations);
     json_object_del(annotations, REPOSITORY_JOB_ANNOTATION);

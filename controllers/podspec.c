@@ -65,7 +65,7 @@ static int add_task_volumes(json_t *volumes, const struct job_input *in, const s
 
     json_array_foreach (r->volumes, i, it) {
         if (strcmp(json_text(it, "name"), "stash-tmp-dir") != 0) {
-            json_array_append_new(volumes, json_deep_copy(it));
+            json_array_append_new(volumes, json_clone(it));
         } else if (!json_is_object(json_at(it, "emptyDir"))) {
             json_decref(empty);
             return error_set(e, ERR_INVALID, "the Task's volume stash-tmp-dir is no emptyDir");
@@ -76,7 +76,7 @@ static int add_task_volumes(json_t *volumes, const struct job_input *in, const s
     if (*json_text(temp, "medium"))
         json_object_set_new(empty, "medium", json_string(json_text(temp, "medium")));
     if (json_at(temp, "sizeLimit"))
-        json_object_set_new(empty, "sizeLimit", json_deep_copy(json_at(temp, "sizeLimit")));
+        json_object_set_new(empty, "sizeLimit", json_clone(json_at(temp, "sizeLimit")));
     json_array_append_new(volumes, json_pack("{s:s, s:o}", "name", "stash-tmp-dir", "emptyDir", empty));
     return 0;
 }
@@ -98,7 +98,7 @@ static int add_repository(json_t *volumes, const struct job_input *in, struct er
         if (json_at(local, "hostPath") && !in->settings->allow_hostpath_backend)
             return error_set(e, ERR_INVALID, "Repository %s/%s: a hostPath backend needs --allow-hostpath-backend", ns,
                              json_text(repo, "metadata.name"));
-        volume = json_deep_copy(local);
+        volume = json_clone(local);
         json_object_del(volume, "mountPath");
         json_object_del(volume, "subPath");
         json_object_set_new(volume, "name", json_string("stash-local"));
@@ -143,7 +143,7 @@ static void merge_deep(json_t *into, const json_t *more)
         if (json_is_object(old) && json_is_object(value))
             merge_deep(old, value);
         else
-            json_object_set_new(into, key, json_deep_copy(value));
+            json_object_set_new(into, key, json_clone(value));
     }
 }
 
@@ -176,7 +176,7 @@ void podspec_place(json_t *pod, const json_t *settings)
         json_t *value = json_object_get(settings, keys[i]);
 
         if (!is_empty(value))
-            json_object_set_new(pod, keys[i], json_deep_copy(value));
+            json_object_set_new(pod, keys[i], json_clone(value));
     }
 }
 

@@ -20,7 +20,7 @@ static void copy_key(json_t *to, const json_t *from, const char *key)
     json_t *value = json_object_get(from, key);
 
     if (value && !json_is_null(value))
-        json_object_set_new(to, key, json_deep_copy(value));
+        json_object_set_new(to, key, json_clone(value));
 }
 
 /* Replaces the item of the same name, or appends. Steals item. */
@@ -64,11 +64,11 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
                            const struct podspec_options *o, struct arena *a)
 {
     const json_t *own = json_at(function, "env"), *it;
-    json_t *env = json_is_array(own) ? json_deep_copy(own) : json_array();
+    json_t *env = json_is_array(own) ? json_clone(own) : json_array();
     size_t i;
 
     json_array_foreach (json_at(settings, "env"), i, it)
-        upsert(env, json_deep_copy(it));
+        upsert(env, json_clone(it));
     set_env_number(env, "NICE_ADJUSTMENT", settings, "nice.adjustment", a);
     set_env_number(env, "IONICE_CLASS", settings, "ionice.class", a);
     set_env_number(env, "IONICE_CLASS_DATA", settings, "ionice.classData", a);
@@ -92,7 +92,7 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
 static void append_all(json_t *list, const json_t *more)
 {
     if (json_is_array(more)) {
-        json_t *copy = json_deep_copy(more);
+        json_t *copy = json_clone(more);
 
         json_array_extend(list, copy);
         json_decref(copy);
@@ -124,7 +124,7 @@ static void set_default(json_t *resources, const char *part, const char *resourc
 /* Who says either of request and limit has spoken for both; else a default could contradict him. */
 static json_t *resources(const json_t *function, const json_t *settings)
 {
-    json_t *out = json_at(function, "resources") ? json_deep_copy(json_at(function, "resources")) : json_object();
+    json_t *out = json_at(function, "resources") ? json_clone(json_at(function, "resources")) : json_object();
     const char *const parts[] = {"limits", "requests"};
     json_t *defaults;
 
@@ -132,7 +132,7 @@ static json_t *resources(const json_t *function, const json_t *settings)
         if (json_object_size(json_at(json_at(settings, "resources"), parts[i])))
             copy_key(out, json_at(settings, "resources"), parts[i]);
     copy_key(out, json_at(settings, "resources"), "claims");
-    defaults = json_deep_copy(out);
+    defaults = json_clone(out);
     set_default(defaults, "requests", "cpu", "50m");
     set_default(defaults, "requests", "memory", "128Mi");
     if (!json_at(out, "limits.memory") && !json_at(out, "requests.memory"))
@@ -187,7 +187,7 @@ static json_t *security(const struct resolved_step *s, const json_t *settings)
 
     if (!json_is_object(given))
         given = json_at(s->spec, "runtimeSettings.securityContext");
-    out = json_is_object(given) ? json_deep_copy(given) : default_security(s);
+    out = json_is_object(given) ? json_clone(given) : default_security(s);
     set_missing(out, "allowPrivilegeEscalation", json_false());
     if (s->is_own || !json_is_object(given)) {
         set_missing(out, "capabilities", drop_all());
@@ -237,7 +237,7 @@ static json_t *function_mounts(const struct resolved_step *s)
     json_array_foreach (json_at(s->spec, "volumeMounts"), i, it) {
         if (strcmp(json_text(it, "mountPath"), PODSPEC_TMP_DIR) == 0)
             continue;
-        it = json_deep_copy(it);
+        it = json_clone(it);
         if (row >= 0 && rootly[row].read_only)
             json_object_set_new(it, "readOnly", json_true());
         json_array_append_new(mounts, it);

@@ -200,7 +200,7 @@ static void give_room(struct world *w, json_t *job, const json_t *local)
         substitute_check_mount(json_text(local, "mountPath"), NULL) < 0 ||
         substitute_check_subpath(json_text(local, "subPath"), NULL) < 0)
         return; /* the program says that nothing is mounted there */
-    volume = json_deep_copy(local);
+    volume = json_clone(local);
     json_object_del(volume, "mountPath");
     json_object_del(volume, "subPath");
     json_object_set_new(volume, "name", json_string("stash-local"));

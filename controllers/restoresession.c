@@ -318,12 +318,12 @@ static void create_all(const struct restoresession_view *v, struct plan *p, cons
 
     for (size_t i = 0; i < v->n_hosts; i++) {
         json_array_foreach (v->hosts[i].claims, k, claim)
-            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(claim));
+            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_clone(claim));
         if (v->hosts[i].interim)
-            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_deep_copy(v->hosts[i].interim));
+            plan_create(p, kind_get(KIND_PVC), v->self->ns, json_clone(v->hosts[i].interim));
     }
     for (size_t i = 0; i < v->n_hosts; i++) {
-        json_t *job = v->hosts[i].job ? json_deep_copy(v->hosts[i].job) : NULL;
+        json_t *job = v->hosts[i].job ? json_clone(v->hosts[i].job) : NULL;
 
         if (!job)
             continue;

@@ -350,7 +350,7 @@ int restoresession_observe(struct world *w, const struct kobj *self, void *view)
     target_ref_of(json_at(v->in.unit, "target"), self->ns, &v->ref);
     v->conditions = arena_json(world_arena(w), condition_copy(v->doc));
     stats = json_at(v->doc, "status.stats");
-    v->stats = arena_json(world_arena(w), json_is_array(stats) ? json_deep_copy(stats) : json_array());
+    v->stats = arena_json(world_arena(w), json_is_array(stats) ? json_clone(stats) : json_array());
     v->deadline_s = time_of(v->doc, "status.sessionDeadline");
     if (phase == RESTORESESSION_RUNNING)
         look_while_running(w, v);

@@ -29,7 +29,7 @@ void restoresession_write_status(const struct restoresession_view *v, struct pla
     json_t *status = json_pack("{s:s, s:O}", "phase", restoresession_phases[phase], "conditions", v->conditions);
 
     if (json_array_size(v->stats))
-        json_object_set_new(status, "stats", json_deep_copy(v->stats));
+        json_object_set_new(status, "stats", json_clone(v->stats));
     if (v->deadline_s)
         json_object_set_new(status, "sessionDeadline", time_json(v->deadline_s));
     plan_status(p, status);

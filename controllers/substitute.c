@@ -90,8 +90,11 @@ static int run(struct scan *s, unsigned depth)
             if (rc < 0)
                 return rc;
         } else {
-            buf_putc(&s->out, c);
-            s->at++;
+            size_t from = s->at++;
+
+            while (s->at < s->text.n && peek(s, 0) != '$' && !(depth && peek(s, 0) == '}'))
+                s->at++;
+            buf_add(&s->out, s->text.p + from, s->at - from);
         }
     }
     return 0;
@@ -184,6 +187,12 @@ static int check_result(const struct scan *s)
     return 0;
 }
 
+/* As most are: nothing to put in, nothing to refuse. */
+static bool is_plain(struct str text)
+{
+    return text.n <= LIMIT_STRING && !(text.n && (memchr(text.p, '$', text.n) || memchr(text.p, 0, text.n)));
+}
+
 int substitute_text(const struct variables *v, struct str text, enum substitute_place place, const char *field,
                     const char **ret, bool *ret_is_tenant, struct error *e)
 {
@@ -252,17 +261,21 @@ static enum substitute_place place_of(enum substitute_tree what, const char *pat
 struct walk {
     const struct variables *vars;
     enum substitute_tree what;
+    struct buf path; /* of the value at hand */
     struct error *e;
 };
 
-static json_t *walk(const struct walk *w, const json_t *value, const char *path);
+static json_t *walk(struct walk *w, const json_t *value);
 
-static json_t *walk_string(const struct walk *w, const json_t *value, const char *path)
+static json_t *walk_string(struct walk *w, const json_t *value)
 {
-    const char *out;
+    const char *out, *path = w->path.data;
     json_t *ret;
-    int rc = substitute_text(w->vars, json_str(value), place_of(w->what, path), path, &out, NULL, w->e);
+    int rc;
 
+    if (is_plain(json_str(value)))
+        return json_incref((json_t *)(uintptr_t)value);
+    rc = substitute_text(w->vars, json_str(value), place_of(w->what, path), path, &out, NULL, w->e);
     if (rc < 0) {
         (void)error_wrap(w->e, rc, "%s", path);
         return NULL;
@@ -273,13 +286,24 @@ static json_t *walk_string(const struct walk *w, const json_t *value, const char
     return ret;
 }
 
-static json_t *walk_object(const struct walk *w, const json_t *value, const char *path)
+/* Back to the value around. */
+static void leave(struct walk *w, size_t len)
+{
+    if (w->path.len > len)
+        w->path.data[w->path.len = len] = '\0';
+}
+
+static json_t *walk_object(struct walk *w, const json_t *value)
 {
     json_t *out = json_object(), *item, *next;
+    size_t len = w->path.len;
     const char *key;
 
     json_object_foreach ((json_t *)(uintptr_t)value, key, item) {
-        next = walk(w, item, arena_printf(w->vars->arena, "%s%s%s", path, *path ? "." : "", key));
+        buf_puts(&w->path, len ? "." : "");
+        buf_puts(&w->path, key);
+        next = walk(w, item);
+        leave(w, len);
         if (!next) {
             json_decref(out);
             return NULL;
@@ -289,13 +313,15 @@ static json_t *walk_object(const struct walk *w, const json_t *value, const char
     return out;
 }
 
-static json_t *walk_array(const struct walk *w, const json_t *value, const char *path)
+static json_t *walk_array(struct walk *w, const json_t *value)
 {
     json_t *out = json_array(), *item, *next;
-    size_t i;
+    size_t len = w->path.len, i;
 
     json_array_foreach (value, i, item) {
-        next = walk(w, item, arena_printf(w->vars->arena, "%s[%zu]", path, i));
+        buf_printf(&w->path, "[%zu]", i);
+        next = walk(w, item);
+        leave(w, len);
         if (!next) {
             json_decref(out);
             return NULL;
@@ -305,20 +331,24 @@ static json_t *walk_array(const struct walk *w, const json_t *value, const char 
     return out;
 }
 
-static json_t *walk(const struct walk *w, const json_t *value, const char *path)
+static json_t *walk(struct walk *w, const json_t *value)
 {
     if (json_is_string(value))
-        return walk_string(w, value, path);
+        return walk_string(w, value);
     if (json_is_object(value))
-        return walk_object(w, value, path);
+        return walk_object(w, value);
     if (json_is_array(value))
-        return walk_array(w, value, path);
+        return walk_array(w, value);
     return json_incref((json_t *)(uintptr_t)value); /* numbers, booleans and null don't change */
 }
 
 json_t *substitute_tree(const struct variables *v, const json_t *tree, enum substitute_tree what, struct error *e)
 {
     struct walk w = {.vars = v, .what = what, .e = e};
+    json_t *out;
 
-    return walk(&w, tree, "");
+    buf_init(&w.path, SIZE_MAX / 4);
+    out = walk(&w, tree);
+    buf_done(&w.path);
+    return out;
 }
