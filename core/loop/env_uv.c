@@ -32,6 +32,7 @@ struct env_uv {
     uint64_t random;
     void (*on_signal)(void *ctx, int sig);
     void *signal_ctx;
+    char *room; /* ENV_UV_ROOM bytes; NULL: not asked for yet */
     unsigned n_closing;
     bool stop;
 };
@@ -232,12 +233,22 @@ void env_uv_free(struct env *e)
     assert(rc == 0);
     assert(!heap_first(&u->timers));
     heap_done(&u->timers);
+    mem_free(u->room);
     mem_free(u);
 }
 
 uv_loop_t *env_uv_loop(struct env *e)
 {
     return &of(e)->loop;
+}
+
+char *env_uv_room(struct env *e)
+{
+    struct env_uv *u = of(e);
+
+    if (!u->room)
+        u->room = mem_alloc(ENV_UV_ROOM);
+    return u->room;
 }
 
 void env_uv_run(struct env *e)

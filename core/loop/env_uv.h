@@ -13,6 +13,9 @@ struct env *env_uv_new(void);
 /* Asserts that no handle is left in the loop: a leak of a handle is a failed test. */
 void env_uv_free(struct env *e);
 uv_loop_t *env_uv_loop(struct env *e);
+/* Memory for one read, the next one's as soon as its callback has returned. */
+enum { ENV_UV_ROOM = 64 * 1024 };
+char *env_uv_room(struct env *e);
 
 /* Runs until env_uv_stop or until nothing is left to wait for. */
 void env_uv_run(struct env *e);

@@ -232,9 +232,11 @@ static void enter_open(struct tcp *c)
 
 static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
 {
-    (void)h;
+    struct tcp *c = h->data;
+
     (void)suggested;
-    *ret = uv_buf_init(mem_alloc(CHUNK), CHUNK); /* freed in on_read: idle connections hold no memory */
+    /* TLS takes a copy. A receiver of plain bytes gets memory of their own, so that one who keeps them is found out. */
+    *ret = c->tls ? uv_buf_init(env_uv_room(c->env), ENV_UV_ROOM) : uv_buf_init(mem_alloc(CHUNK), CHUNK);
 }
 
 static void eof(struct tcp *c)
@@ -320,7 +322,8 @@ static void on_read(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
         tcp_impl_fail(c, ERR_NET, "read", uv_strerror((int)n));
     else if (n > 0)
         wire_data(c, (struct str){b->base, (size_t)n});
-    mem_free(b->base);
+    if (!c->tls)
+        mem_free(b->base);
 }
 
 /* Starts or stops reading as the state asks: the only place that does. */
