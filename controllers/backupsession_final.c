@@ -5,25 +5,22 @@
 #include "controllers/sessionspec.h"
 #include "core/base/json.h"
 
-/* The one success that is left, by the cache; NULL: there are others, or none. */
-static const struct kobj *last_good(const struct backupsession_view *v)
+/*
+ * A success goes only if the newest one is there: its user may have taken that one away, and the watch not said so yet.
+ * That others stay too, by the cache, says nothing: a watch may be behind by more than one. Whatever is stale, and
+ * whoever else deletes, the newest is never deleted by an operator, for it was asked for a newer one each time.
+ */
+static const struct kobj *newest_good(const struct backupsession_view *v)
 {
-    const struct kobj *found = NULL;
-
-    for (size_t i = 0; i < v->n_history; i++) {
-        if (v->history[i].drop || v->history[i].result != RETAIN_SUCCEEDED)
-            continue;
-        if (found)
-            return NULL;
-        found = v->history[i].data;
-    }
-    return found;
+    for (size_t i = 0; i < v->n_history; i++)
+        if (v->history[i].result == RETAIN_SUCCEEDED)
+            return v->history[i].data; /* retain_mark has sorted, and never drops this one */
+    return NULL;
 }
 
-/* A success goes only if a later one is there: its user may have taken that one away, and the watch not said so yet. */
 static void drop(const struct backupsession_view *v, struct plan *p, const struct retain_item *it)
 {
-    plan_delete_beside(p, it->data, it->result == RETAIN_SUCCEEDED ? last_good(v) : NULL);
+    plan_delete_beside(p, it->data, it->result == RETAIN_SUCCEEDED ? newest_good(v) : NULL);
 }
 
 /* The other sessions that are beyond the limit. Answers this one, if it is too. */

@@ -105,13 +105,23 @@ static bool is_fenced(const struct engine *e, const struct engine_call *c)
     return c->call.verb != KUBE_GET && !c->doc && e->o.may_write && !e->o.may_write(e->o.ctx);
 }
 
+/* A write that may be sent no longer: the process stood still, or the server has told us to wait. */
+static bool is_too_late(const struct engine *e, const struct engine_call *c)
+{
+    if (is_fenced(e, c))
+        engine_pass_fail(c->pass, ERR_CANCELED, NULL, "the lead may be somebody else's");
+    else if (c->call.verb != KUBE_GET && !c->doc && engine_effect_is_late(c->pass))
+        engine_pass_fail(c->pass, ERR_CONFLICT, NULL, "what it goes beside was there too long ago");
+    else
+        return false;
+    engine_pass_end(c->pass);
+    return true;
+}
+
 static void start_call(struct engine *e, struct engine_call *c)
 {
-    if (is_fenced(e, c)) {
-        engine_pass_fail(c->pass, ERR_CANCELED, NULL, "the lead may be somebody else's");
-        engine_pass_end(c->pass);
+    if (is_too_late(e, c))
         return;
-    }
     c->started = true;
     if (c->doc)
         list_add_tail(&c->pass->fetches, &c->link);

@@ -197,7 +197,7 @@ static void check_done(struct pass *p, int rc, const json_t *object, const struc
 
 /* ---- whom a Job is made for, beside whom another goes ---- */
 
-enum { YOUNG_S = 5 };
+enum { YOUNG_S = 5, LOOK_GOOD_MS = 5000 };
 
 /*
  * A Job is work, and the cache may be behind: the object may be gone, and its Job with it, or another process may have
@@ -227,6 +227,7 @@ static void look(struct pass *p)
 {
     p->looking = true;
     p->looked = false;
+    p->looked_ns = env_now_ns(p->engine->o.env);
     get(p, p->self->kind, p->self->ns, looks_at(p), true);
 }
 
@@ -237,10 +238,18 @@ static void compare(void *ctx, const struct kobj *o, struct str text)
     const char *rv = p->own_rv[0] ? p->own_rv : doc ? json_text(doc, "metadata.resourceVersion") : p->self->rv;
 
     (void)text;
-    if (p->effect->stays)
-        p->looked = strcmp(o->uid, p->effect->stays_uid) == 0 && !o->deleting;
-    else
+    if (strcmp(looks_at(p), p->self->name) == 0)
         p->looked = strcmp(o->uid, p->self->uid) == 0 && strcmp(o->rv, rv) == 0;
+    else
+        p->looked = strcmp(o->uid, p->effect->stays_uid) == 0;
+    p->looked = p->looked && !(p->effect->stays && o->deleting);
+}
+
+/* Nothing fences a DELETE: the nearer it is to the look the better. */
+bool engine_effect_is_late(const struct pass *p)
+{
+    return p->effect && p->effect->stays &&
+           env_now_ns(p->engine->o.env) - p->looked_ns > LOOK_GOOD_MS * 1000000ull;
 }
 
 static void send_effect(struct pass *p, struct effect *f);
@@ -364,6 +373,7 @@ static void send_effect(struct pass *p, struct effect *f)
         .body = f->type == EFFECT_DELETE ? delete_options(p, f) : f->body,
         .on_done = effect_done,
         .as_text = true,
+        .timeout_ms = f->stays ? LOOK_GOOD_MS : 0, /* it is not sent later, once there is a connection again */
         .data = &p->call,
     };
     if (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH)

@@ -61,6 +61,7 @@ struct pass {
     struct list followers;
     bool checking; /* the running call looks who owns a name that is taken */
     bool looking, looked; /* the running call looks whether an object is as the effect has to find it; it is */
+    uint64_t looked_ns;   /* when that was asked */
     bool is_ahead; /* decided on a document that the cache has no record of yet */
     char rv[64];   /* after our own last status write; "" */
     char own_rv[64]; /* after our own last write of the pass's object, of whatever part; "" */
@@ -105,5 +106,7 @@ void engine_pass_release(struct pass *p);
 /* engine_effect.c: the next effect, and so on to the end of the pass; the one at hand. */
 void engine_effects_run(struct pass *p);
 void engine_effects_resume(struct pass *p);
+/* The effect may run since an object was there, and that was asked too long ago. */
+bool engine_effect_is_late(const struct pass *p);
 
 #endif

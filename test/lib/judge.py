@@ -7,7 +7,8 @@
     watch of sessions is behind calls coalesced what the one before had just made (mistold); and of what was due and not
     yet dealt with around the edit of its schedule, only the latest is told of (edited_away);
   - history never takes the last session that succeeded. It may have asked whether another is there, and a user take
-    that one away while the request is on its way through a proxy that delays both: only counted (raced).
+    that one away while the request is on its way through a proxy that delays it: only counted (raced). How long that may
+    be is known: the operator goes by an answer for 5 s, gives a request up 5 s later, and what holds it is in holds.
 """
 import calendar
 import json
@@ -17,7 +18,7 @@ STASH = "stash.appscode.com"
 LAST, TEXT, LEDGER = STASH + "/last-schedule-time", STASH + "/last-schedule", STASH + "/schedule-ledger"
 RETRY = STASH + "/retry-of"
 FINAL = {"Succeeded", "Failed", "Skipped"}
-ON_ITS_WAY_S = 5  # an answer, and the request that follows it, each delayed by two seconds at most
+ON_ITS_WAY_S = 5 + 5 + 4  # the two above, and a piece that a proxy delays by two seconds, behind one like it
 
 
 def seconds(text):
@@ -74,6 +75,7 @@ class Judge:
     def __init__(self, say):
         self.say, self.wrong = say, 0
         self.invokers, self.sessions, self.by_uid = {}, {}, {}
+        self.holds = []  # (from, to) of what holds requests on their way
         self.taken = set()  # keys of objects and names of namespaces that the storm's own user took away
         self.totals = dict.fromkeys(("due", "made", "coalesced", "skipped", "mistold", "edited_away", "raced", "sessions",
                                      "jobs", *FINAL), 0)
@@ -193,6 +195,10 @@ class Judge:
             i.good += good - s.good
         s.good = good
 
+    def _was_on_its_way(self, since, now):
+        held = sum(max(0, min(to, now) - max(from_, since)) for from_, to in self.holds)
+        return now - since < ON_ITS_WAY_S + held
+
     def _gone(self, c, s):
         i, s.exists = s.invoker, False
         s.by_user = s.by_user or self._was_user(c)
@@ -202,7 +208,7 @@ class Judge:
             i.good -= 1
             if s.by_user:
                 i.good_taken = time.time()
-            elif i.exists and i.good == 0 and time.time() - i.good_taken < ON_ITS_WAY_S:
+            elif i.exists and i.good == 0 and self._was_on_its_way(i.good_taken, time.time()):
                 self.totals["raced"] += 1
             elif i.exists and i.good == 0:
                 self.violation(f"session {s.name}, the last of {i.name} that succeeded, was removed")

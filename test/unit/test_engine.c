@@ -1044,12 +1044,14 @@ static void decide_to_delete_old(struct bench *b)
     expect(b, "GET " REPOSITORIES "/new ");
 }
 
+#define NEW_IS_THERE "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\"}}"
+
 static void what_goes_beside_another_goes_while_that_is_there(void **state)
 {
     struct bench *b = *state;
 
     decide_to_delete_old(b);
-    answer(b, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\"}}");
+    answer(b, 200, NEW_IS_THERE);
     expect(b, "DELETE " REPOSITORIES "/old ");
     assert_non_null(strstr(request(b), "\"preconditions\":{\"uid\":\"uid-old\"}"));
     answer(b, 200, "{}");
@@ -1064,7 +1066,7 @@ static void does_not_delete(struct bench *b, int status, const char *body)
     assert_string_equal(request(b), "");
     test_env_advance(&b->env, 1000);
     expect(b, "GET " REPOSITORIES "/new "); /* the cache has not heard of it yet */
-    answer(b, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\"}}");
+    answer(b, 200, NEW_IS_THERE);
     expect(b, "DELETE " REPOSITORIES "/old ");
     answer(b, 200, "{}");
 }
@@ -1083,6 +1085,82 @@ static void nothing_goes_beside_one_that_is_going(void **state)
 {
     does_not_delete(*state, 200, "{\"metadata\":{\"name\":\"new\",\"uid\":\"uid-new\",\"resourceVersion\":\"7\","
                                  "\"deletionTimestamp\":\"2026-03-01T02:00:00Z\"}}");
+}
+
+/* Since then somebody may have taken it: the process may have stood still, or the answer come late. */
+static void what_was_there_too_long_ago_lets_nothing_go(void **state)
+{
+    struct bench *b = *state;
+
+    decide_to_delete_old(b);
+    test_env_advance(&b->env, 5001);
+    answer(b, 200, NEW_IS_THERE);
+    assert_string_equal(b->results, "Acted=conflict ");
+    test_env_advance(&b->env, 1000);
+    expect(b, "GET " REPOSITORIES "/new ");
+    answer(b, 200, NEW_IS_THERE);
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    answer(b, 200, "{}");
+}
+
+static void make_job_or_delete_old(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    if (strcmp(self->name, "busy") == 0)
+        plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
+    delete_old_beside_new(b, self, w, p);
+}
+
+static void a_delete_that_had_to_wait_for_the_server_is_not_sent(void **state)
+{
+    struct bench *b = *state;
+    struct http_call *c;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_job_or_delete_old;
+    put_repository(b, "busy", 1);
+    put_repository(b, "old", 2);
+    put_repository(b, "new", 3);
+    put_repository(b, "self", 4);
+    expect(b, "POST " JOBS " ");
+    c = test_peer_first(&b->peer);
+    test_peer_head(c, 429, "7");
+    test_peer_end(c, 0);
+    expect(b, "GET " REPOSITORIES "/new ");
+    answer(b, 200, NEW_IS_THERE);
+    assert_string_equal(request(b), "");
+    b->results[0] = '\0';
+    b->act = NULL;
+    test_env_advance(&b->env, 7000);
+    assert_string_equal(request(b), "");
+    assert_non_null(strstr(b->results, "Acted=conflict "));
+}
+
+static void delete_old_beside_self(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)w;
+    if (strcmp(self->name, "self") == 0)
+        plan_delete_beside(p, repository(b, "old"), self);
+}
+
+/* What was decided on it may not be so any more. */
+static void nothing_goes_beside_the_object_itself_when_it_has_changed(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = delete_old_beside_self;
+    put_repository(b, "old", 1);
+    put_repository(b, "self", 3);
+    expect(b, "GET " REPOSITORIES "/self ");
+    b->results[0] = '\0';
+    answer(b, 200, "{\"metadata\":{\"name\":\"self\",\"uid\":\"uid-self\",\"resourceVersion\":\"4\"}}");
+    assert_string_equal(b->results, "Acted=conflict ");
+    put_repository(b, "self", 4);
+    test_env_advance(&b->env, 1000);
+    expect(b, "GET " REPOSITORIES "/self ");
+    answer(b, 200, "{\"metadata\":{\"name\":\"self\",\"uid\":\"uid-self\",\"resourceVersion\":\"4\"}}");
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    answer(b, 200, "{}");
 }
 
 static void make_own_session(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
@@ -1317,6 +1395,9 @@ int main(void)
         T(nothing_goes_beside_one_that_is_gone),
         T(nothing_goes_beside_another_of_that_name),
         T(nothing_goes_beside_one_that_is_going),
+        T(what_was_there_too_long_ago_lets_nothing_go),
+        T(a_delete_that_had_to_wait_for_the_server_is_not_sent),
+        T(nothing_goes_beside_the_object_itself_when_it_has_changed),
         T(a_delete_has_its_uid_and_absence_is_success),
         T(a_delete_that_meets_a_conflict_is_tried_again),
         T(nothing_is_made_in_a_namespace_that_goes),
