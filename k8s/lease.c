@@ -208,6 +208,8 @@ static void write_done(struct kube_call *c, int rc, const json_t *object, const 
 /* The record is known: writes it when it is ours or may be taken. */
 static void judge(struct kube_lease *l)
 {
+    /* No holder: given back (release), by one who has written its last. Who empties it by hand means the same to every
+     * client of Leases, client-go's too: whoever may write the Lease has the lead to give, as if by another's name. */
     bool may_take = !*l->holder || now_ns(l) - l->seen_ns >= DURATION_NS;
 
     if (is_ours(l)) {
