@@ -5,7 +5,7 @@ chmod 711 "$folder"
 . "$here/addresses"
 ip() { echo "127.0.0.$((FIRST + $1 - 1))"; }
 export POD_IP=127.0.0.$((FIRST + 9)) STASH_STORAGE_SECRET_DIR=$folder/storage STASH_APP_SECRET_DIR=$folder/app
-export RESTIC_REPOSITORY=$folder/repo RESTIC_PASSWORD=backup-password
+export RESTIC_REPOSITORY=$folder/repo RESTIC_PASSWORD=backup-password RESTIC_CACHE_DIR=$folder/cache
 failed=0 job='' status=0 before=0
 mkdir "$folder/storage" "$folder/app" "$folder/scratch"
 printf %s "$RESTIC_PASSWORD" >"$folder/storage/RESTIC_PASSWORD"

@@ -342,8 +342,8 @@ static void assert_claim(struct here *w, const char *reason)
 static void a_repository_that_another_is_making_is_waited_for(void **state)
 {
     struct here *w = *state;
-    AUTO_FREE char *other = mem_printf("(sleep 1; RESTIC_PASSWORD=repository-password restic -q -r %s/repo init) &",
-                                       w->dir);
+    AUTO_FREE char *other = mem_printf(
+        "(sleep 1; RESTIC_PASSWORD=repository-password restic --no-cache -q -r %s/repo init) &", w->dir);
 
     add_repository(w, 0);
     assert_int_equal(system(other), 0);
@@ -413,7 +413,7 @@ static void elsewhere_nobody_writes_before_it_is_known_who_made_it(void **state)
 {
     struct here *w = *state;
     AUTO_FREE char *other = mem_printf("cd %s && export RESTIC_PASSWORD=repository-password && "
-                                       "restic -q -r other init && "
+                                       "restic --no-cache -q -r other init && "
                                        "(n=0; while [ ! -e repo/config ] && [ $((n += 1)) -lt 300 ]; do sleep 0.1; "
                                        "done; sleep 0.2; cp -f other/config repo/config) &", w->dir);
     bool created;
