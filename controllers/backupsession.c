@@ -558,6 +558,12 @@ static const struct watched watches[] = {
     {KIND_POD, backupsession_wake_by_job, target_lock_ends},
 };
 
+/* Its Job is the next step. */
+static bool is_begun(const struct kobj *self)
+{
+    return strcmp(kobj_text(self, "status.phase"), "Pending") == 0;
+}
+
 const struct controller backupsession_controller = {
     .name = "backupsession",
     .kind = KIND_BACKUPSESSION,
@@ -569,4 +575,5 @@ const struct controller backupsession_controller = {
     .observe = backupsession_observe,
     .watches = watches,
     .n_watches = sizeof(watches) / sizeof(watches[0]),
+    .is_begun = is_begun,
 };

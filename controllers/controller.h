@@ -184,6 +184,10 @@ struct controller {
     /* True: of this object a pass looks at the record alone and finds nothing to do, whatever else is in the object. A
      * change that its record does not show gives it no pass then. NULL: each change gives one. */
     bool (*is_settled)(const struct kobj *o);
+    /* True: a pass did half of what there is to do for it, and the rest waits for nothing: it goes before those that
+     * nobody has begun. So its documents are still at hand, and of many that come at once the first are done first.
+     * NULL: none. */
+    bool (*is_begun)(const struct kobj *o);
     bool by_wake_only; /* events of its own kind do not wake it: the scheduler, or its watches, do */
     /* By wake only: wakes what may need a look when an operator begins to lead, since the event that said so may have
      * come to one that was killed. seed: for maps. NULL: nothing does. */

@@ -329,6 +329,15 @@ static void wake_watchers(struct engine *e, const struct controller *c, const st
     }
 }
 
+static void wake(struct engine *e, const struct controller *c, const char *ns, const char *name,
+                 enum queue_priority priority)
+{
+    if (!e->active)
+        return;
+    queue_add(e->queue, c, kind_get(c->kind)->namespaced ? ns : NULL, name, 0, priority, env_wall_ms(e->o.env));
+    wait_for_work(e);
+}
+
 void engine_changed(void *engine, const struct kind *k, const struct kobj *old, const struct kobj *now)
 {
     struct engine *e = engine;
@@ -345,7 +354,7 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
             if (!now)
                 queue_drop(e->queue, c, k->namespaced ? old->ns : NULL, old->name);
             else if (!c->by_wake_only && !(same && c->is_settled && c->is_settled(now)))
-                engine_wake(e, c, now->ns, now->name);
+                wake(e, c, now->ns, now->name, c->is_begun && c->is_begun(now) ? QUEUE_BEGUN : QUEUE_HIGH);
         }
         wake_watchers(e, c, k, old, now, same);
     }
@@ -360,10 +369,7 @@ void engine_offer(struct engine *e, const struct kobj *o, struct str text)
 
 void engine_wake(struct engine *e, const struct controller *c, const char *ns, const char *name)
 {
-    if (!e->active)
-        return;
-    queue_add(e->queue, c, kind_get(c->kind)->namespaced ? ns : NULL, name, 0, QUEUE_HIGH, env_wall_ms(e->o.env));
-    wait_for_work(e);
+    wake(e, c, ns, name, QUEUE_HIGH);
 }
 
 void engine_pass_ended(struct pass *p)

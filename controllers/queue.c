@@ -1,7 +1,7 @@
 /*
  * queue: see queue.h. Keys that wait for a time are in a heap by due time; keys whose time has come are in one list a
- * priority, first in, first out. A map finds a key by "<controller>\0<ns>\0<name>" for merging. A key is one block with
- * its texts: after a start there is one for each object.
+ * priority, each first in, first out. A map finds a key by "<controller>\0<ns>\0<name>" for merging. A key is one block
+ * with its texts: after a start there is one for each object.
  */
 #include "controllers/queue.h"
 
@@ -11,12 +11,14 @@
 #include "core/base/map.h"
 #include "core/base/mem.h"
 
+enum { BEGUN_IN_A_ROW = 3 };
 enum { ID_MAX = 512 }; /* a controller's name, a namespace of 63 bytes, a name of 253 */
 
 struct queue {
     struct map keys;
     struct heap later;
     struct list ready[N_QUEUE_PRIORITIES];
+    unsigned begun_in_a_row;
 };
 
 struct queue *queue_new(uint64_t seed)
@@ -174,22 +176,33 @@ static void collect_due(struct queue *q, uint64_t now_ns)
         make_ready(q, (struct queue_key *)(void *)((char *)n - offsetof(struct queue_key, node)));
 }
 
+static struct list *pop_next(struct queue *q)
+{
+    struct list *l = q->begun_in_a_row < BEGUN_IN_A_ROW ? list_pop(&q->ready[QUEUE_BEGUN]) : NULL;
+
+    if (l) {
+        q->begun_in_a_row++;
+        return l;
+    }
+    q->begun_in_a_row = 0;
+    if ((l = list_pop(&q->ready[QUEUE_HIGH])) || (l = list_pop(&q->ready[QUEUE_BEGUN])))
+        return l;
+    return list_pop(&q->ready[QUEUE_LOW]);
+}
+
 struct queue_key *queue_take(struct queue *q, uint64_t now_ns)
 {
-    collect_due(q, now_ns);
-    for (size_t i = 0; i < N_QUEUE_PRIORITIES; i++) {
-        struct list *l = list_pop(&q->ready[i]);
-        struct queue_key *key;
+    struct queue_key *key;
+    struct list *l;
 
-        if (!l)
-            continue;
-        key = LIST_ENTRY(l, struct queue_key, link);
-        key->state = QUEUE_RUNNING;
-        key->priority = QUEUE_LOW;
-        key->again = false;
-        return key;
-    }
-    return NULL;
+    collect_due(q, now_ns);
+    if (!(l = pop_next(q)))
+        return NULL;
+    key = LIST_ENTRY(l, struct queue_key, link);
+    key->state = QUEUE_RUNNING;
+    key->priority = QUEUE_LOW;
+    key->again = false;
+    return key;
 }
 
 void queue_done(struct queue *q, struct queue_key *key, uint64_t again_ns, int64_t again_asked_ms)

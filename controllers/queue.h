@@ -15,8 +15,9 @@
 struct queue; /* opaque */
 
 enum queue_priority {
-    QUEUE_HIGH, /* something happened */
-    QUEUE_LOW,  /* first lists: everything is looked at once, behind what happens meanwhile */
+    QUEUE_BEGUN, /* what it waits for is half done: its documents are still at hand, and what follows is near */
+    QUEUE_HIGH,  /* something happened */
+    QUEUE_LOW,   /* first lists: everything is looked at once, behind what happens meanwhile */
     N_QUEUE_PRIORITIES
 };
 
@@ -53,7 +54,8 @@ void queue_free(struct queue *q); /* no key may be running */
 void queue_add(struct queue *q, const struct controller *c, const char *ns, const char *name, uint64_t due_ns,
                enum queue_priority priority, int64_t asked_ms);
 
-/* The next ready key, running from now on; NULL when none is due. */
+/* The next ready key, running from now on; NULL when none is due. What is begun goes first, but each fourth time, so
+ * that who begins without end does not keep others out. */
 struct queue_key *queue_take(struct queue *q, uint64_t now_ns);
 /* The pass has ended. again_ns UINT64_MAX: nothing more unless it was added meanwhile; a time with failures > 0 is a
  * retry and keeps asked_ms, else asked_ms becomes again_asked_ms. The key may be gone afterwards. */

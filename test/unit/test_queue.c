@@ -92,6 +92,36 @@ static void first_lists_go_behind_what_happens(void **state)
     expect(q, 0, "listed");
 }
 
+static void what_is_begun_goes_first_but_does_not_keep_others_out(void **state)
+{
+    static const char *const begun[] = {"b1", "b2", "b3", "b4", "b5"};
+    struct queue *q = *state;
+
+    add(q, "new", 0);
+    for (int i = 0; i < 5; i++)
+        queue_add(q, &one, "demo", begun[i], 0, QUEUE_BEGUN, 1000);
+    for (int i = 0; i < 3; i++)
+        expect(q, 0, begun[i]);
+    expect(q, 0, "new");
+    expect(q, 0, "b4");
+    expect(q, 0, "b5");
+    expect(q, 0, NULL);
+}
+
+static void what_is_begun_while_it_runs_goes_on_first(void **state)
+{
+    struct queue *q = *state;
+    struct queue_key *key;
+
+    add(q, "a", 0);
+    add(q, "b", 0);
+    key = queue_take(q, 0);
+    queue_add(q, &one, "demo", "a", 0, QUEUE_BEGUN, 2000);
+    queue_done(q, key, UINT64_MAX, 0);
+    expect(q, 0, "a");
+    expect(q, 0, "b");
+}
+
 static void a_running_key_is_not_given_out_twice(void **state)
 {
     struct queue *q = *state;
@@ -180,6 +210,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(keys_of_two_controllers_are_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(the_earliest_time_wins, setup, teardown),
         cmocka_unit_test_setup_teardown(first_lists_go_behind_what_happens, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_begun_goes_first_but_does_not_keep_others_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_is_begun_while_it_runs_goes_on_first, setup, teardown),
         cmocka_unit_test_setup_teardown(a_running_key_is_not_given_out_twice, setup, teardown),
         cmocka_unit_test_setup_teardown(an_event_during_a_pass_comes_before_its_timer, setup, teardown),
         cmocka_unit_test_setup_teardown(a_retry_keeps_the_time_it_was_first_asked_for, setup, teardown),
