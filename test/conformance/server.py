@@ -1,39 +1,38 @@
-"""An API server as a kubeconfig names it, spoken to by curl: HTTP/2 with a client certificate or a token.
+"""An API server as a kubeconfig names it, with its credentials or with others, over HTTP/2 by the program apiline.
 
-Keys and tokens are in files of a private folder and in curl's configuration on its standard input, never in argv.
+Tokens go through its standard input, never through argv.
 """
-import base64
 import json
 import os
 import queue
 import shutil
-import subprocess
+import sys
 import tempfile
 import threading
 import urllib.parse
 
 import yaml
 
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from lib.api import Api  # noqa: E402
+
 PATCHES = {"json": "application/json-patch+json", "merge": "application/merge-patch+json",
            "strategic": "application/strategic-merge-patch+json", "apply": "application/apply-patch+yaml"}
-
-
-def quoted(text):
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", "\\r") + '"'
+PATIENCE = 60  # seconds for one answer
 
 
 class Answer:
     """code, headers (lower case names to lists of values), text, body (parsed, or None)"""
 
-    def __init__(self, raw):
-        head, _, rest = raw.partition(b"\r\n\r\n")
-        lines = head.decode().split("\r\n")
-        self.code = int(lines[0].split()[1])
+    def __init__(self, told):
+        self.code = told.status
         self.headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            self.headers.setdefault(name.lower(), []).append(value.strip())
-        self.text = rest.decode(errors="replace")
+        for name, value in told.headers:
+            self.headers.setdefault(name, []).append(value)
+        if isinstance(told.body, dict):
+            self.text, self.body = json.dumps(told.body), told.body
+            return
+        self.text = told.body or ""
         try:
             self.body = json.loads(self.text)
         except ValueError:
@@ -41,38 +40,27 @@ class Answer:
 
 
 class Watch:
-    """A watch that is open: its lines come through a queue, None at its end."""
+    """A watch that is open: its events come through a queue, None at its end."""
 
-    def __init__(self, child, config):
-        self.child = child
-        self.code = None
-        self.opened = threading.Event()
-        self.lines = queue.Queue()
-        child.stdin.write(config.encode())
-        child.stdin.close()
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+    def __init__(self, api, path, more):
+        self.api, self.code = api, None
+        self.opened, self.lines = threading.Event(), queue.Queue()
+        self.answer = api.send("GET", path, tell=self.hear, stream=True, **more)
 
-    def read(self):
-        head = True
-        for line in self.child.stdout:
-            if head:
-                if self.code is None:
-                    self.code = int(line.split()[1])
-                head = line.strip() != b""
-                if not head:
-                    self.opened.set()
-            elif line.strip():
-                self.lines.put(self.parsed(line))
+    def hear(self, line):
+        if "event" in line:
+            self.lines.put(self.parsed(line["event"]))
+            return
+        self.code = line.get("head", self.code)
+        if "status" in line:
+            for text in (line["body"].splitlines() if isinstance(line.get("body"), str) else [line.get("body")]):
+                if text:
+                    self.lines.put(self.parsed(text))
+            self.lines.put(None)
         self.opened.set()
-        self.lines.put(None)
 
     @staticmethod
-    def parsed(line):
-        try:
-            event = json.loads(line)
-        except ValueError:
-            event = None
+    def parsed(event):
         return event if isinstance(event, dict) and "type" in event and "object" in event else {
             "type": "no event", "object": {}}
 
@@ -92,67 +80,55 @@ class Watch:
         return False
 
     def close(self):
-        self.child.kill()
-        self.child.wait()
-        self.reader.join()
-        self.child.stdout.close()
+        self.api.cancel(self.answer)
 
 
 class Server:
-    def __init__(self, kubeconfig):
+    def __init__(self, kubeconfig, program):
+        self.folder = tempfile.mkdtemp(prefix="conform-")
+        self.known = Api(program, kubeconfig)
+        self.unknown = Api(program, self.without_credentials(kubeconfig))
+
+    def without_credentials(self, kubeconfig):
         with open(kubeconfig) as f:
             config = yaml.safe_load(f)
-        context = self.named(config["contexts"], config["current-context"])["context"]
-        cluster = self.named(config["clusters"], context["cluster"])["cluster"]
-        user = self.named(config["users"], context["user"])["user"]
-        self.url = cluster["server"].rstrip("/")
-        self.folder = tempfile.mkdtemp(prefix="conform-")
-        self.common = ['silent', 'show-error', 'http2', 'max-time = 60',
-                       'user-agent = conform/1']
-        self.common += self.file("cacert", cluster, "certificate-authority") or ["insecure"]
-        self.certificate = self.file("cert", user, "client-certificate") + self.file("key", user, "client-key")
-        self.token = user.get("token")
-
-    @staticmethod
-    def named(rows, name):
-        return next(row for row in rows if row["name"] == name)
-
-    def file(self, flag, row, key):
-        path = row.get(key)
-        if row.get(key + "-data"):
-            path = os.path.join(self.folder, key)
-            with open(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as f:
-                f.write(base64.b64decode(row[key + "-data"]))
-        return [flag + " = " + quoted(path)] if path else []
+        for row in config["users"]:
+            row["user"] = {}
+        for row in config["clusters"]:
+            name = row["cluster"].get("certificate-authority")
+            if name:
+                row["cluster"]["certificate-authority"] = os.path.join(os.path.dirname(os.path.abspath(kubeconfig)), name)
+        path = os.path.join(self.folder, "kubeconfig")
+        with open(path, "w") as f:
+            yaml.safe_dump(config, f)
+        return path
 
     def close(self):
+        self.known.close()
+        self.unknown.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def config(self, method, path, headers, token, anonymous):
-        path = urllib.parse.quote(path, safe="/?&=%,:()~!*'+;@$")
-        lines = self.common + ["request = " + quoted(method), "url = " + quoted(self.url + path)]
-        token = token or (None if anonymous else self.token)
+    @staticmethod
+    def quoted(path):
+        return urllib.parse.quote(path, safe="/?&=%,:()~!*'+;@$")
+
+    @staticmethod
+    def more(headers, token=None):
+        headers = {name.lower(): value for name, value in headers.items()}
         if token:
-            lines.append("header = " + quoted("Authorization: Bearer " + token))
-        elif not anonymous:
-            lines += self.certificate
-        return lines + ["header = " + quoted(f"{name}: {value}") for name, value in headers.items()]
+            headers["authorization"] = "Bearer " + token
+        return {"head": True, "headers": {"user-agent": "conform/1", **headers}}
 
     def ask(self, method, path, body=None, headers=None, token=None, anonymous=False):
         """body: text or None. The whole answer."""
-        lines = self.config(method, path, headers or {}, token, anonymous) + ["include"]
-        with tempfile.NamedTemporaryFile(dir=self.folder) as f:
-            if body is not None:
-                f.write(body.encode())
-                f.flush()
-                lines.append("data-binary = " + quoted("@" + f.name))
-            done = subprocess.run(["curl", "-q", "-K", "-"], input="\n".join(lines).encode(), capture_output=True)
-        if not done.stdout.startswith(b"HTTP/"):  # an answer may come before the server has read all, and closes
-            raise RuntimeError(f"{method} {path}: {done.stderr.decode().strip()}")
-        return Answer(done.stdout)
+        more = self.more(headers or {}, token)
+        if body is not None:
+            more["text"] = body
+        api = self.unknown if token or anonymous else self.known
+        told = api.send(method, self.quoted(path), **more).wait(PATIENCE)
+        if not told.status:  # an answer may come before the server has read all, and closes
+            raise RuntimeError(f"{method} {path}: {told.error or 'no answer'}")
+        return Answer(told)
 
     def watch(self, path, headers=None):
-        lines = self.config("GET", path, headers or {}, None, False) + ["no-buffer", "max-time = 600"]
-        lines.append('dump-header = "-"')  # it is flushed, what include shows is not
-        child = subprocess.Popen(["curl", "-q", "-K", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        return Watch(child, "\n".join(lines))
+        return Watch(self.known, self.quoted(path), self.more(headers or {}))

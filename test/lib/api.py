@@ -1,4 +1,5 @@
 """An API server as a kubeconfig names it, over HTTP/2 by the program apiline: many requests at a time."""
+import base64
 import itertools
 import json
 import subprocess
@@ -7,11 +8,12 @@ import time
 
 
 class Answer:
-    """Of one request: wait() for it. status 0: none came."""
+    """Of one request: wait() for it. status 0: none came. headers: pairs, where they were asked for."""
 
-    def __init__(self, what):
-        self.what, self.began = what, time.time()
+    def __init__(self, what, number, tell):
+        self.what, self.number, self.tell, self.began = what, number, tell, time.time()
         self.event, self.status, self.body, self.error, self.ms = threading.Event(), 0, None, "", 0.0
+        self.headers = []
 
     def wait(self, seconds=60):
         self.event.wait(seconds)
@@ -29,22 +31,35 @@ class Api:
     def _read(self):
         for raw in self.child.stdout:
             line = json.loads(raw)
-            answer = self.open.pop(line["id"])
-            answer.status, answer.body = line["status"], line.get("body")
-            answer.error, answer.ms = line.get("error", ""), line["ms"]
-            answer.event.set()
+            answer = self.open[line["id"]]
+            if answer.tell:
+                answer.tell(line)
+            if "status" in line:
+                del self.open[line["id"]]
+                answer.status, answer.body = line["status"], line.get("body")
+                if "bytes" in line:
+                    answer.body = base64.b64decode(line["bytes"]).decode(errors="replace")
+                answer.error, answer.ms, answer.headers = line.get("error", ""), line["ms"], line.get("headers", [])
+                answer.event.set()
 
-    def send(self, method, path, body=None, type_="application/json"):
-        """Begins a request; the answer comes later."""
-        answer = Answer(f"{method} {path}")
-        line = {"id": next(self.ids), "method": method, "path": path}
-        if body is not None:
-            line |= {"type": type_, "body": body}
-        self.open[line["id"]] = answer
+    def _write(self, line):
         with self.lock:
             self.child.stdin.write(json.dumps(line).encode() + b"\n")
             self.child.stdin.flush()
+
+    def send(self, method, path, body=None, type_="application/json", tell=None, **more):
+        """Begins a request; the answer comes later. tell hears each line of it; more: what else the line has."""
+        answer = Answer(f"{method} {path}", next(self.ids), tell)
+        line = {"id": answer.number, "method": method, "path": path, **more}
+        if body is not None:
+            line |= {"type": type_, "body": body}
+        self.open[answer.number] = answer
+        self._write(line)
         return answer
+
+    def cancel(self, answer):
+        self._write({"id": answer.number, "cancel": True})
+        return answer.wait()
 
     def ask(self, method, path, body=None, type_="application/json"):
         return self.send(method, path, body, type_).wait()

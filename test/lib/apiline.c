@@ -5,9 +5,14 @@
  *     {"id": 7, "method": "PATCH", "path": "/api/…", "type": "application/merge-patch+json", "body": {…}}
  *         {"id": 7, "status": 200, "ms": 1.3, "body": {…}}
  *         {"id": 7, "status": 0, "error": "connection refused"}
+ *         "body" is a string where it is no JSON of one line; "bytes", in base64, is in its place where it is no UTF-8
  *     {"id": 8, "path": "/api/v1/pods?watch=true", "stream": true}
  *         {"id": 8, "event": {…}} for each line of the answer, then {"id": 8, "status": 200} or with "error"
  *     {"id": 8, "cancel": true}
+ *     {"id": 9, "method": "POST", "path": "/api/…", "text": "{ no JSON", "head": true,
+ *      "headers": {"accept": "text/html", "impersonate-group": ["a", "b"]}}
+ *         {"id": 9, "status": 400, "headers": [["content-type", "…"], …], "body": {…}}
+ *         with "stream", {"id": 9, "head": 200} before the first event
  *
  * usage: apiline KUBECONFIG [INFLIGHT]      so many requests at a time (default 32); watches do not count
  * Ends when standard input has ended and all is answered; watches are cut then. Requests are begun in their order.
@@ -17,6 +22,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "core/base/base64.h"
 #include "core/base/json.h"
 #include "core/base/limits.h"
 #include "core/base/list.h"
@@ -24,7 +30,7 @@
 #include "core/cmd/stashd_connect.h"
 #include "core/loop/env_uv.h"
 
-enum { LINE_BYTES = 64 * 1024 * 1024 };
+enum { LINE_BYTES = 64 * 1024 * 1024, HEADERS_MAX = 16 };
 
 struct driver {
     struct env *env;
@@ -39,13 +45,14 @@ struct request {
     struct list link;
     struct driver *driver;
     struct http_call call;
-    struct http_header headers[3];
-    struct buf answer;
-    char *method, *path, *type, *body;
+    struct http_header headers[HEADERS_MAX];
+    struct buf answer, head; /* head: the answer's headers as JSON, where they are asked for */
+    json_t *asked;           /* the line, which the call's texts are in */
+    char *body;
     int64_t id;
     uint64_t began_ns;
     int status;
-    bool stream;
+    bool stream, wants_head;
 };
 
 static void look(struct driver *d);
@@ -79,11 +86,25 @@ static void say_text(struct buf *out, struct str text)
 /* JSON without a line end stands as it is. */
 static void say_body(struct buf *out, struct str body)
 {
-    body = str_trim(body);
-    if (body.n && body.p[0] == '{' && !memchr(body.p, '\n', body.n))
-        buf_add_str(out, body);
+    struct str text = str_trim(body);
+
+    if (text.n && text.p[0] == '{' && !memchr(text.p, '\n', text.n))
+        buf_add_str(out, text);
     else
         say_text(out, body);
+}
+
+static void say_answer(struct buf *out, struct str body)
+{
+    json_t *text = json_stringn(body.p, body.n); /* NULL: no UTF-8 */
+
+    buf_puts(out, text ? ",\"body\":" : ",\"bytes\":\"");
+    if (text)
+        say_body(out, body);
+    else
+        base64_encode(out, body);
+    buf_puts(out, text ? "" : "\"");
+    json_decref(text);
 }
 
 static void say_events(struct request *r)
@@ -102,12 +123,29 @@ static void say_events(struct request *r)
     }
 }
 
+static void keep_headers(struct request *r, const struct http_header *headers, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        buf_puts(&r->head, i ? ",[" : "[");
+        say_text(&r->head, headers[i].name);
+        buf_putc(&r->head, ',');
+        say_text(&r->head, headers[i].value);
+        buf_putc(&r->head, ']');
+    }
+}
+
 static void on_head(struct http_call *c, int status, const struct http_header *headers, size_t n)
 {
     struct request *r = c->data;
 
-    (void)headers, (void)n;
     r->status = status;
+    if (!r->wants_head)
+        return;
+    keep_headers(r, headers, n);
+    if (r->stream) {
+        buf_printf(&r->driver->out, "{\"id\":%lld,\"head\":%d}", (long long)r->id, status);
+        say(r->driver);
+    }
 }
 
 static void on_data(struct http_call *c, struct str chunk)
@@ -123,9 +161,8 @@ static void request_free(struct request *r)
 {
     list_del(&r->link);
     buf_done(&r->answer);
-    mem_free(r->method);
-    mem_free(r->path);
-    mem_free(r->type);
+    buf_done(&r->head);
+    json_decref(r->asked);
     mem_free(r->body);
     mem_free(r);
 }
@@ -141,9 +178,10 @@ static void on_done(struct http_call *c, int rc, const struct error *e)
         buf_puts(&d->out, ",\"error\":");
         say_text(&d->out, str_of(e->msg));
     } else if (r->answer.len) {
-        buf_puts(&d->out, ",\"body\":");
-        say_body(&d->out, buf_str(&r->answer));
+        say_answer(&d->out, buf_str(&r->answer));
     }
+    if (r->wants_head)
+        buf_printf(&d->out, ",\"headers\":[%s]", r->head.data);
     buf_putc(&d->out, '}');
     say(d);
     d->n_running -= !r->stream;
@@ -158,18 +196,46 @@ static enum kube_lane lane_of(const struct request *r)
     return r->stream ? KUBE_LANE_WATCHES : KUBE_LANE_CALLS;
 }
 
+static const char *text_of(const struct request *r, const char *key, const char *fallback)
+{
+    const char *text = json_text(r->asked, key);
+
+    return *text ? text : fallback;
+}
+
+static void add_header(struct request *r, const char *name, struct str value)
+{
+    if (r->call.n_headers < HEADERS_MAX)
+        r->headers[r->call.n_headers++] = (struct http_header){str_of(name), value};
+}
+
+/* Those of the line, and ours where it has none of that name. */
+static void add_headers(struct request *r)
+{
+    json_t *own = json_object_get(r->asked, "headers"), *value, *one;
+    const char *name;
+    size_t i;
+
+    json_object_foreach (own, name, value) {
+        if (!json_is_array(value))
+            add_header(r, name, json_str(value));
+        json_array_foreach (value, i, one)
+            add_header(r, name, json_str(one));
+    }
+    if (!json_object_get(own, "user-agent"))
+        add_header(r, "user-agent", STR("apiline"));
+    if (r->driver->token.len && !json_object_get(own, "authorization"))
+        add_header(r, "authorization", buf_str(&r->driver->token));
+    if (r->body && !json_object_get(own, "content-type"))
+        add_header(r, "content-type", str_of(text_of(r, "type", "application/json")));
+}
+
 static void begin(struct driver *d, struct request *r)
 {
-    size_t n = 0;
-
-    r->headers[n++] = (struct http_header){STR("user-agent"), STR("apiline")};
-    if (d->token.len)
-        r->headers[n++] = (struct http_header){STR("authorization"), buf_str(&d->token)};
-    if (r->body)
-        r->headers[n++] = (struct http_header){STR("content-type"), str_of(r->type)};
-    r->call = (struct http_call){.method = r->method, .path = r->path, .headers = r->headers, .n_headers = n,
-                                 .body = str_of(r->body), .bulk = r->stream, .on_head = on_head, .on_data = on_data,
-                                 .on_done = on_done, .data = r};
+    r->call = (struct http_call){.method = text_of(r, "method", "GET"), .path = text_of(r, "path", "/"),
+                                 .headers = r->headers, .body = str_of(r->body), .bulk = r->stream, .on_head = on_head,
+                                 .on_data = on_data, .on_done = on_done, .data = r};
+    add_headers(r);
     r->began_ns = env_now_ns(d->env);
     list_add_tail(&d->running, &r->link);
     d->n_running += !r->stream;
@@ -210,13 +276,6 @@ static void cancel(struct driver *d, int64_t id)
     }
 }
 
-static char *text_of(const json_t *line, const char *key, const char *fallback)
-{
-    const char *text = json_text(line, key);
-
-    return mem_strdup(*text ? text : fallback);
-}
-
 static void take_line(struct driver *d, struct str line)
 {
     json_t *asked = json_loadb(line.p, line.n, 0, NULL);
@@ -232,20 +291,18 @@ static void take_line(struct driver *d, struct str line)
         return;
     }
     r = mem_zalloc(sizeof(*r));
-    r->driver = d;
-    r->id = json_int(asked, "id", 0);
-    r->stream = json_flag(asked, "stream", false);
-    r->method = text_of(asked, "method", "GET");
-    r->path = text_of(asked, "path", "/");
-    r->type = text_of(asked, "type", "application/json");
-    if (json_object_get(asked, "body"))
+    *r = (struct request){.driver = d, .asked = asked, .id = json_int(asked, "id", 0),
+                          .stream = json_flag(asked, "stream", false), .wants_head = json_flag(asked, "head", false)};
+    if (json_object_get(asked, "text"))
+        r->body = mem_strdup(json_text(asked, "text"));
+    else if (json_object_get(asked, "body"))
         r->body = json_compact(json_object_get(asked, "body"));
     buf_init(&r->answer, LINE_BYTES);
+    buf_init(&r->head, LINE_BYTES);
     if (r->stream)
         begin(d, r);
     else
         list_add_tail(&d->waiting, &r->link);
-    json_decref(asked);
 }
 
 /* ---- standard input ---- */
