@@ -97,12 +97,16 @@ class Cluster:
 
     def phases(self, plural, prefix):
         """{phase: how many} of the benches' objects of that kind."""
-        out = {}
-        for o in self.get(f"/apis/stash.appscode.com/v1beta1/{plural}?resourceVersion=0")["items"]:
-            if o["metadata"]["namespace"].startswith(prefix + "-"):
-                phase = o.get("status", {}).get("phase", "")
-                out[phase] = out.get(phase, 0) + 1
-        return out
+        out, more = {}, ""
+        while True:  # in pages: a list of 50,000 takes a busy server longer than it lets a request live
+            page = self.get(f"/apis/stash.appscode.com/v1beta1/{plural}?limit=5000" + (more and "&continue=" + more))
+            for o in page["items"]:
+                if o["metadata"]["namespace"].startswith(prefix + "-"):
+                    phase = o.get("status", {}).get("phase", "")
+                    out[phase] = out.get(phase, 0) + 1
+            more = page["metadata"].get("continue")
+            if not more:
+                return out
 
     def await_phases(self, plural, prefix, wanted, seconds):
         end = time.time() + seconds
