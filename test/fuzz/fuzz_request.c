@@ -1,6 +1,7 @@
 /*
- * fuzz_request: lines "<METHOD> <path> <body>" asked of one model. Each is answered with a status and a tree; a list
- * shows exactly what single gets show; nothing is left when the model goes.
+ * fuzz_request: lines "<METHOD> <path> <body>" asked of one model, or "@<content type> <METHOD> <path> <body>" as an
+ * exchange of HTTP (without a type by nobody whom it knows). Each is answered with a status and a tree; a list shows
+ * exactly what single gets show; nothing is left when the model goes.
  * Reads: k8s/model/request.c
  */
 #include <assert.h>
@@ -71,13 +72,72 @@ static void settle(struct fuzz_env *f)
     }
 }
 
+struct exchange {
+    struct http_serve serve; /* first */
+    struct buf out;
+    int status;
+    bool ended;
+};
+
+static void head(struct http_serve *s, int status, const struct http_header *headers, size_t n)
+{
+    (void)headers, (void)n;
+    ((struct exchange *)(void *)s)->status = status;
+}
+
+static void write_out(struct http_serve *s, struct str bytes)
+{
+    buf_add_str(&((struct exchange *)(void *)s)->out, bytes);
+}
+
+static void end(struct http_serve *s)
+{
+    ((struct exchange *)(void *)s)->ended = true;
+}
+
+static size_t pending(struct http_serve *s)
+{
+    (void)s;
+    return 0;
+}
+
+static const struct http_serve_ops serve_ops = {head, write_out, end, end, pending};
+
+/* A watch has no end: the client goes. */
+static void serve(struct model *m, struct str type, struct str line)
+{
+    const struct http_header header = {STR("content-type"), type};
+    struct exchange x = {.serve = {.body = line, .headers = &header, .n_headers = 1, .ops = &serve_ops}};
+    json_t *answer;
+
+    if (!str_cut(&x.serve.body, ' ', &x.serve.method) || !str_cut(&x.serve.body, ' ', &x.serve.query))
+        return;
+    (void)str_cut(&x.serve.query, '?', &x.serve.path);
+    x.serve.client_subject = type.n ? STR("CN=fuzz,O=system:masters") : STR_NONE;
+    buf_init(&x.out, 1 << 26);
+    model_serve(m, &x.serve);
+    assert(x.status >= 200 && x.status < 600);
+    answer = json_loadb(x.out.len ? x.out.data : "", x.out.len, 0, NULL);
+    assert(x.status < 400 || x.ended);
+    assert(x.status < 400 || !answer || json_int(answer, "code", 0) == x.status); /* of no resource: a plain text */
+    json_decref(answer);
+    if (x.serve.on_close)
+        x.serve.on_close(&x.serve);
+    buf_done(&x.out);
+}
+
 static void ask(struct model *m, struct str line)
 {
-    struct str method, path;
+    struct str method, path, type;
     char *m_text, *p_text;
     json_t *body, *answer = NULL;
     int status;
 
+    if (str_starts(line, STR("@"))) {
+        if (str_cut(&line, ' ', &type))
+            serve(m, (struct str){type.p + 1, type.n - 1}, line);
+        return;
+    }
     if (!str_cut(&line, ' ', &method) || !str_cut(&line, ' ', &path))
         return;
     m_text = mem_strndup(method.n ? method.p : "", method.n);

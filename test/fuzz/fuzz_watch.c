@@ -8,12 +8,16 @@
 
 #include "../unit/support_env.h"
 #include "../unit/support_peer.h"
+#include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/base/mem.h"
+#include "k8s/auth.h"
 #include "k8s/watch.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct world {
+    unsigned synced, troubles;
     struct test_env env;
     struct test_peer peer;
     struct kube kube;
@@ -24,6 +28,33 @@ struct world {
 static void on_stopped(struct kube_watch *watch)
 {
     ((struct world *)watch->data)->stopped = true;
+}
+
+static void on_synced(struct kube_watch *watch)
+{
+    ((struct world *)watch->data)->synced++;
+}
+
+static void on_trouble(struct kube_watch *watch, int rc, const struct error *e)
+{
+    assert(rc < 0 && e->msg[0]);
+    ((struct world *)watch->data)->troubles++;
+}
+
+/* What is handed on is an object, the one whose record comes. */
+static void on_text(struct kube_watch *watch, const struct kobj *o, struct str text)
+{
+    json_t *whole = json_loadb(text.p, text.n, 0, NULL);
+
+    (void)watch;
+    assert(!whole || str_same(json_string_value(json_object_get(json_object_get(whole, "metadata"), "name")), o->name));
+    json_decref(whole);
+}
+
+static void drop_line(void *ctx, struct str line)
+{
+    (void)ctx;
+    assert(line.n);
 }
 
 static void say(struct http_call *c, const char *type, unsigned name, unsigned rv, const char *more)
@@ -113,7 +144,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct kind *job = kind_get(KIND_JOB);
     static bool installed;
     struct world w = {0};
+    struct kube_auth *auth;
     struct cache *cache;
+    struct log log;
     uint32_t lists;
 
     if (!installed)
@@ -122,8 +155,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     test_env_init(&w.env);
     test_peer_init(&w.peer, &w.env);
     cache = cache_new(1, NULL, NULL);
-    w.kube = (struct kube){.env = &w.env.env, .peers = {NULL, &w.peer.peer, NULL}};
-    w.watch = (struct kube_watch){.kube = &w.kube, .cache = cache, .kind = job, .on_stopped = on_stopped, .data = &w};
+    log = (struct log){.env = &w.env.env, .write = drop_line, .min = LOG_DEBUG};
+    auth = kube_auth_token(&w.env.env, STR("token"));
+    w.kube = (struct kube){.env = &w.env.env, .log = &log, .peers = {NULL, &w.peer.peer, NULL}, .auth = auth,
+                           .user_agent = "fuzz"};
+    w.watch = (struct kube_watch){.kube = &w.kube, .cache = cache, .kind = job, .selector = "a=b", .data = &w,
+                                  .on_synced = on_synced, .on_trouble = on_trouble, .on_text = on_text,
+                                  .on_stopped = on_stopped};
     kube_watch_start(&w.watch);
     while (size) {
         size_t n = misbehave(&w, data, size);
@@ -142,13 +180,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(test_peer_first(&w.peer));
         behave(&w);
     }
-    assert(w.watch.lists > lists);
+    assert(w.watch.lists > lists && w.synced == w.watch.lists);
     assert(cache_complete(cache, job) && cache_count(cache, job) == 1);
     assert(str_same(cache_find(cache, job, "n", "j1")->rv, "1001"));
     kube_watch_stop(&w.watch);
     test_env_settle(&w.env);
     assert(w.stopped);
     cache_free(cache);
+    kube_auth_free(auth);
     test_peer_done(&w.peer);
     test_env_done(&w.env);
     return 0;

@@ -21,7 +21,7 @@ static void put_quoted(struct buf *out, const char *word)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct words first = {0}, second = {0};
+    struct words first = {0}, second = {0}, copy = {0};
     struct error e = {0};
     struct buf quoted;
 
@@ -33,11 +33,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             put_quoted(&quoted, first.items[i]);
         assert(words_split(&second, buf_str(&quoted), &e) == 0);
         assert(second.n == first.n);
-        for (size_t i = 0; i < first.n; i++)
-            assert(str_same(first.items[i], second.items[i]));
+        for (size_t i = 0; i < first.n; i++) {
+            words_addf(&copy, "%s", first.items[i]);
+            assert(str_same(first.items[i], second.items[i]) && str_same(first.items[i], copy.items[i]));
+        }
     }
     words_done(&first);
     words_done(&second);
+    words_done(&copy);
     buf_done(&quoted);
     return 0;
 }
