@@ -4,7 +4,9 @@ An operator that leads keeps documents, up to megabytes of them, and gives them 
 it has not run before, whose pages count as resident. To compare its memory with that of a minute before means nothing unless
 both are of one state. So two things are judged beside documents, leading and not leading each for itself: what malloc has
 given out (own), and what is resident of no file (anon), since the operator gives back what a burst has left behind
-(core/cmd/stashd_memory). The slopes are told: a quarter of an hour is too short to judge KiB an hour by.
+(core/cmd/stashd_memory), but for holes between what stays. Those come with the first bursts, maybe in the middle of the
+storm, and are filled again: so anon grows when it goes beyond the most that it was. The slopes are told: a quarter of an
+hour is too short to judge KiB an hour by.
 """
 import os
 import statistics
@@ -64,8 +66,8 @@ class Memory:
         return parts if min(len(part) for part in parts) >= FEWEST else []
 
     @staticmethod
-    def _growth(parts, key, name):
-        middle, last = (statistics.median(s[key] for s in part) for part in parts)
+    def _growth(parts, key, name, before=statistics.median):
+        middle, last = before([s[key] for s in parts[0]]), statistics.median(s[key] for s in parts[1])
         slope = statistics.linear_regression([s["at"] for part in parts for s in part],
                                              [s[key] for part in parts for s in part]).slope
         return {f"{name}_kib": round(last), f"{name}_growth_kib": round(last - middle),
@@ -84,7 +86,8 @@ class Memory:
         for leads, state in ((True, "leading"), (False, "waiting")):
             parts = self._of(leads)
             if parts:
-                row |= self._growth(parts, "own_kib", state + "_own") | self._growth(parts, "resident_kib", state + "_anon")
+                row |= self._growth(parts, "own_kib", state + "_own")
+                row |= self._growth(parts, "resident_kib", state + "_anon", max)
         return row
 
     def wrong(self, row):
