@@ -84,26 +84,37 @@ void buf_puts(struct buf *b, const char *s)
 
 void buf_putc(struct buf *b, char c)
 {
-    buf_add(b, &c, 1);
+    char *p = buf_reserve(b, 1);
+
+    if (!p)
+        return;
+    p[0] = c;
+    p[1] = 0;
+    b->len++;
 }
 
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
+    char text[256];
     va_list ap;
     char *p;
     int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
     if (n <= 0)
         return;
     p = buf_reserve(b, (size_t)n);
     if (!p)
         return;
-    va_start(ap, fmt);
-    (void)vsnprintf(p, (size_t)n + 1, fmt, ap);
-    va_end(ap);
+    if ((size_t)n < sizeof(text)) {
+        memcpy(p, text, (size_t)n);
+    } else {
+        va_start(ap, fmt);
+        (void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+        va_end(ap);
+    }
     buf_commit(b, (size_t)n);
 }
 

@@ -67,18 +67,21 @@ char *mem_strndup(const char *s, size_t n)
 
 char *mem_printf(const char *fmt, ...)
 {
+    char text[256]; /* nearly all fit: they are written once */
     va_list ap, again;
     char *p;
     int n;
 
     va_start(ap, fmt);
     va_copy(again, ap);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    p = mem_alloc((size_t)(n < 0 ? 0 : n) + 1);
-    p[0] = 0;
-    if (n > 0)
+    if (n < (int)sizeof(text)) {
+        p = mem_strndup(text, (size_t)(n < 0 ? 0 : n));
+    } else {
+        p = mem_alloc((size_t)n + 1);
         (void)vsnprintf(p, (size_t)n + 1, fmt, again);
+    }
     va_end(again);
     return p;
 }

@@ -131,6 +131,27 @@ static void buffer_keeps_its_cap_and_remembers_a_refused_append(void **state)
     buf_done(&b);
 }
 
+/* Short ones are written on the stack first. */
+static void printed_texts_of_any_length_are_whole(void **state)
+{
+    struct buf b;
+
+    (void)state;
+    for (int n = 250; n < 260; n++) {
+        AUTO_FREE char *text = mem_printf("<%*s>", n, "x");
+
+        assert_int_equal(strlen(text), n + 2);
+        assert_string_equal(text + n, "x>");
+        buf_init(&b, 300);
+        buf_printf(&b, "<%*s>", n, "x");
+        assert_string_equal(b.data, text);
+        assert_int_equal(b.len, n + 2);
+        buf_printf(&b, "%*s", 100, "");
+        assert_int_equal(buf_error(&b), ERR_TOOBIG);
+        buf_done(&b);
+    }
+}
+
 static void arena_gives_back_memory_and_json(void **state)
 {
     size_t before = mem_live();
@@ -161,6 +182,7 @@ int main(void)
         cmocka_unit_test(heap_gives_equal_keys_in_order_of_adding),
         cmocka_unit_test(list_moves_all_and_takes_double_removal),
         cmocka_unit_test(buffer_keeps_its_cap_and_remembers_a_refused_append),
+        cmocka_unit_test(printed_texts_of_any_length_are_whole),
         cmocka_unit_test(arena_gives_back_memory_and_json),
     };
 
