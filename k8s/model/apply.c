@@ -156,7 +156,7 @@ static int check_config(struct request *q, json_t *config)
         status = request_fail(q, 400, "BadRequest", "metadata.managedFields must be nil");
     if (!status && q->r->builtin) {
         check_drop_nulls(config);
-        if (typed_check(q->r->kind, config, dropped, &e) < 0)
+        if (typed_check(q->r->kind, config, NULL, dropped, &e) < 0)
             status = request_fail(q, 400, "BadRequest", "%s", e.msg);
     } else if (!status && q->r->schema) {
         schema_prune(q->r->schema, config, dropped);

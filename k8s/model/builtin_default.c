@@ -9,26 +9,34 @@
 #include "core/base/mem.h"
 #include "k8s/model/builtin_parts.h"
 
-void builtin_set(json_t *object, const char *key, json_t *value_take)
+static bool is_set(const json_t *object, const char *key)
 {
     const json_t *there = json_object_get(object, key);
 
-    if (!value_take || !json_is_object(object) || (there && !json_is_null(there)))
+    return there && !json_is_null(there);
+}
+
+void builtin_set(json_t *object, const char *key, json_t *value_take)
+{
+    if (!value_take || !json_is_object(object) || is_set(object, key))
         json_decref(value_take);
     else
         json_object_set_new(object, key, value_take);
 }
 
+/* Mostly it is there: then nothing is made. */
 void builtin_set_text(json_t *object, const char *key, const char *value)
 {
-    builtin_set(object, key, json_string(value));
+    if (!is_set(object, key))
+        builtin_set(object, key, json_string(value));
 }
 
 json_t *builtin_object(json_t *parent, const char *key)
 {
     json_t *member;
 
-    builtin_set(parent, key, json_object());
+    if (!is_set(parent, key))
+        builtin_set(parent, key, json_object());
     member = json_object_get(parent, key);
     return json_is_object(member) ? member : NULL;
 }
@@ -50,7 +58,8 @@ static void label_job(json_t *job, json_t *spec)
     const char *uid = json_text(job, "metadata.uid"), *name = json_text(job, "metadata.name");
     json_t *labels = builtin_object(builtin_object(builtin_object(spec, "template"), "metadata"), "labels");
 
-    builtin_set(spec, "selector", json_pack("{s:{s:s}}", "matchLabels", "batch.kubernetes.io/controller-uid", uid));
+    if (!is_set(spec, "selector"))
+        builtin_set(spec, "selector", json_pack("{s:{s:s}}", "matchLabels", "batch.kubernetes.io/controller-uid", uid));
     builtin_set_text(labels, "batch.kubernetes.io/controller-uid", uid);
     builtin_set_text(labels, "batch.kubernetes.io/job-name", name);
     builtin_set_text(labels, "controller-uid", uid);

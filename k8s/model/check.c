@@ -83,14 +83,14 @@ static int tell_unknown(struct request *q, const json_t *dropped)
 }
 
 /* What decoding into a Go struct does; before defaults and checks, which rely on types. */
-int check_typed(struct request *q, json_t *object)
+int check_typed(struct request *q, json_t *object, const json_t *old)
 {
     json_t *dropped = json_array();
     struct error e;
     int status = 0;
 
     check_drop_nulls(object);
-    if (typed_check(q->r->kind, object, dropped, &e) < 0)
+    if (typed_check(q->r->kind, object, old, dropped, &e) < 0)
         status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", q->r->kind,
                               q->r->version, q->r->kind, e.msg);
     if (!status)

@@ -6,7 +6,7 @@
 
 void check_drop_nulls(json_t *value);
 /* Of built-in kinds, as it was sent. */
-int check_typed(struct request *q, json_t *object);
+int check_typed(struct request *q, json_t *object, const json_t *old);
 /* With its metadata set; old NULL on create. Fills defaults in. */
 int check_kind(struct request *q, json_t *object, const json_t *old);
 

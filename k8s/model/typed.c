@@ -9,6 +9,7 @@
 #include "k8s/model/proto.h"
 
 struct walk {
+    const json_t *old; /* the whole as it is stored, NULL: it is new */
     json_t *dropped;
     struct error *e;
     int depth;
@@ -135,6 +136,14 @@ static bool field(struct walk *w, const struct proto_message *m, const struct pr
     return value(w, m, f, v, at);
 }
 
+/* As it was: it was checked then. */
+static bool is_stored(const struct walk *w, const char *key, const json_t *v)
+{
+    const json_t *was = json_object_get(w->old, key);
+
+    return was && json_equal(was, v);
+}
+
 static bool message(struct walk *w, const struct proto_message *m, json_t *object, const struct place *at)
 {
     struct proto_field f;
@@ -147,7 +156,7 @@ static bool message(struct walk *w, const struct proto_message *m, json_t *objec
         bool envelope = w->depth == 1 && (strcmp(key, "kind") == 0 || strcmp(key, "apiVersion") == 0);
         struct place below = {.up = at, .name = key};
 
-        if (!ok || envelope)
+        if (!ok || envelope || (w->depth == 1 && is_stored(w, key, v)))
             continue;
         if (!proto_field_named(m, key, &f))
             drop(w, object, key, &below);
@@ -158,10 +167,10 @@ static bool message(struct walk *w, const struct proto_message *m, json_t *objec
     return ok;
 }
 
-int typed_check(const char *kind, json_t *object, json_t *ret_dropped, struct error *e)
+int typed_check(const char *kind, json_t *object, const json_t *old, json_t *ret_dropped, struct error *e)
 {
     const struct proto_message *m = proto_find(kind);
-    struct walk w = {.dropped = ret_dropped, .e = e};
+    struct walk w = {.old = old, .dropped = ret_dropped, .e = e};
     struct place top = {0};
 
     return !m || message(&w, m, object, &top) ? 0 : ERR_INVALID;

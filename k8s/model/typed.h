@@ -10,7 +10,8 @@
 #include "core/base/error.h"
 
 /* Removes unknown fields and adds their paths to ret_dropped. 0, or ERR_INVALID with Go's words for a value of the
- * wrong type. Status isn't looked into. Kinds without a table are left alone. */
-int typed_check(const char *kind, json_t *object, json_t *ret_dropped, struct error *e) NODISCARD;
+ * wrong type. Status isn't looked into, nor a part that is as in old (NULL: there is none), which is what is stored.
+ * Kinds without a table are left alone. */
+int typed_check(const char *kind, json_t *object, const json_t *old, json_t *ret_dropped, struct error *e) NODISCARD;
 
 #endif

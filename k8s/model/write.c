@@ -108,7 +108,7 @@ int write_new(struct request *q, json_t *object_take, int code)
     if (!status && *json_text(object, "metadata.resourceVersion"))
         status = request_fail(q, 400, "BadRequest", "resourceVersion should not be set on objects to be created");
     if (!status && q->r->builtin)
-        status = check_typed(q, object);
+        status = check_typed(q, object, NULL);
     if (!status) {
         meta_create(q, object);
         if (q->r->has_status && strcmp(q->r->kind, "Node") != 0) /* a kubelet registers with its status */
@@ -212,13 +212,28 @@ static int check_preconditions(struct request *q, const json_t *object, const st
     return 0;
 }
 
+/* What is as it was is kept once, and is compared at a glance from here on. Not earlier: who fills something in writes
+ * to what he finds. */
+static void share_unchanged(json_t *object, const json_t *old)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach (object, key, value) {
+        json_t *was = json_object_get(old, key);
+
+        if (was && was != value && strcmp(key, "metadata") != 0 && json_equal(was, value))
+            json_object_set(object, key, was); /* of a key that is there: the loop goes on */
+    }
+}
+
 int write_over(struct request *q, struct stored *old, json_t *object_take)
 {
     json_t *object = object_take, *sent = json_incref(json_at(object, "metadata.managedFields"));
     int status = check_preconditions(q, object, old);
 
     if (!status && q->r->builtin)
-        status = check_typed(q, object);
+        status = check_typed(q, object, old->json);
     if (!status) {
         object = keep_other_half(q, object, old->json);
         if (json_object_get(object, "metadata") == json_object_get(old->json, "metadata"))
@@ -235,6 +250,7 @@ int write_over(struct request *q, struct stored *old, json_t *object_take)
         json_decref(object);
         return status;
     }
+    share_unchanged(object, old->json);
     meta_generation(q->r, object, old->json);
     set_owners(q, object, old->json, sent);
     if (json_equal(object, old->json) || q->dry_run) {

@@ -348,7 +348,7 @@ static void built_in_kinds_are_typed(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         json_t *object = json_loads(rows[i].object, 0, NULL), *dropped = json_array();
         struct error e = {.msg = ""};
-        int rc = typed_check(rows[i].kind, object, dropped, &e);
+        int rc = typed_check(rows[i].kind, object, NULL, dropped, &e);
 
         assert_int_equal(rc, rows[i].error ? ERR_INVALID : 0);
         if (rows[i].error && !strstr(e.msg, rows[i].error))
@@ -359,6 +359,24 @@ static void built_in_kinds_are_typed(void **state)
         json_decref(object);
         json_decref(dropped);
     }
+}
+
+/* Of a stored object only what a write changes is looked into. */
+static void what_is_as_stored_is_not_typed_again(void **state)
+{
+    json_t *old = json_pack("{s:{s:i}, s:{s:i}}", "spec", "bogus", 1, "metadata", "bogus", 1);
+    json_t *object = json_pack("{s:{s:i}, s:{s:i, s:s}}", "spec", "bogus", 1, "metadata", "bogus", 1, "name", "a");
+    json_t *dropped = json_array();
+    struct error e;
+
+    (void)state;
+    assert_int_equal(typed_check("Pod", object, old, dropped, &e), 0);
+    assert_int_equal(json_array_size(dropped), 1);
+    assert_string_equal(json_string_value(json_array_get(dropped, 0)), "metadata.bogus");
+    assert_int_equal(json_int(object, "spec.bogus", 0), 1);
+    json_decref(dropped);
+    json_decref(object);
+    json_decref(old);
 }
 
 int main(void)
@@ -377,6 +395,7 @@ int main(void)
         T(more_than_three_mebibytes_are_refused),
         T(body_may_be_protobuf),
         T(built_in_kinds_are_typed),
+        T(what_is_as_stored_is_not_typed_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
