@@ -13,12 +13,14 @@ void authn_user_free(struct user *u);
 
 /* The user of the request's exchange; NULL: bad credentials (401). Freed by the caller. */
 struct user *authn_user(struct request *q);
+/* Somebody of the same process, in system:masters. Stays the model's. */
+const struct user *authn_trusted(struct model *m, const char *name);
 /* Whose token it is; NULL: nobody's. Freed by the caller. */
 struct user *authn_token(struct model *m, struct str token);
 /* Impersonate-User and -Group: q->user becomes another (freed by model_serve). 0, or the refusal. */
 int authn_impersonate(struct request *q);
 
-/* Tokens of users are freed with the model. */
+/* Users that the model keeps are freed with it. */
 void authn_done(struct model *m);
 
 #endif

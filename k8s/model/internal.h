@@ -31,6 +31,7 @@ struct model {
     model_log_fn *on_log;
     void *log_ctx;
     struct map tokens;       /* bearer token to struct user */
+    struct map trusted;      /* who has asked by model_do: name to struct user */
     struct list watches;     /* all open ones */
     struct timer crd_timer, rbac_timer; /* conditions of definitions; aggregated ClusterRoles */
     uint64_t token_serial;

@@ -122,6 +122,7 @@ struct model *model_new(const struct model_options *o)
     m->commit_ctx = o->ctx;
     list_init(&m->watches);
     map_init(&m->tokens, o->seed);
+    map_init(&m->trusted, o->seed);
     m->store = store_new(o->seed, o->history_max ? o->history_max : HISTORY_MAX, model_changed, m);
     m->resources = resources_new(m->store);
     crd_init(m);
@@ -140,7 +141,6 @@ void model_free(struct model *m)
     authn_done(m);
     store_free(m->store);
     resources_free(m->resources);
-    map_done(&m->tokens);
     mem_free(m);
 }
 

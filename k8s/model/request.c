@@ -227,7 +227,6 @@ int model_do(struct model *m, const char *user, const char *method, const char *
     struct str rest = str_of(path_and_query), path;
     struct request q = {.m = m, .method = method, .content_type = STR("application/merge-patch+json")};
     bool apply = strcmp(method, "APPLY") == 0;
-    struct user *u = authn_user_new(user, "", "system:masters");
     int status;
 
     buf_init(&q.warnings, 16 * 1024);
@@ -235,7 +234,7 @@ int model_do(struct model *m, const char *user, const char *method, const char *
     q.query = rest;
     q.group = q.version = q.plural = q.ns = q.name = q.sub = "";
     q.path = mem_strndup(path.p, path.n);
-    q.user = q.real_user = u;
+    q.user = q.real_user = authn_trusted(m, user);
     if (apply) {
         q.method = "PATCH";
         q.content_type = STR("application/apply-patch+yaml");
@@ -250,7 +249,6 @@ int model_do(struct model *m, const char *user, const char *method, const char *
         *ret = json_clone(tree);
         json_decref(tree);
     }
-    authn_user_free(u);
     request_done(&q);
     return status;
 }
