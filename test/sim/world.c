@@ -33,6 +33,7 @@ enum {
     AWAY_S = 20,
     AWAY_LONG_S = 840,  /* a node was lost */
     AWAY_LONG_ONE_OF = 6,
+    HISTORY_MAX = 1000, /* changes that a watch can go on from: some minutes of a storm, as a server compacts */
     CALM_WATCH_S = 4 * 3600, /* calm weeks: streams that end and bookmarks would be most of what happens */
     YEAR_S = 31556952,
 };
@@ -60,10 +61,27 @@ struct world {
 
 /* ---- what the API server commits ---- */
 
+static void mix_word(struct world *w, uint64_t word)
+{
+    w->trace = (w->trace ^ word) * 0xd6e8feb86659fd93u;
+    w->trace ^= w->trace >> 32;
+}
+
+/* Each byte counts, and so does where a text ends. */
 static void mix(struct world *w, const void *bytes, size_t n)
 {
-    for (const unsigned char *p = bytes, *end = p + n; p < end; p++)
-        w->trace = (w->trace ^ *p) * 0x100000001b3u;
+    const char *p = bytes;
+    uint64_t word = 0;
+    size_t left = n;
+
+    for (; left >= sizeof(word); p += sizeof(word), left -= sizeof(word)) {
+        memcpy(&word, p, sizeof(word));
+        mix_word(w, word);
+    }
+    word = 0;
+    memcpy(&word, p, left);
+    mix_word(w, word);
+    mix_word(w, n);
 }
 
 static void mix_json(struct world *w, const json_t *v)
@@ -364,6 +382,7 @@ static void set_up(struct world *w, const struct world_options *o)
     w->checker = checker_new(&w->env.env, o->seed, print_last, w);
     w->model = model_new(&(struct model_options){.env = &w->env.env, .seed = o->seed,
                                                  .bookmark_s = o->months ? CALM_WATCH_S : 0,
+                                                 .history_max = HISTORY_MAX,
                                                  .no_managed_fields = true}); /* nobody here asks for owners */
     w->kubelet = kubelet_new(&w->env.env, w->model, o->seed ^ 0x6b75, &dice, &w->book);
     set_up_replicas(w);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -110,15 +111,23 @@ static void add(struct sum *s, const struct world_result *r)
         t->fired[k] += r->fired[k];
 }
 
+/* Of the children, who have ended. */
+static long long cpu_s(void)
+{
+    struct rusage u;
+
+    return getrusage(RUSAGE_CHILDREN, &u) == 0 ? (long long)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) : 0;
+}
+
 /* False: a kind of fault never happened. */
 static bool print(const struct worlds_options *o, const struct sum *s, time_t took)
 {
     const struct world_result *t = &s->total;
     bool all = true;
 
-    (void)printf("%" PRIu64 " worlds of %zu invokers for %" PRId64 " days in %lld s, seeds from %" PRIu64 ": %" PRIu64
-                 " with a violation\n", s->worlds, o->world.invokers, o->world.until_s / 86400, (long long)took,
-                 o->world.seed, s->bad);
+    (void)printf("%" PRIu64 " worlds of %zu invokers for %" PRId64 " days in %lld s (%lld s of CPU), seeds from %"
+                 PRIu64 ": %" PRIu64 " with a violation\n", s->worlds, o->world.invokers, o->world.until_s / 86400,
+                 (long long)took, cpu_s(), o->world.seed, s->bad);
     (void)printf("%" PRIu64 " changes, %" PRIu64 " effects of operators, %" PRIu64 " faults (%.0f a second), %" PRIu64
                  " deaths\n", t->changes, t->writes, t->faults, (double)t->faults / (double)(took > 0 ? took : 1),
                  t->kills);
