@@ -1,5 +1,6 @@
 # await: waiting for what is to come. Where an object tells it, by the events of a watch: a kubectl five times a second
 # takes a third of a core from what is waited for. Sourced; wants fail, and a kubectl that reaches the server.
+export GOGC=400 # kubectl and helm live for a moment, and much of it would go to Go's collector
 final='@(Succeeded|Failed|Skipped|Invalid|Unknown)'
 
 # field KIND/NAME JSONPATH [NAMESPACE]

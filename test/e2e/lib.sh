@@ -7,6 +7,7 @@ dir=$(mktemp -d)
 chmod 711 "$dir" # the database servers, which are not root, have folders in it
 export KUBECONFIG=$dir/cluster/kubeconfig
 export E2E_PART=$dir
+export KUBECACHEDIR=$dir/kubectl # of this server; by default those of all that were at its address are mixed, and stay
 checks=0
 
 pids() { grep -lzxF -- "E2E_PART=$dir" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3 | grep -vx -e $$ -e "$BASHPID" || :; }

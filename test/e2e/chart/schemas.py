@@ -58,7 +58,7 @@ def lost(wanted, got, where):
 def pruned(got, *files):
     bad, n = [], 0
     stored = {(o["kind"], o["metadata"]["name"]): o for o in json.loads(open(got).read())["items"]}
-    for thing in (thing for file in files for thing in yaml.safe_load_all(open(file).read())):
+    for thing in (thing for file in files for thing in yaml.load_all(open(file).read(), Loader=yaml.CSafeLoader)):
         if not thing:
             continue
         n += 1
