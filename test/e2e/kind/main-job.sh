@@ -76,6 +76,16 @@ on_node() { docker exec "$@"; } # on_node NODE CMD…
 s3_node() { kubectl -n demo get pods -l app=s3 -o 'jsonpath={.items[0].spec.nodeName}'; }
 locks_in_s3="find /var/local-path-provisioner -path '*_demo_s3/*/locks/*' -type f"
 locks_left() { on_node "$(s3_node)" sh -c "$locks_in_s3" | wc -l; }
+# cheap_key NODE CLAIM [FOLDER]: the repository in a claim on that node gets a key that opens at once, as in cluster.sh.
+cheap_key() {
+  local node=$1 repo copy=$dir/key
+  rm -rf "$copy" && mkdir "$copy"
+  repo=$(on_node "$node" sh -c "ls -d /var/local-path-provisioner/*_demo_$2${3:+/$3}")
+  on_node "$node" tar -C "$repo" -c config keys | tar -C "$copy" -x
+  RESTIC_PASSWORD=$(<"$dir/secret/RESTIC_PASSWORD") "$bin/test/cheapkey" "$copy"
+  on_node "$node" sh -c "rm '$repo'/keys/*"
+  tar -C "$copy" -c keys | on_node -i "$node" tar -C "$repo" -x
+}
 
 # --- backup and restore ----------------------------------------------------------------------------------------------
 ready() { is "backupconfiguration/$1" .status.phase Ready; }

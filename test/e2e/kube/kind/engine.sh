@@ -61,6 +61,15 @@ engine_clean() {
   [ ! -e "$run/made-modules" ] || { rmdir /lib/modules 2>/dev/null || :; rm -f "$run/made-modules"; }
 }
 
+# All of a cluster's containers are one group; beside other tests, each of whose processes may be a group to the scheduler,
+# it has the work of several.
+engine_weight() {
+  local group=/sys/fs/cgroup file=cpu.weight weight=600
+  if [ -e $group/cpu/cpu.shares ]; then group=$group/cpu file=cpu.shares weight=6144; fi # cgroup v1
+  group=$group/$(engine_cgroup)
+  { mkdir -p "$group" && echo $weight >"$group/$file"; } 2>/dev/null || : # it works all the same, but later
+}
+
 engine_cgroup() { echo "stashd-$(printf %s "$cache" | sha256sum | cut -c1-8)"; }
 
 # Debian's dockerd and its client, unpacked.
@@ -92,6 +101,7 @@ engine_start() {
     [ "$(id -u)" = 0 ] || die "must be root where docker can't pull images"
     dockerd_folder >/dev/null
     [ -d /lib/modules ] || { mkdir /lib/modules && touch "$run/made-modules"; } # kind mounts it; empty is fine
+    engine_weight
   fi
   setsid "$kube/kind/guard" "$mode" </dev/null >"$engine/log" 2>&1 9>&- &
   local tries
