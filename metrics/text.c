@@ -22,16 +22,24 @@ const char *text_type_name(enum text_type t)
     return type_names[t];
 }
 
-bool text_name_ok(struct str name, bool label)
+/* Bytes that a name may begin with, at most `most`. */
+static size_t name_length(struct str s, bool label, size_t most)
 {
-    for (size_t i = 0; i < name.n; i++) {
-        char c = name.p[i];
+    size_t n = 0;
+
+    for (; n < s.n && n < most; n++) {
+        char c = s.p[n];
         bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c == ':' && !label);
 
-        if (!letter && !(i > 0 && c >= '0' && c <= '9'))
-            return false;
+        if (!letter && !(n > 0 && c >= '0' && c <= '9'))
+            break;
     }
-    return name.n > 0 && name.n <= NAME_MAX_BYTES;
+    return n;
+}
+
+bool text_name_ok(struct str name, bool label)
+{
+    return name.n > 0 && name.n <= NAME_MAX_BYTES && name_length(name, label, name.n) == name.n;
 }
 
 /* Go's 'g' with the shortest digits: an exponent is printed from 1e+06 up and under 1e-04. */
@@ -96,10 +104,8 @@ static struct str take_word(struct str *rest)
 
 static struct str take_name(struct str *rest)
 {
-    struct str name = {rest->p, 0};
+    struct str name = {rest->p, name_length(*rest, false, NAME_MAX_BYTES)};
 
-    while (name.n < rest->n && text_name_ok((struct str){rest->p, name.n + 1}, false))
-        name.n++;
     rest->p += name.n;
     rest->n -= name.n;
     return name;

@@ -7,7 +7,7 @@
 
 #include "core/base/mem.h"
 
-enum { BLOCK_MIN = 4096, BLOCK_MAX = 65536, ALIGN = 16 };
+enum { BLOCK_MIN = 4096, BLOCK_MAX = 65536, ALIGN = 16, SHORT = 256 };
 
 struct arena_block {
     struct arena_block *next;
@@ -100,17 +100,19 @@ char *arena_str(struct arena *a, struct str s)
 
 char *arena_printf(struct arena *a, const char *fmt, ...)
 {
+    char text[SHORT]; /* most are: then it is printed once */
     va_list ap;
     char *p;
     int n;
 
     va_start(ap, fmt);
-    n = vsnprintf(NULL, 0, fmt, ap);
+    n = vsnprintf(text, sizeof(text), fmt, ap);
     va_end(ap);
-    p = arena_alloc(a, (size_t)(n < 0 ? 0 : n) + 1);
+    if (n < SHORT)
+        return arena_str(a, (struct str){text, n > 0 ? (size_t)n : 0});
+    p = arena_alloc(a, (size_t)n + 1);
     va_start(ap, fmt);
-    if (n > 0)
-        (void)vsnprintf(p, (size_t)n + 1, fmt, ap);
+    (void)vsnprintf(p, (size_t)n + 1, fmt, ap);
     va_end(ap);
     return p;
 }

@@ -8,6 +8,8 @@
 
 #include "core/base/mem.h"
 
+enum { DOUBLE_BELOW = 64 * 1024 };
+
 static char nothing[1]; /* what data points to before the first append; never written */
 
 void buf_init(struct buf *b, size_t max_bytes)
@@ -43,7 +45,7 @@ char *buf_reserve(struct buf *b, size_t n)
         size_t cap = b->cap ? b->cap : 64;
 
         while (cap < want)
-            cap += cap / 2;
+            cap += cap < DOUBLE_BELOW ? cap : cap / 2;
         b->data = mem_realloc(b->cap ? b->data : NULL, cap);
         b->cap = cap;
         b->data[b->len] = 0;

@@ -70,11 +70,20 @@ bool json_has_text(const json_t *array, const char *text)
 
 /* ---- text ---- */
 
+#define EACH(byte) ((byte) * 0x0101010101010101u)
+
 /* Up to the first byte that can't stand in a string as it is. */
 static size_t plain_length(struct str s)
 {
     size_t n = 0;
 
+    for (uint64_t word, ends; s.n - n >= 8; n += 8) {
+        memcpy(&word, s.p + n, 8);
+        /* High bits of bytes that are '"', '\\' or under 0x20; maybe of others: then each is looked at. */
+        ends = ((word ^ EACH(0x22u)) - EACH(1u)) | ((word ^ EACH(0x5cu)) - EACH(1u)) | (word - EACH(0x20u));
+        if (ends & EACH(0x80u))
+            break;
+    }
     while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != '"' && s.p[n] != '\\')
         n++;
     return n;
@@ -93,6 +102,15 @@ static void write_escaped(struct buf *out, char c)
 
 static void write_string(struct buf *out, struct str s)
 {
+    char *room = plain_length(s) == s.n ? buf_reserve(out, s.n + 2) : NULL;
+
+    if (room) { /* nearly always */
+        room[0] = '"';
+        memcpy(room + 1, s.p, s.n);
+        room[s.n + 1] = '"';
+        buf_commit(out, s.n + 2);
+        return;
+    }
     buf_putc(out, '"');
     while (s.n) {
         size_t n = plain_length(s);
