@@ -1,5 +1,5 @@
 /*
- * tls: see tls.h. OpenSSL between two memory BIOs: tls_feed fills the one, tls_pull empties the other.
+ * tls: see tls.h. OpenSSL between two BIOs in memory: tls_feed fills the one, tls_pull empties the other.
  *
  * No session tickets: a ticket would carry a client's identity past the end of its certificate, and a connection to an
  * API server lives for hours. Names are looked for in subjectAltName only, as Kubernetes does.
@@ -14,7 +14,10 @@
 
 #include "core/base/mem.h"
 
-enum { WAITING_MAX = 1024 * 1024 }; /* plain bytes that wait for the end of the handshake */
+enum {
+    WAITING_MAX = 1024 * 1024, /* plain bytes that wait for the end of the handshake */
+    IN_KEPT_MAX = 16 * 1024,   /* an idle connection holds about so much */
+};
 
 /* In the order of the API server and its other clients: 10 rounds of AES a block where OpenSSL's own order has 14. */
 #define SUITES "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
@@ -22,6 +25,7 @@ enum { WAITING_MAX = 1024 * 1024 }; /* plain bytes that wait for the end of the 
 struct tls_context {
     SSL_CTX *ssl;
     unsigned refs; /* the owner's and one a session */
+    BIO_METHOD *wire;
     bool server, verify;
     char *server_name;      /* client: SNI and name to verify; NULL */
     bool check_name;
@@ -32,7 +36,9 @@ struct tls_context {
 struct tls {
     struct tls_context *context;
     SSL *ssl;
-    BIO *in, *out; /* the SSL's */
+    BIO *out;      /* the SSL's */
+    struct buf in; /* from the wire, from in_at on */
+    size_t in_at;
     struct buf waiting;
     char *subject;
     char alpn[64];
@@ -54,6 +60,52 @@ static int bad_pem(struct error *e, const char *what)
     (void)error_set(e, ERR_INVALID, "%s: %s", what, openssl_reason());
     ERR_clear_error();
     return ERR_INVALID;
+}
+
+/* ---- what comes from the wire ---- */
+
+/* OpenSSL's own BIO of memory clears what it grows by and copies once more. */
+static int wire_read(BIO *b, char *to, size_t room, size_t *ret)
+{
+    struct tls *t = BIO_get_data(b);
+    size_t n = t->in.len - t->in_at;
+
+    BIO_clear_retry_flags(b);
+    if (!n) {
+        BIO_set_retry_read(b);
+        return -1;
+    }
+    n = n < room ? n : room;
+    memcpy(to, t->in.data + t->in_at, n);
+    t->in_at += n;
+    *ret = n;
+    return 1;
+}
+
+static long wire_ctrl(BIO *b, int what, long n, void *p)
+{
+    (void)b, (void)n, (void)p;
+    return what == BIO_CTRL_FLUSH; /* nothing else is asked of one that is only read */
+}
+
+static BIO_METHOD *wire_method(void)
+{
+    BIO_METHOD *m = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "wire");
+
+    assert(m);
+    (void)BIO_meth_set_read_ex(m, wire_read); /* these only note it */
+    (void)BIO_meth_set_ctrl(m, wire_ctrl);
+    return m;
+}
+
+static BIO *wire_of(struct tls *t)
+{
+    BIO *b = BIO_new(t->context->wire);
+
+    assert(b);
+    BIO_set_data(b, t);
+    BIO_set_init(b, 1);
+    return b;
 }
 
 /* ---- context ---- */
@@ -184,6 +236,7 @@ struct tls_context *tls_context_new(const struct tls_options *o, struct error *e
 
     c->refs = 1;
     c->server = o->server;
+    c->wire = wire_method();
     c->ssl = SSL_CTX_new(o->server ? TLS_server_method() : TLS_client_method());
     assert(c->ssl); /* no memory, or no OpenSSL */
     (void)SSL_CTX_set_min_proto_version(c->ssl, TLS1_2_VERSION);
@@ -216,6 +269,7 @@ void tls_context_free(struct tls_context *c)
     if (!c || --c->refs)
         return;
     SSL_CTX_free(c->ssl);
+    BIO_meth_free(c->wire);
     mem_free(c->server_name);
     mem_free(c);
 }
@@ -258,10 +312,10 @@ struct tls *tls_new(struct tls_context *c)
     t->context = c;
     buf_init(&t->waiting, WAITING_MAX);
     t->ssl = SSL_new(c->ssl);
-    t->in = BIO_new(BIO_s_mem());
     t->out = BIO_new(BIO_s_mem());
-    assert(t->ssl && t->in && t->out);
-    SSL_set_bio(t->ssl, t->in, t->out);
+    assert(t->ssl && t->out);
+    buf_init(&t->in, SIZE_MAX / 4);
+    SSL_set_bio(t->ssl, wire_of(t), t->out);
     if (c->server) {
         SSL_set_accept_state(t->ssl);
     } else {
@@ -278,6 +332,7 @@ void tls_free(struct tls *t)
     if (!t)
         return;
     SSL_free(t->ssl);
+    buf_done(&t->in);
     mem_wipe(t->waiting.data, t->waiting.len);
     buf_done(&t->waiting);
     mem_free(t->subject);
@@ -386,21 +441,20 @@ int tls_feed(struct tls *t, struct str wire, struct error *e)
 {
     if (t->failed)
         return refused(t, e);
-    while (wire.n) {
-        size_t done = 0;
-
-        if (!BIO_write_ex(t->in, wire.p, wire.n, &done) || !done)
-            return fail(t, e);
-        wire.p += done;
-        wire.n -= done;
+    if (t->in_at == t->in.len) {
+        if (t->in.len > IN_KEPT_MAX)
+            buf_done(&t->in);
+        buf_clear(&t->in);
+        t->in_at = 0;
     }
+    buf_add_str(&t->in, wire);
     return t->ready ? 0 : handshake(t, e);
 }
 
 /* Asked for more than there is, OpenSSL goes a long way to say so. */
 static bool has_more(const struct tls *t)
 {
-    return BIO_ctrl_pending(t->in) || SSL_has_pending(t->ssl);
+    return t->in_at < t->in.len || SSL_has_pending(t->ssl);
 }
 
 int tls_read(struct tls *t, struct buf *plain, struct error *e)
