@@ -24,6 +24,7 @@ struct engine *engine_new(const struct engine_options *o)
     }
     e->queue = queue_new(env_random(o->env));
     e->docs = docs_new(env_random(o->env));
+    e->scans = scan_ones_new();
     list_init(&e->passes);
     list_init(&e->starved);
     e->tokens = o->burst;
@@ -41,6 +42,7 @@ void engine_free(struct engine *e)
     engine_look_clear(&e->look);
     queue_free(e->queue);
     docs_free(e->docs);
+    scan_ones_free(e->scans);
     mem_free(e);
 }
 

@@ -12,7 +12,6 @@
 
 #include "core/base/json.h"
 #include "core/base/str.h"
-#include "k8s/scan.h"
 
 /* No create, event or status write in a namespace that is going away (multitenancy.md 10). */
 static bool is_pointless(const struct pass *p, const struct effect *e)
@@ -149,7 +148,7 @@ static void effect_succeeded(struct pass *p, struct str answer)
     if (f->type == EFFECT_DELETE)
         docs_drop(p->engine->docs, f->kind, f->ns, f->name);
     else if (answer.n)
-        (void)scan_one(f->kind, answer, answer_came, p); /* what can't be read is not kept */
+        (void)scan_one(p->engine->scans, f->kind, answer, answer_came, p); /* what can't be read is not kept */
     if (f->type == EFFECT_STATUS && answer.n) {
         const char *phase = json_text(f->body, "status.phase");
         PASS_LOG(log, p);
@@ -260,7 +259,8 @@ static void look_done(struct pass *p, int rc, const struct error *error)
 
     p->looking = false;
     if (rc == 0)
-        (void)scan_one(p->self->kind, p->call.call.text, compare, p); /* what can't be read is not the same */
+        /* What can't be read is not the same. */
+        (void)scan_one(p->engine->scans, p->self->kind, p->call.call.text, compare, p);
     if (p->looked) {
         send_effect(p, p->effect);
         return;

@@ -15,7 +15,6 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/str.h"
-#include "k8s/scan.h"
 
 enum { RERUNS_MAX = 32, BACKOFF_MAX_S = 300 };
 
@@ -242,7 +241,7 @@ static int read_answer(struct pass *p, const struct kube_call *call, const struc
         *ret = json_incref((json_t *)(uintptr_t)object);
         return 0;
     }
-    (void)scan_one(d->kind, call->text, document_came, &came); /* came.object tells */
+    (void)scan_one(p->engine->scans, d->kind, call->text, document_came, &came); /* came.object tells */
     *ret = came.object;
     return came.object ? 0 : error_set(e, ERR_NET, "the API server's answer is broken");
 }

@@ -12,12 +12,14 @@
 #include "controllers/plan.h"
 #include "controllers/queue.h"
 #include "controllers/world.h"
+#include "k8s/scan.h"
 
 struct engine {
     struct engine_options o;
     struct queue *queue;
     struct engine_look look;
     struct docs *docs; /* what the server sent last */
+    struct scan_ones *scans; /* of answers */
     struct list passes;  /* of struct pass */
     size_t n_passes;
     struct engine_gone gone;

@@ -235,12 +235,28 @@ void kobj_condense(struct buf *out, struct str type, struct str status, struct s
     add_plain(out, reason);
 }
 
+/* Digits that are printed as they stand. */
+static bool is_plain_number(struct str token)
+{
+    if (!token.n || token.n > 18 || (token.p[0] == '0' && token.n > 1))
+        return false;
+    for (size_t at = 0; at < token.n; at++)
+        if (token.p[at] < '0' || token.p[at] > '9')
+            return false;
+    return true;
+}
+
 const char *kobj_number(struct str token, char out[64])
 {
     char text[512]; /* real numbers can be that long */
     bool whole = true;
     int64_t i;
 
+    if (is_plain_number(token)) {
+        memcpy(out, token.p, token.n);
+        out[token.n] = 0;
+        return out;
+    }
     for (size_t at = 0; at < token.n; at++)
         whole = whole && !strchr(".eE", token.p[at]);
     if (whole && str_to_i64(token, &i) == 0) {

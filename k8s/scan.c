@@ -30,6 +30,8 @@ enum state {
     N_STATES
 };
 
+enum { ONE_KEPT_MAX = 16 * 1024 }; /* a scan that met a bigger object is not kept: its memory would be */
+
 struct frame {
     int node;
     bool is_list;
@@ -657,6 +659,24 @@ const char *scan_status_message(const struct scan *s)
 
 /* ---- one object ---- */
 
+struct scan_ones {
+    struct scan *scans[N_KINDS]; /* NULL: none came yet, or the last one was no object */
+};
+
+struct scan_ones *scan_ones_new(void)
+{
+    return mem_zalloc(sizeof(struct scan_ones));
+}
+
+void scan_ones_free(struct scan_ones *ones)
+{
+    if (!ones)
+        return;
+    for (size_t i = 0; i < N_KINDS; i++)
+        scan_free(ones->scans[i]);
+    mem_free(ones);
+}
+
 struct one {
     struct scan *scan;
     scan_one_fn *fn;
@@ -675,16 +695,23 @@ static void one_came(void *ctx, enum scan_event type, const struct kobj *o)
     one->fn(one->ctx, o, scan_raw(one->scan));
 }
 
-bool scan_one(const struct kind *k, struct str object, scan_one_fn *fn, void *ctx)
+bool scan_one(struct scan_ones *ones, const struct kind *k, struct str object, scan_one_fn *fn, void *ctx)
 {
     const struct str parts[] = {STR("{\"type\":\"ADDED\",\"object\":"), object, STR("}")};
-    struct one one = {.fn = fn, .ctx = ctx};
+    struct one one = {.scan = ones->scans[k->id], .fn = fn, .ctx = ctx};
     bool good = true;
 
-    one.scan = scan_new(k, SCAN_WATCH, one_came, &one);
-    scan_keep_raw(one.scan);
+    ones->scans[k->id] = NULL; /* fn may look at another one */
+    if (!one.scan) {
+        one.scan = scan_new(k, SCAN_WATCH, one_came, NULL);
+        scan_keep_raw(one.scan);
+    }
+    one.scan->ctx = &one;
     for (size_t i = 0; i < 3 && good; i++)
         good = scan_feed(one.scan, parts[i], NULL) == 0;
-    scan_free(one.scan);
+    if (good && scan_end(one.scan, NULL) == 0 && scan_raw(one.scan).n <= ONE_KEPT_MAX && !ones->scans[k->id])
+        ones->scans[k->id] = one.scan;
+    else
+        scan_free(one.scan);
     return good && one.heard;
 }

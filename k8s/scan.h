@@ -24,7 +24,8 @@ enum scan_event {
     SCAN_ERROR,    /* a Status came: code and message are in the scan's status_* */
 };
 
-struct scan; /* opaque */
+struct scan;      /* opaque */
+struct scan_ones; /* opaque */
 
 /* May not free the scan. */
 typedef void scan_fn(void *ctx, enum scan_event type, const struct kobj *o /* borrowed; NULL with SCAN_ERROR */);
@@ -43,7 +44,10 @@ struct str scan_raw(const struct scan *s);
 /* One object that came by itself: fn hears its record and its text, managedFields null, both borrowed; once. False: it
  * is no object, or too big. What is not kept of it is not checked to be JSON. */
 typedef void scan_one_fn(void *ctx, const struct kobj *o, struct str text);
-bool scan_one(const struct kind *k, struct str object, scan_one_fn *fn, void *ctx);
+bool scan_one(struct scan_ones *ones, const struct kind *k, struct str object, scan_one_fn *fn, void *ctx);
+/* A scan of each kind that came, for the next one. */
+struct scan_ones *scan_ones_new(void);
+void scan_ones_free(struct scan_ones *ones);
 
 /* 0, or ERR_INVALID (no JSON, or not this shape). After an error the scan takes nothing more. */
 int scan_feed(struct scan *s, struct str chunk, struct error *e) NODISCARD;

@@ -45,9 +45,23 @@ static void brackets(struct block *b, uint64_t *ret_open, uint64_t *ret_close)
     *ret_close = equal_to(b, '}');
 }
 
+static unsigned ones(uint64_t bits)
+{
+    bits -= bits >> 1 & 0x5555555555555555u;
+    bits = (bits & 0x3333333333333333u) + (bits >> 2 & 0x3333333333333333u);
+    bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fu;
+    return (unsigned)(bits * 0x0101010101010101u >> 56);
+}
+
 /* Place of the bracket that closes the value; 64: none does. */
 static unsigned count(uint64_t open, uint64_t close, size_t *depth)
 {
+    unsigned closed = ones(close);
+
+    if (closed < *depth) { /* whatever their order */
+        *depth = *depth - closed + ones(open);
+        return SCAN_SKIP_BLOCK;
+    }
     for (uint64_t all = open | close; all; all &= all - 1) {
         unsigned at = (unsigned)__builtin_ctzll(all);
 

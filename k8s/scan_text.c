@@ -110,11 +110,15 @@ const char *scan_text_run(const char *p, const char *end)
 
 static bool is_ascii(const char *p, size_t n)
 {
-    unsigned char all = 0;
+    uint64_t all = 0, word;
 
-    for (size_t i = 0; i < n; i++)
-        all |= (unsigned char)p[i];
-    return all < 0x80;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&word, p, 8);
+        all |= word;
+    }
+    word = 0;
+    memcpy(&word, p, n);
+    return !((all | word) & 0x8080808080808080u);
 }
 
 /* Whoever reads the text makes JSON of it again some day, and jansson takes UTF-8 only. */
@@ -129,10 +133,26 @@ static void clean(char *p, size_t n)
     }
 }
 
+/* Nearly always: all of it is here, and nothing in it is escaped. */
+static bool take_whole(struct scan_text *t, const char **p, const char *end)
+{
+    const char *from = *p, *quote = scan_text_run(from, end);
+
+    if (quote == end || *quote != '"')
+        return false;
+    buf_add(t->out, from, (size_t)(quote - from));
+    if (t->out->len > t->start)
+        clean(t->out->data + t->start, t->out->len - t->start);
+    *p = quote + 1;
+    return true;
+}
+
 int scan_text_feed(struct scan_text *t, const char **p, const char *end)
 {
     int rc = 0;
 
+    if (t->step == TEXT_PLAIN && !t->high && t->out->len == t->start && take_whole(t, p, end))
+        return 1;
     while (*p < end && rc == 0) {
         const char *from = *p;
 

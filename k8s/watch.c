@@ -90,7 +90,11 @@ static void on_object(void *ctx, enum scan_event type, const struct kobj *o)
     }
     /* During a list the versions of its objects come in any order: only its end has one to go on from. */
     if (w->state == WATCH_WATCHING && !w->whole_list && *o->rv) {
-        (void)snprintf(w->rv, sizeof(w->rv), "%s", o->rv);
+        size_t n = strlen(o->rv);
+
+        n = n < sizeof(w->rv) ? n : sizeof(w->rv) - 1;
+        memcpy(w->rv, o->rv, n);
+        w->rv[n] = 0;
         w->failures = 0;
     }
 }

@@ -118,17 +118,24 @@ static void one_object_alone(void **state)
 {
     static const char object[] =
         "{\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\",\"managedFields\":[1]}}\n";
+    struct scan_ones *ones = scan_ones_new();
     char heard_one[100] = "";
 
     (void)state;
-    assert_true(scan_one(kind_get(KIND_JOB), str_of(object), one_came, heard_one));
+    assert_true(scan_one(ones, kind_get(KIND_JOB), str_of(object), one_came, heard_one));
     assert_string_equal(heard_one, "a 7 {\"metadata\":{\"name\":\"a\",\"resourceVersion\":\"7\","
                                    "\"managedFields\":null}}");
     heard_one[0] = '\0';
-    assert_false(scan_one(kind_get(KIND_JOB), STR("{\"metadata\":{}"), one_came, heard_one));
-    assert_false(scan_one(kind_get(KIND_JOB), STR("[]"), one_came, heard_one));
-    assert_false(scan_one(kind_get(KIND_JOB), STR(""), one_came, heard_one));
+    assert_false(scan_one(ones, kind_get(KIND_JOB), STR("{\"metadata\":{}"), one_came, heard_one));
+    assert_false(scan_one(ones, kind_get(KIND_JOB), STR("[]"), one_came, heard_one));
+    assert_false(scan_one(ones, kind_get(KIND_JOB), STR(""), one_came, heard_one));
+    assert_false(scan_one(ones, kind_get(KIND_JOB), STR("{},{"), one_came, heard_one));
     assert_string_equal(heard_one, "");
+    for (int i = 0; i < 2; i++) { /* also by a scan that has seen another */
+        assert_true(scan_one(ones, kind_get(KIND_JOB), STR("{\"metadata\":{\"name\":\"b\"}}"), one_came, heard_one));
+        assert_string_equal(heard_one, "b  {\"metadata\":{\"name\":\"b\"}}");
+    }
+    scan_ones_free(ones);
 }
 
 static void a_bookmark_tells_its_version_and_the_end_of_the_list(void **state)
