@@ -226,6 +226,21 @@ static json_t *job_of(const struct job_input *in, struct arena *a, const struct 
                      annotations, "ownerReferences", jobspec_owner(in), "spec", spec);
 }
 
+/* Asks for all of a Task's Functions at once: one by one each would cost the pass another run. */
+static bool has_functions(struct world *w, const json_t *task)
+{
+    const json_t *step;
+    size_t i;
+
+    json_array_foreach (json_at(task, "spec.steps"), i, step) {
+        const char *name = json_text(step, "name");
+
+        if (!strchr(name, '$')) /* else what it means is known later */
+            (void)function_of(w, name);
+    }
+    return !world_waiting(w);
+}
+
 int jobspec_make(struct world *w, const struct job_input *in, const struct jobspec_options *o, json_t **ret,
                  struct error *e)
 {
@@ -239,6 +254,8 @@ int jobspec_make(struct world *w, const struct job_input *in, const struct jobsp
 
     if (rc < 0)
         return rc;
+    if (!has_functions(w, o->task))
+        return error_set(e, ERR_INVALID, "not all documents are there yet");
     variables_init(&v, a, NULL);
     rc = variables_fill(&v, in, task.params, e);
     if (rc == 0)

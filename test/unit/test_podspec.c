@@ -46,7 +46,7 @@ static const json_t *make(struct test_world *w, const char *restore, int ordinal
         o.pod.claims = &claim;
         o.pod.n_claims = 1;
     }
-    for (int i = 0; i < 4; i++) { /* Functions are asked for one after the other */
+    for (int i = 0; i < 4; i++) { /* until no document is missing */
         world_rerun(&w->world);
         json_decref(job);
         job = NULL;
