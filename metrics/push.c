@@ -23,9 +23,12 @@ struct push *push_new(uint64_t seed, const struct push_limits *limits)
         p->limits.series_per_group = 1000;
     if (!p->limits.total_bytes)
         p->limits.total_bytes = 20 * 1000 * 1000;
-    map_init(&p->groups, seed);
-    map_init(&p->types, seed);
-    map_init(&p->ids, seed);
+    p->seed = seed;
+    map_init_borrowing(&p->groups, seed);
+    map_init_borrowing(&p->families, seed);
+    map_init_borrowing(&p->metrics, seed);
+    map_init_borrowing(&p->sets, seed);
+    map_init_borrowing(&p->jobs, seed);
     return p;
 }
 
@@ -36,12 +39,12 @@ void push_free(struct push *p)
     if (!p)
         return;
     for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
-        push_group_free(value);
-    for (size_t it = 0; map_next(&p->types, &it, NULL, &value);)
-        mem_free(value);
+        push_group_free(p, value);
     map_done(&p->groups);
-    map_done(&p->types);
-    map_done(&p->ids);
+    map_done(&p->families);
+    map_done(&p->metrics);
+    map_done(&p->sets);
+    map_done(&p->jobs);
     mem_free(p);
 }
 
@@ -55,27 +58,12 @@ uint64_t push_refused(const struct push *p)
     return p->refused;
 }
 
-static void drop(struct push *p, struct push_group *g)
-{
-    p->bytes -= g->bytes;
-    push_forget_group(p, g);
-    (void)map_del(&p->groups, str_of(g->key));
-    push_group_free(g);
-}
-
 void push_drop_job(struct push *p, const char *job)
 {
-    void *value;
+    struct push_group *g;
 
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
-        struct push_group *g = value;
-
-        for (size_t i = 0; i < g->n_labels; i++)
-            if (str_is(g->labels[i].name, "job") && str_is(g->labels[i].value, job)) {
-                drop(p, g);
-                break;
-            }
-    }
+    while ((g = push_of_job(p, str_of(job))))
+        push_drop(p, g);
 }
 
 /* ---- the path ---- */
@@ -214,17 +202,14 @@ static void answer_error(struct http_serve *s, int status, const struct error *e
 /* The failed push is remembered, in a group of its own when there was none. */
 static void note_failure(struct push *p, const struct route *r, int64_t now_ms)
 {
-    struct push_group *g = push_group_new(r->labels, r->n), *old = map_get(&p->groups, str_of(g->key));
+    struct push_group *g = push_find(p, r->labels, r->n);
 
-    if (old) {
-        push_group_free(g);
-        old->failed_ms = now_ms;
-    } else if (map_size(&p->groups) < p->limits.groups) {
-        g->failed_ms = now_ms;
-        (void)map_put(&p->groups, str_of(g->key), g);
-    } else {
-        push_group_free(g);
+    if (!g) {
+        g = push_parse(p, r->labels, r->n, STR_NONE, NULL);
+        g = g ? push_keep_empty(p, g) : NULL;
     }
+    if (g)
+        g->failed_ms = now_ms;
 }
 
 static void take(struct push *p, struct http_serve *s, const struct route *r, struct str body, int64_t now_ms)
@@ -237,7 +222,7 @@ static void take(struct push *p, struct http_serve *s, const struct route *r, st
         g->pushed_ms = now_ms;
         rc = push_commit(p, g, str_is(s->method, "PUT"), &e);
         if (rc < 0)
-            push_group_free(g);
+            push_group_free(p, g);
     }
     if (rc == 0) {
         http_reply(s, 200, NULL, STR_NONE);
@@ -275,11 +260,10 @@ static void write_group(struct push *p, struct http_serve *s, const struct route
 
 static void delete_group(struct push *p, struct http_serve *s, const struct route *r)
 {
-    struct push_group *key = push_group_new(r->labels, r->n), *g = map_get(&p->groups, str_of(key->key));
+    struct push_group *g = push_find(p, r->labels, r->n);
 
-    push_group_free(key);
     if (g)
-        drop(p, g);
+        push_drop(p, g);
     http_reply(s, 202, NULL, STR_NONE);
 }
 
@@ -294,7 +278,7 @@ int push_put(struct push *p, const char *job, const char *target, struct str bod
     g->pushed_ms = now_ms;
     rc = push_commit(p, g, false, e);
     if (rc < 0)
-        push_group_free(g);
+        push_group_free(p, g);
     return rc;
 }
 

@@ -11,14 +11,20 @@
 struct page_family {
     struct str name;
     struct str own; /* its lines as the operator wrote them */
-    bool own_type_differs;
-    const struct push_family *first; /* of any group: type is the same in all */
+    const struct push_family *pushed;
+    size_t start; /* its pushed series in page.lines */
+};
+
+struct page_line {
+    const struct push_series *series;
+    const struct push_set *set;
 };
 
 struct page {
     struct page_family *list;
     size_t n, cap;
     struct map by_name; /* to index + 1 */
+    struct page_line *lines; /* family by family, in each in order of the groups */
 };
 
 static struct page_family *family_of(struct page *g, struct str name)
@@ -68,19 +74,33 @@ static bool own_type_is(const struct page_family *f, enum text_type type)
     return false;
 }
 
+/* Each family's lines begin where those of the one before end; a family's mark is where its next one goes. */
+static void place_families(struct page *g, const struct push *p)
+{
+    size_t at = 0;
+    void *value;
+
+    for (size_t it = 0; map_next(&p->families, &it, NULL, &value);) {
+        struct push_family *pushed = value;
+        struct page_family *f = family_of(g, pushed->name);
+
+        f->pushed = pushed;
+        f->start = pushed->mark = at;
+        at += pushed->n;
+    }
+    g->lines = mem_alloc(at * sizeof(*g->lines));
+}
+
 static void take_pushed(struct page *g, const struct push *p)
 {
-    struct str name;
-    void *group, *family;
+    void *value;
 
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &group);)
-        for (size_t k = 0; map_next(&((struct push_group *)group)->families, &k, &name, &family);) {
-            struct page_family *f = family_of(g, name);
-
-            if (!f->first && f->own.n)
-                f->own_type_differs = !own_type_is(f, ((struct push_family *)family)->type);
-            f->first = family;
-        }
+    place_families(g, p);
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
+        for (struct push_at at = {0}; push_next(value, &at);)
+            g->lines[at.series->metric->family->mark++] = (struct page_line){at.series, at.set};
+    for (size_t it = 0; map_next(&p->families, &it, NULL, &value);)
+        ((struct push_family *)value)->mark = 0;
 }
 
 static int by_name(const void *a, const void *b)
@@ -92,34 +112,44 @@ static int by_name(const void *a, const void *b)
     return c ? c : (x->name.n > y->name.n) - (x->name.n < y->name.n);
 }
 
-static void put_head(const struct page_family *f, struct buf *out)
+/* Of the helps that groups gave it, the last one's. */
+static void put_head(const struct page *g, const struct page_family *f, struct buf *out)
 {
+    struct str help;
+
     if (f->own.n) {
         buf_add_str(out, f->own);
         buf_putc(out, '\n');
         return;
     }
-    if (f->first->help[0]) {
-        buf_printf(out, "# HELP %s ", f->first->name);
-        text_put_escaped(out, str_of(f->first->help), false);
+    help = g->lines[f->start + f->pushed->n - 1].series->metric->help;
+    if (help.n) {
+        buf_puts(out, "# HELP ");
+        buf_add_str(out, f->name);
+        buf_putc(out, ' ');
+        text_put_escaped(out, help, false);
         buf_putc(out, '\n');
     }
-    buf_printf(out, "# TYPE %s %s\n", f->first->name, text_type_name(f->first->type));
+    buf_puts(out, "# TYPE ");
+    buf_add_str(out, f->name);
+    buf_printf(out, " %s\n", text_type_name(f->pushed->type));
 }
 
-static void put_family(const struct push *p, const struct page_family *f, struct buf *out)
+static void put_family(const struct page *g, const struct page_family *f, struct buf *out)
 {
     char number[32];
-    void *value;
 
-    put_head(f, out);
-    if (f->own_type_differs)
-        return; /* no reader could make sense of both */
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);) {
-        const struct push_family *own = map_get(&((struct push_group *)value)->families, f->name);
+    put_head(g, f, out);
+    if (!f->pushed || (f->own.n && !own_type_is(f, f->pushed->type)))
+        return; /* of another type than our own: no reader could make sense of both */
+    for (size_t i = 0; i < f->pushed->n; i++) {
+        const struct page_line *l = &g->lines[f->start + i];
 
-        for (size_t i = 0; own && i < own->n; i++)
-            buf_printf(out, "%s %s\n", own->series[i].id, text_format_value(own->series[i].value, number));
+        buf_add_str(out, l->series->metric->name);
+        buf_add_str(out, push_set_text(l->set));
+        buf_putc(out, ' ');
+        buf_puts(out, text_format_value(l->series->value, number));
+        buf_putc(out, '\n');
     }
 }
 
@@ -134,7 +164,7 @@ static void put_times(const struct push *p, const char *name, const char *help, 
         const struct push_group *g = value;
 
         buf_printf(out, "%s{", name);
-        push_put_labels(out, g->labels, g->n_labels);
+        buf_add_str(out, push_group_labels(g));
         buf_printf(out, "} %s\n", text_format_value((double)(failed ? g->failed_ms : g->pushed_ms) / 1000, number));
     }
 }
@@ -156,8 +186,9 @@ void push_write(const struct push *p, struct str own, struct buf *out)
     if (g.n)
         qsort(g.list, g.n, sizeof(*g.list), by_name);
     for (size_t i = 0; i < g.n; i++)
-        put_family(p, &g.list[i], out);
+        put_family(&g, &g.list[i], out);
     map_done(&g.by_name);
     mem_free(g.list);
+    mem_free(g.lines);
     buf_done(&times);
 }
