@@ -11,7 +11,7 @@
  * equal. --kill: the operator is killed, that far apart on average, and started again. --faults: so many of 100 calls
  * are lost, refused, slow or cut. --switch: who triggers changes, that far apart on average.
  * The second runs worlds of months (world.h) with seeds from N on (0: fresh ones), each --twice-th of them twice; the
- * third as many as the time allows.
+ * third as many as so many minutes of each core's time allow.
  * The fourth fails each effect of small scenarios in each way (torture.h), or each so-many-th. All but the first use
  * --jobs processes (as many as there are cores).
  * A violation prints a line, what came before it, and the smallest set of faults that still brings it; exit code 1.

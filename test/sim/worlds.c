@@ -43,9 +43,10 @@ unsigned worlds_jobs(const struct worlds_options *o)
     return jobs > JOBS_MAX ? JOBS_MAX : jobs;
 }
 
-static bool goes_on(const struct worlds_options *o, uint64_t i, time_t began)
+/* Minutes are of the core that this process has: beside others a run does as much, later. */
+static bool goes_on(const struct worlds_options *o, uint64_t i)
 {
-    return o->minutes ? time(NULL) - began < (time_t)o->minutes * 60 : i < o->worlds;
+    return o->minutes ? clock() / CLOCKS_PER_SEC < (clock_t)o->minutes * 60 : i < o->worlds;
 }
 
 /* One world; each so-many-th again. */
@@ -76,9 +77,7 @@ static bool run_world(const struct worlds_options *o, uint64_t i, struct world_r
 
 static void work(const struct worlds_options *o, unsigned job, unsigned jobs, int fd)
 {
-    time_t began = time(NULL);
-
-    for (uint64_t i = job; goes_on(o, i, began); i += jobs) {
+    for (uint64_t i = job; goes_on(o, i); i += jobs) {
         struct world_result r;
 
         (void)run_world(o, i, &r);
