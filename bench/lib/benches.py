@@ -195,9 +195,9 @@ class Bench:
 
     # ---- c: due at one second ----
 
-    def fire(self, n, lead_s=None):
-        """lead_s: so long the objects take to be there and Ready; None: as those before took, and a half."""
-        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=lead_s or 60 + 1.5 * self.seed_s)
+    def fire(self, n):
+        """Due when the objects are there and Ready: after as long as those before took, and a half."""
+        due = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=60 + 1.5 * self.seed_s)
         due = due.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
         schedule = due.strftime("%-M %-H %-d %-m *")
         self.seed(n, prefix="fire", schedule=schedule)
