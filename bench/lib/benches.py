@@ -145,6 +145,10 @@ class Bench:
         for kind in ("backupsessions", "jobs"):
             self.p.run("seed", "-delete", "-kind", kind, "-n", str(m), "-prefix", prefix)
 
+    def clear_configurations(self, n, prefix=PREFIX):
+        for kind in ("backupconfigurations", "appbindings"):
+            self.p.run("seed", "-delete", "-kind", kind, "-n", str(n), "-prefix", prefix)
+
     def _operator(self, name):
         if name == "stashd":
             p = self.p.stashd()
@@ -233,8 +237,7 @@ class Bench:
         if cronjobs:
             self.p.run("seed", "-delete", "-kind", "cronjobs", "-n", str(cronjobs))
         self.clear_sessions(n, "fire")
-        for kind in ("backupconfigurations", "appbindings"):
-            self.p.run("seed", "-delete", "-kind", kind, "-n", str(n), "-prefix", "fire")
+        self.clear_configurations(n, "fire")
 
     @staticmethod
     def _cron_minute(due, n):
