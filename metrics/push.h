@@ -16,7 +16,7 @@
 struct push; /* opaque */
 
 struct push_limits {
-    /* 0: 10,000, 1,000 (additions to a group count), 20 MB; over them: 413 or 429, never growth */
+    /* 0: 10,000, 1,000 (additions to a group count), 20 MB with helps; over them: 413 or 429, never growth */
     size_t groups, series_per_group, total_bytes;
 };
 

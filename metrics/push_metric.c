@@ -40,6 +40,7 @@ static struct push_metric *metric_new(struct push *p, struct str key, struct str
     m->type = type;
     m->family = family_get(p, family);
     (void)map_put(&p->metrics, m->key, m);
+    p->help_bytes += help.n;
     return m;
 }
 
@@ -70,6 +71,7 @@ void push_metric_put(struct push *p, struct push_metric *m)
     if (--m->n)
         return;
     (void)map_del(&p->metrics, m->key);
+    p->help_bytes -= m->help.n;
     family_put(p, m->family);
     mem_free(m);
 }

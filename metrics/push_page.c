@@ -179,7 +179,7 @@ void push_write(const struct push *p, struct str own, struct buf *out)
         put_times(p, "push_time_seconds", "When a push to this group last succeeded, Unix time.", false, &times);
         put_times(p, "push_failure_time_seconds", "When a push to this group last failed, Unix time.", true, &times);
     }
-    map_init(&g.by_name, 1);
+    map_init_borrowing(&g.by_name, p->seed);
     take_own(&g, own);
     take_own(&g, buf_str(&times));
     take_pushed(&g, p);

@@ -175,8 +175,9 @@ static int check(const struct push *p, const struct push_group *in, const struct
         return error_set(e, ERR_CONFLICT, "there is a group {%.*s} already", cut_len(labels, 200), labels.p);
     if (!old && map_size(&p->groups) >= p->limits.groups)
         return error_set(e, ERR_THROTTLED, "there are %zu groups already", p->limits.groups);
-    if (p->bytes + in->bytes > p->limits.total_bytes)
-        return error_set(e, ERR_TOOBIG, "all pushed series together would be over %zu bytes", p->limits.total_bytes);
+    if (p->bytes + in->bytes + p->help_bytes > p->limits.total_bytes)
+        return error_set(e, ERR_TOOBIG, "all pushed series and their helps would be over %zu bytes",
+                         p->limits.total_bytes);
     rc = check_types(p, in, old, e);
     for (uint32_t i = 0; i < in->n_runs && rc == 0; i++)
         if (in->runs[i].set->first == i)

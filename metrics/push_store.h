@@ -74,6 +74,7 @@ struct push {
     struct map sets;     /* text to the first struct push_set: none needs to look at all groups */
     struct map jobs;     /* job="x" to its first struct push_group */
     size_t bytes;
+    size_t help_bytes;   /* of all metrics, those of a push under way too */
     uint64_t refused;
 };
 

@@ -153,6 +153,31 @@ static void a_group_does_not_outgrow_its_cap_by_additions(void **state)
     buf_done(&many);
 }
 
+/* A help stays as long as a series has it, and each is counted once. */
+static void helps_count_for_the_total(void **state)
+{
+    const struct push_limits limits = {.total_bytes = 3000};
+    struct world *w = *state;
+    char first[1100], second[1100], third[1100];
+
+    push_free(w->push);
+    w->push = push_new(1, &limits);
+    (void)snprintf(first, sizeof(first), "# HELP a %01000d\na 1\n", 1);
+    (void)snprintf(second, sizeof(second), "# HELP a %01000d\na 1\n", 2);
+    (void)snprintf(third, sizeof(third), "# HELP a %01000d\na 1\n", 3);
+    for (int i = 0; i < 10; i++) {
+        char path[64];
+
+        (void)snprintf(path, sizeof(path), "/metrics/job/j%d", i);
+        assert_int_equal(push(w, "PUT", path, first), 200);
+    }
+    assert_int_equal(push(w, "PUT", "/metrics/job/k", second), 200);
+    assert_int_equal(push(w, "PUT", "/metrics/job/l", third), 413);
+    assert_int_equal(push_refused(w->push), 1);
+    assert_int_equal(push(w, "DELETE", "/metrics/job/k", ""), 202);
+    assert_int_equal(push(w, "PUT", "/metrics/job/l", third), 200);
+}
+
 static void no_two_groups_look_the_same(void **state)
 {
     struct world *w = *state;
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_family_is_what_its_first_sample_says_in_each_push, set_up, tear_down),
         cmocka_unit_test_setup_teardown(groups_with_the_same_labels_are_told_apart_by_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_does_not_outgrow_its_cap_by_additions, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(helps_count_for_the_total, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_two_groups_look_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_push_leaves_nothing, set_up, tear_down),
