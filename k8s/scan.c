@@ -709,7 +709,8 @@ bool scan_one(struct scan_ones *ones, const struct kind *k, struct str object, s
     one.scan->ctx = &one;
     for (size_t i = 0; i < 3 && good; i++)
         good = scan_feed(one.scan, parts[i], NULL) == 0;
-    if (good && scan_end(one.scan, NULL) == 0 && scan_raw(one.scan).n <= ONE_KEPT_MAX && !ones->scans[k->id])
+    if (good && scan_end(one.scan, NULL) == 0 && one.heard && scan_raw(one.scan).n <= ONE_KEPT_MAX &&
+        !ones->scans[k->id])
         ones->scans[k->id] = one.scan;
     else
         scan_free(one.scan);

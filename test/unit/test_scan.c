@@ -138,6 +138,28 @@ static void one_object_alone(void **state)
     scan_ones_free(ones);
 }
 
+/* Its memory is as big as the cap. */
+static void a_scan_that_met_too_big_an_object_is_not_kept(void **state)
+{
+    struct scan_ones *ones = scan_ones_new();
+    size_t live = mem_live();
+    char heard_one[100] = "";
+    struct buf big;
+
+    (void)state;
+    buf_init(&big, 2 * LIMIT_WATCH_LINE);
+    buf_puts(&big, "{\"metadata\":{\"name\":\"a\"},\"data\":\"");
+    while (big.len <= LIMIT_WATCH_LINE)
+        buf_puts(&big, "0123456789012345678901234567890123456789012345678901234567890123");
+    buf_puts(&big, "\"}");
+    assert_int_equal(buf_error(&big), 0);
+    assert_false(scan_one(ones, kind_get(KIND_JOB), buf_str(&big), one_came, heard_one));
+    buf_done(&big);
+    assert_int_equal(mem_live(), live);
+    assert_true(scan_one(ones, kind_get(KIND_JOB), STR("{\"metadata\":{\"name\":\"b\"}}"), one_came, heard_one));
+    scan_ones_free(ones);
+}
+
 static void a_bookmark_tells_its_version_and_the_end_of_the_list(void **state)
 {
     struct scan *s = begin(KIND_JOB, SCAN_WATCH);
@@ -264,6 +286,7 @@ int main(void)
         cmocka_unit_test(events_come_as_their_lines_end),
         cmocka_unit_test(the_text_comes_too_but_for_managed_fields),
         cmocka_unit_test(one_object_alone),
+        cmocka_unit_test(a_scan_that_met_too_big_an_object_is_not_kept),
         cmocka_unit_test(a_bookmark_tells_its_version_and_the_end_of_the_list),
         cmocka_unit_test(an_error_event_tells_code_and_message),
         cmocka_unit_test(a_list_may_tell_its_version_last),
