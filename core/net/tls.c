@@ -437,16 +437,22 @@ static int handshake(struct tls *t, struct error *e)
     return rc;
 }
 
+/* Once all has been read: what was big goes at once, for the next bytes may come in an hour. */
+static void let_go(struct tls *t)
+{
+    if (t->in_at < t->in.len)
+        return;
+    if (t->in.len > IN_KEPT_MAX)
+        buf_done(&t->in);
+    buf_clear(&t->in);
+    t->in_at = 0;
+}
+
 int tls_feed(struct tls *t, struct str wire, struct error *e)
 {
     if (t->failed)
         return refused(t, e);
-    if (t->in_at == t->in.len) {
-        if (t->in.len > IN_KEPT_MAX)
-            buf_done(&t->in);
-        buf_clear(&t->in);
-        t->in_at = 0;
-    }
+    let_go(t);
     buf_add_str(&t->in, wire);
     return t->ready ? 0 : handshake(t, e);
 }
@@ -459,6 +465,8 @@ static bool has_more(const struct tls *t)
 
 int tls_read(struct tls *t, struct buf *plain, struct error *e)
 {
+    int rc = 0;
+
     if (t->failed)
         return refused(t, e);
     if (!t->ready || !has_more(t))
@@ -473,11 +481,14 @@ int tls_read(struct tls *t, struct buf *plain, struct error *e)
         if (!to)
             break;
         ret = SSL_read_ex(t->ssl, to, room, &done);
-        if (!ret)
-            return result(t, ret, e);
+        if (!ret) {
+            rc = result(t, ret, e);
+            break;
+        }
         buf_commit(plain, done);
     } while (has_more(t));
-    return 0;
+    let_go(t);
+    return rc;
 }
 
 int tls_write(struct tls *t, struct str plain, struct error *e)

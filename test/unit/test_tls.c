@@ -133,6 +133,28 @@ static void both_sides_agree_however_the_bytes_are_cut(void **state)
     mem_free(big);
 }
 
+/* It may be idle for hours then. */
+static void what_has_been_read_holds_no_memory(void **state)
+{
+    struct tls_options co = client_options(), so = server_options();
+    char *big = mem_zalloc(60000);
+    struct pair p;
+    size_t live;
+
+    (void)state;
+    pair_init(&p, &co, &so);
+    exchange(&p, 1 << 20);
+    assert_int_equal(tls_write(p.client.tls, STR("small"), NULL), 0);
+    exchange(&p, 1 << 20);
+    live = mem_live();
+    assert_int_equal(tls_write(p.client.tls, (struct str){big, 60000}, NULL), 0);
+    exchange(&p, 1 << 20);
+    assert_int_equal(p.server.got.len, 60005);
+    assert_int_equal(mem_live(), live - 1); /* what holds a small one is kept */
+    pair_done(&p);
+    mem_free(big);
+}
+
 static void a_close_is_told_and_the_other_direction_lives_on(void **state)
 {
     struct tls_options co = client_options(), so = server_options();
@@ -321,6 +343,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(both_sides_agree_however_the_bytes_are_cut),
+        cmocka_unit_test(what_has_been_read_holds_no_memory),
         cmocka_unit_test(a_close_is_told_and_the_other_direction_lives_on),
         cmocka_unit_test(a_client_refuses_a_certificate_of_another_ca),
         cmocka_unit_test(a_client_refuses_another_name),
