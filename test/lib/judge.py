@@ -196,7 +196,11 @@ class Judge:
         s.good = good
 
     def _was_on_its_way(self, since, now):
-        held = sum(max(0, min(to, now) - max(from_, since)) for from_, to in self.holds)
+        held, until = 0, since
+        for from_, to in sorted(self.holds):  # they overlap
+            from_, to = max(from_, until), min(to, now)
+            if to > from_:
+                held, until = held + to - from_, to
         return now - since < ON_ITS_WAY_S + held
 
     def _gone(self, c, s):
