@@ -119,7 +119,8 @@ void plan_delete(struct plan *p, const struct kind *k, const char *ns, const cha
 /* Delete of an object that may go since `stays` does: another, or the same, of the pass's kind and namespace. The cache
  * may be behind, so the API server is asked for that one first; if it is gone or going, or the pass's own object and no
  * longer as it was looked at, the pass ends with a conflict. What the server said is good for five seconds: the delete
- * is sent within them or not at all. stays NULL: a plain delete. */
+ * is begun within them or not at all, and given up when it has no answer five seconds later. stays NULL: a plain
+ * delete. */
 void plan_delete_beside(struct plan *p, const struct kobj *o, const struct kobj *stays);
 /* An Event on the pass's object, sent when all effects before it have succeeded. */
 void plan_event(struct plan *p, const char *type, const char *reason, const char *fmt, ...) PRINTF_LIKE(4, 5);

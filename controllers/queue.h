@@ -55,7 +55,7 @@ void queue_add(struct queue *q, const struct controller *c, const char *ns, cons
                enum queue_priority priority, int64_t asked_ms);
 
 /* The next ready key, running from now on; NULL when none is due. What is begun goes first, but each fourth time, so
- * that who begins without end does not keep others out. */
+ * that who begins without end does not keep out what happened; what is low waits for both. */
 struct queue_key *queue_take(struct queue *q, uint64_t now_ns);
 /* The pass has ended. again_ns UINT64_MAX: nothing more unless it was added meanwhile; a time with failures > 0 is a
  * retry and keeps asked_ms, else asked_ms becomes again_asked_ms. The key may be gone afterwards. */
