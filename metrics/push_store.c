@@ -218,6 +218,36 @@ static struct push_group *merge(struct push *p, const struct push_group *old, co
     return g;
 }
 
+/* A series of one set, such as foo_count of a summary foo, may have the name of a family that was there before. */
+static int check_names(const struct push *p, const struct push_set *s, struct error *e)
+{
+    struct map names;
+    int rc = 0;
+
+    map_init_borrowing(&names, p->seed);
+    for (struct push_at at = push_set_start(s); rc == 0 && push_set_next(s, &at);) {
+        struct str name = at.series->metric->name;
+
+        if (map_put(&names, name, at.series->metric))
+            rc = error_set(e, ERR_CONFLICT, "%.*s%.*s is in this group already", cut_len(name, 60), name.p,
+                           cut_len(push_set_text(s), 100), s->text);
+    }
+    map_done(&names);
+    return rc;
+}
+
+static int check_merged(const struct push *p, const struct push_group *g, struct error *e)
+{
+    int rc = 0;
+
+    if (g->n > p->limits.series_per_group)
+        return error_set(e, ERR_TOOBIG, "more than %zu series in one group", p->limits.series_per_group);
+    for (uint32_t i = 0; i < g->n_runs && rc == 0; i++)
+        if (g->runs[i].set->first == i)
+            rc = check_names(p, g->runs[i].set, e);
+    return rc;
+}
+
 int push_commit(struct push *p, struct push_group *in, bool replace, struct error *e)
 {
     struct push_group *old = map_get(&p->groups, in->key), *now = in;
@@ -227,9 +257,9 @@ int push_commit(struct push *p, struct push_group *in, bool replace, struct erro
         return rc;
     if (old && !replace) {
         now = merge(p, old, in);
-        if (now->n > p->limits.series_per_group) {
+        if ((rc = check_merged(p, now, e)) < 0) {
             push_group_free(p, now);
-            return error_set(e, ERR_TOOBIG, "more than %zu series in one group", p->limits.series_per_group);
+            return rc;
         }
         push_group_free(p, in);
     }

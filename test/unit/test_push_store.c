@@ -178,6 +178,18 @@ static void helps_count_for_the_total(void **state)
     assert_int_equal(push(w, "PUT", "/metrics/job/l", third), 200);
 }
 
+static void an_addition_does_not_put_a_series_on_the_page_twice(void **state)
+{
+    struct world *w = *state;
+
+    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# TYPE foo summary\nfoo_count 2\nfoo_sum 1\n"), 200);
+    assert_int_equal(push(w, "POST", "/metrics/job/j", "# TYPE foo_count gauge\nfoo_count 3\n"), 400);
+    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 2\n", true);
+    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 3\n", false);
+    assert_int_equal(push(w, "POST", "/metrics/job/j", "# TYPE foo summary\nfoo_count 4\n"), 200);
+    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 4\n", true);
+}
+
 static void no_two_groups_look_the_same(void **state)
 {
     struct world *w = *state;
@@ -299,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_with_the_same_labels_are_told_apart_by_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_does_not_outgrow_its_cap_by_additions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(helps_count_for_the_total, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_addition_does_not_put_a_series_on_the_page_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_two_groups_look_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_push_leaves_nothing, set_up, tear_down),
