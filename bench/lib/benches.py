@@ -205,8 +205,8 @@ class Bench:
         due = due.replace(second=0, microsecond=0) + datetime.timedelta(minutes=1)
         schedule = due.strftime("%-M %-H %-d %-m *")
         self.seed(n, prefix="fire", schedule=schedule)
-        floor = self.p.run("seed", "-kind", "backupsessions", "-n", str(n), "-run", "floor")  # nobody works on these
-        self.clear_sessions(n)
+        floor = self.p.run("seed", "-kind", "backupsessions", "-n", str(n), "-prefix", "fire", "-run", "floor")
+        self.clear_sessions(n, "fire")  # nobody worked on these
         cronjobs = 0 if self.o.smoke or not self.peers else min(n, 200)
         if cronjobs:
             self.p.run("seed", "-kind", "cronjobs", "-n", str(cronjobs), "-schedule", self._cron_minute(due, n))
