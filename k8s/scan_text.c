@@ -6,29 +6,11 @@ void scan_text_begin(struct scan_text *t, struct buf *out)
     *t = (struct scan_text){.out = out, .start = out->len};
 }
 
-static void put(struct buf *out, unsigned c)
-{
-    char b[4];
-    size_t n;
-
-    if (c < 0x80) {
-        b[0] = (char)c, n = 1;
-    } else if (c < 0x800) {
-        b[0] = (char)(0xc0 | c >> 6), b[1] = (char)(0x80 | (c & 63)), n = 2;
-    } else if (c < 0x10000) {
-        b[0] = (char)(0xe0 | c >> 12), b[1] = (char)(0x80 | (c >> 6 & 63)), b[2] = (char)(0x80 | (c & 63)), n = 3;
-    } else {
-        b[0] = (char)(0xf0 | c >> 18), b[1] = (char)(0x80 | (c >> 12 & 63)), b[2] = (char)(0x80 | (c >> 6 & 63));
-        b[3] = (char)(0x80 | (c & 63)), n = 4;
-    }
-    buf_add(out, b, n);
-}
-
 /* A high surrogate stood alone. */
 static void drop_high(struct scan_text *t)
 {
     if (t->high)
-        put(t->out, 0xfffd);
+        buf_put_utf8(t->out, 0xfffd);
     t->high = 0;
 }
 
@@ -37,7 +19,7 @@ static void put_unit(struct scan_text *t)
     unsigned u = t->unit;
 
     if (u >= 0xdc00 && u < 0xe000 && t->high) {
-        put(t->out, 0x10000 + ((t->high - 0xd800) << 10) + (u - 0xdc00));
+        buf_put_utf8(t->out, 0x10000 + ((t->high - 0xd800) << 10) + (u - 0xdc00));
         t->high = 0;
         return;
     }
@@ -45,7 +27,7 @@ static void put_unit(struct scan_text *t)
     if (u >= 0xd800 && u < 0xdc00)
         t->high = u;
     else
-        put(t->out, u >= 0xdc00 && u < 0xe000 ? 0xfffd : u);
+        buf_put_utf8(t->out, u >= 0xdc00 && u < 0xe000 ? 0xfffd : u);
 }
 
 static int escape(struct scan_text *t, char c)

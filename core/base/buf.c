@@ -95,6 +95,28 @@ void buf_putc(struct buf *b, char c)
     b->len++;
 }
 
+void buf_put_utf8(struct buf *b, unsigned c)
+{
+    char bytes[4];
+    size_t n = 0;
+
+    if (c < 0x80) {
+        bytes[n++] = (char)c;
+    } else if (c < 0x800) {
+        bytes[n++] = (char)(0xc0 | c >> 6);
+    } else if (c < 0x10000) {
+        bytes[n++] = (char)(0xe0 | c >> 12);
+        bytes[n++] = (char)(0x80 | (c >> 6 & 63));
+    } else {
+        bytes[n++] = (char)(0xf0 | c >> 18);
+        bytes[n++] = (char)(0x80 | (c >> 12 & 63));
+        bytes[n++] = (char)(0x80 | (c >> 6 & 63));
+    }
+    if (c >= 0x80)
+        bytes[n++] = (char)(0x80 | (c & 63));
+    buf_add(b, bytes, n);
+}
+
 void buf_printf(struct buf *b, const char *fmt, ...)
 {
     char text[256];

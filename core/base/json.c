@@ -70,23 +70,14 @@ bool json_has_text(const json_t *array, const char *text)
 
 /* ---- text ---- */
 
-#define EACH(byte) ((byte) * 0x0101010101010101u)
-
-/* Up to the first byte that can't stand in a string as it is. */
+/* Up to the first byte that can't stand in a string as it is; what is no ASCII can. */
 static size_t plain_length(struct str s)
 {
-    size_t n = 0;
+    const char *p = s.p, *end = s.n ? s.p + s.n : s.p;
 
-    for (uint64_t word, ends; s.n - n >= 8; n += 8) {
-        memcpy(&word, s.p + n, 8);
-        /* High bits of bytes that are '"', '\\' or under 0x20; maybe of others: then each is looked at. */
-        ends = ((word ^ EACH(0x22u)) - EACH(1u)) | ((word ^ EACH(0x5cu)) - EACH(1u)) | (word - EACH(0x20u));
-        if (ends & EACH(0x80u))
-            break;
-    }
-    while (n < s.n && (unsigned char)s.p[n] >= 0x20 && s.p[n] != '"' && s.p[n] != '\\')
-        n++;
-    return n;
+    while ((p = str_plain_run(p, end)) < end && (unsigned char)*p >= 0x80)
+        p++;
+    return (size_t)(p - s.p);
 }
 
 static void write_escaped(struct buf *out, char c)

@@ -38,42 +38,13 @@ static bool take(struct reader *r, char sign)
 
 /* ---- strings ---- */
 
-#define EACH(byte) ((byte) * 0x0101010101010101u)
-
-/* The high bit of the first byte that ends a run of plain ASCII: a quote, a backslash, a control or no ASCII. Maybe
- * bits of bytes after it. */
-static uint64_t ends(uint64_t word)
-{
-    uint64_t quote = word ^ EACH(0x22u), slash = word ^ EACH(0x5cu);
-
-    return ((quote - EACH(1u)) | (slash - EACH(1u)) | (word - EACH(0x20u)) | word) & EACH(0x80u);
-}
-
-/* Up to the first byte that is not plain ASCII. */
-static const char *plain_run(const char *p, const char *end)
-{
-    for (; end - p >= 8; p += 8) {
-        uint64_t word, found;
-
-        memcpy(&word, p, 8);
-        if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
-            word = __builtin_bswap64(word);
-        found = ends(word);
-        if (found)
-            return p + __builtin_ctzll(found) / 8;
-    }
-    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80)
-        p++;
-    return p;
-}
-
 /* Past what may stand in a string as it is; NULL: there is something that may not. */
 static const char *text_run(const char *p, const char *end)
 {
     for (;;) {
         size_t n;
 
-        p = plain_run(p, end);
+        p = str_plain_run(p, end);
         if (p == end || (unsigned char)*p < 0x20)
             return NULL; /* a string has an end */
         if (*p == '"' || *p == '\\')
@@ -105,28 +76,6 @@ static bool read_hex(struct reader *r, unsigned *ret)
     return true;
 }
 
-static void put_utf8(struct buf *out, unsigned c)
-{
-    char b[4];
-    size_t n = 0;
-
-    if (c < 0x80) {
-        b[n++] = (char)c;
-    } else if (c < 0x800) {
-        b[n++] = (char)(0xc0 | c >> 6);
-    } else if (c < 0x10000) {
-        b[n++] = (char)(0xe0 | c >> 12);
-        b[n++] = (char)(0x80 | (c >> 6 & 63));
-    } else {
-        b[n++] = (char)(0xf0 | c >> 18);
-        b[n++] = (char)(0x80 | (c >> 12 & 63));
-        b[n++] = (char)(0x80 | (c >> 6 & 63));
-    }
-    if (c >= 0x80)
-        b[n++] = (char)(0x80 | (c & 63));
-    buf_add(out, b, n);
-}
-
 /* After "\u". Halves of a pair come in pairs. */
 static bool read_unicode(struct reader *r)
 {
@@ -142,7 +91,7 @@ static bool read_unicode(struct reader *r)
             return false;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
-    put_utf8(&r->text, c);
+    buf_put_utf8(&r->text, c);
     return true;
 }
 

@@ -270,6 +270,33 @@ const char *str_shorten_name(struct str full, size_t max, bool no_dots, char out
     return out;
 }
 
+#define EACH(byte) ((byte) * 0x0101010101010101u)
+
+/* The high bit of the first byte that ends a plain run. Maybe bits of bytes after it. */
+static uint64_t plain_ends(uint64_t word)
+{
+    uint64_t quote = word ^ EACH(0x22u), slash = word ^ EACH(0x5cu);
+
+    return ((quote - EACH(1u)) | (slash - EACH(1u)) | (word - EACH(0x20u)) | word) & EACH(0x80u);
+}
+
+const char *str_plain_run(const char *p, const char *end)
+{
+    for (; end - p >= 8; p += 8) {
+        uint64_t word, found;
+
+        memcpy(&word, p, 8);
+        if (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+            word = __builtin_bswap64(word);
+        found = plain_ends(word);
+        if (found)
+            return p + __builtin_ctzll(found) / 8;
+    }
+    while (p < end && *p != '"' && *p != '\\' && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80)
+        p++;
+    return p;
+}
+
 size_t str_utf8_first(struct str s)
 {
     const unsigned char *p = (const unsigned char *)s.p;

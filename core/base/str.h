@@ -92,6 +92,10 @@ uint64_t str_hash(uint64_t seed, struct str s);
 /* Lower-case hex of SHA-256 over s. */
 void str_sha256_hex(struct str s, char out[65]);
 
+/* Up to the first byte that ends a run of plain ASCII in a string of JSON: a quote, a backslash, a control or no ASCII;
+ * end when there is none. */
+const char *str_plain_run(const char *p, const char *end);
+
 /* Bytes of the character in UTF-8 that s begins with; 0: it begins with none. */
 size_t str_utf8_first(struct str s);
 /* In place: bytes that are no UTF-8, such as what a cut left of a character, become '?'. JSON takes nothing else. */
