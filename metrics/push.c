@@ -96,11 +96,6 @@ static bool decode_base64(struct buf *out, struct str encoded)
     return good;
 }
 
-static int cut_len(struct str s)
-{
-    return (int)(s.n > 60 ? 60 : s.n);
-}
-
 /* One "<label>/<value>"; the texts are appended to r->text, which may move: starts keep their places. */
 static int parse_label(struct route *r, struct str name, struct str value, size_t starts[2], struct error *e)
 {
@@ -109,20 +104,20 @@ static int parse_label(struct route *r, struct str name, struct str value, size_
 
     starts[0] = r->text.len;
     if (!http_unescape(&r->text, name))
-        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", cut_len(name), name.n ? name.p : "");
+        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", push_cut(name, 60), name.n ? name.p : "");
     plain = (struct str){r->text.data + starts[0], r->text.len - starts[0]};
     base64 = str_ends(plain, STR("@base64"));
     if (base64)
         plain.n -= 7;
     if (!text_name_ok(plain, true) || str_starts(plain, STR("__")))
-        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", cut_len(plain), plain.n ? plain.p : "");
+        return error_set(e, ERR_INVALID, "\"%.*s\" is no label name", push_cut(plain, 60), plain.n ? plain.p : "");
     for (size_t i = 0; i < r->n; i++)
         if (r->labels[i].name.n == plain.n && memcmp(r->text.data + r->starts[i][0], plain.p, plain.n) == 0)
-            return error_set(e, ERR_INVALID, "label %.*s is given twice", cut_len(plain), plain.p);
+            return error_set(e, ERR_INVALID, "label %.*s is given twice", push_cut(plain, 60), plain.p);
     r->labels[r->n].name.n = plain.n;
     starts[1] = r->text.len;
     if (base64 ? !decode_base64(&r->text, value) : !http_unescape(&r->text, value))
-        return error_set(e, ERR_INVALID, "the value of %.*s cannot be decoded", cut_len(name), name.p);
+        return error_set(e, ERR_INVALID, "the value of %.*s cannot be decoded", push_cut(name, 60), name.p);
     r->labels[r->n].value.n = r->text.len - starts[1];
     return 0;
 }
@@ -137,7 +132,7 @@ static int parse_route(struct route *r, struct str path, struct error *e)
         if (r->n == TEXT_LABELS_MAX)
             return error_set(e, ERR_INVALID, "more than %d grouping labels", TEXT_LABELS_MAX);
         if (!str_cut(&rest, '/', &value))
-            return error_set(e, ERR_INVALID, "label %.*s has no value", cut_len(name), name.p);
+            return error_set(e, ERR_INVALID, "label %.*s has no value", push_cut(name, 60), name.p);
         if ((rc = parse_label(r, name, value, r->starts[r->n], e)) < 0)
             return rc;
     }

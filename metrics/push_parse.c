@@ -168,7 +168,7 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
     if (x->draft.n == most)
         return error_set(e, ERR_TOOBIG, "more than %zu series in one group", most);
     if (put_id(&x->id, x, s) < 0)
-        return error_set(e, ERR_TOOBIG, "the labels of %.*s are too long", (int)(s->name.n > 60 ? 60 : s->name.n),
+        return error_set(e, ERR_TOOBIG, "the labels of %.*s are too long", push_cut(s->name, 60),
                          s->name.p);
     if (map_put(&x->ids, buf_str(&x->id), x))
         return error_set(e, ERR_CONFLICT, "%.200s was given twice", x->id.data);

@@ -91,11 +91,6 @@ static size_t count_family(const struct push_group *g, const struct push_family 
 }
 
 /* For printf's "%.*s". */
-static int cut_len(struct str s, size_t most)
-{
-    return (int)(s.n < most ? s.n : most);
-}
-
 static int other_type(const struct push *p, const struct push_group *old, const struct push_metric *mine,
                       struct error *e)
 {
@@ -107,8 +102,8 @@ static int other_type(const struct push *p, const struct push_group *old, const 
             labels = push_group_labels(value);
             break;
         }
-    return error_set(e, ERR_CONFLICT, "%.*s is a %s in group {%.*s}, not a %s", cut_len(name, 60), name.p,
-                     text_type_name(mine->family->type), cut_len(labels, 120), labels.n ? labels.p : "",
+    return error_set(e, ERR_CONFLICT, "%.*s is a %s in group {%.*s}, not a %s", push_cut(name, 60), name.p,
+                     text_type_name(mine->family->type), push_cut(labels, 120), labels.n ? labels.p : "",
                      text_type_name(mine->type));
 }
 
@@ -150,8 +145,8 @@ static int check_set(const struct push *p, const struct push_set *mine, const st
             struct str name = at.series->metric->name, labels = push_group_labels(other->group);
 
             if (map_get(&names, name))
-                rc = error_set(e, ERR_CONFLICT, "%.*s%.*s is in group {%.*s} already", cut_len(name, 60), name.p,
-                               cut_len(push_set_text(other), 100), other->text, cut_len(labels, 60), labels.p);
+                rc = error_set(e, ERR_CONFLICT, "%.*s%.*s is in group {%.*s} already", push_cut(name, 60), name.p,
+                               push_cut(push_set_text(other), 100), other->text, push_cut(labels, 60), labels.p);
         }
     map_done(&names);
     return rc;
@@ -172,7 +167,7 @@ static int check(const struct push *p, const struct push_group *in, const struct
     int rc;
 
     if (!old && has_twin(p, in))
-        return error_set(e, ERR_CONFLICT, "there is a group {%.*s} already", cut_len(labels, 200), labels.p);
+        return error_set(e, ERR_CONFLICT, "there is a group {%.*s} already", push_cut(labels, 200), labels.p);
     if (!old && map_size(&p->groups) >= p->limits.groups)
         return error_set(e, ERR_THROTTLED, "there are %zu groups already", p->limits.groups);
     if (p->bytes + in->bytes + p->help_bytes > p->limits.total_bytes)
@@ -229,8 +224,8 @@ static int check_names(const struct push *p, const struct push_set *s, struct er
         struct str name = at.series->metric->name;
 
         if (map_put(&names, name, at.series->metric))
-            rc = error_set(e, ERR_CONFLICT, "%.*s%.*s is in this group already", cut_len(name, 60), name.p,
-                           cut_len(push_set_text(s), 100), s->text);
+            rc = error_set(e, ERR_CONFLICT, "%.*s%.*s is in this group already", push_cut(name, 60), name.p,
+                           push_cut(push_set_text(s), 100), s->text);
     }
     map_done(&names);
     return rc;

@@ -109,6 +109,12 @@ static inline struct str push_group_labels(const struct push_group *g)
     return (struct str){g->key.p + 1, g->key.n - 1};
 }
 
+/* How much of a text a message has, for "%.*s". */
+static inline int push_cut(struct str s, size_t most)
+{
+    return (int)(s.n < most ? s.n : most);
+}
+
 static inline struct str push_set_text(const struct push_set *s)
 {
     return (struct str){s->text, s->len};
