@@ -1,214 +1,141 @@
 /* test_push: the Pushgateway interface by plain calls, and the registry's page. */
 #include "test.h"
+#include "support_push.h"
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <zlib.h>
 
 #include "core/base/mem.h"
-#include "metrics/push.h"
 #include "metrics/registry.h"
 #include "metrics/text.h"
-
-struct answer {
-    int status;
-    struct buf body;
-};
-
-static void on_head(struct http_serve *s, int status, const struct http_header *headers, size_t n)
-{
-    (void)headers;
-    (void)n;
-    ((struct answer *)s->data)->status = status;
-}
-
-static void on_write(struct http_serve *s, struct str bytes)
-{
-    buf_add_str(&((struct answer *)s->data)->body, bytes);
-}
-
-static void on_end(struct http_serve *s)
-{
-    (void)s;
-}
-
-static const struct http_serve_ops ops = {.head = on_head, .write = on_write, .end = on_end};
-
-struct world {
-    struct push *push;
-    struct answer answer;
-    struct buf page;
-    size_t live;
-};
 
 static int set_up(void **state)
 {
     const struct push_limits limits = {.groups = 5, .series_per_group = 10, .total_bytes = 2000};
-    struct world *w = calloc(1, sizeof(*w));
 
-    w->live = mem_live();
-    w->push = push_new(1, &limits);
-    buf_init(&w->answer.body, 4096);
-    buf_init(&w->page, 65536);
-    *state = w;
+    *state = support_push_new(&limits);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct world *w = *state;
-
-    push_free(w->push);
-    buf_done(&w->answer.body);
-    buf_done(&w->page);
-    assert_int_equal(mem_live(), w->live);
-    free(w);
+    support_push_free(*state);
     return 0;
-}
-
-static int request(struct world *w, const char *method, const char *path, const struct http_header *headers, size_t n,
-                   struct str body)
-{
-    struct http_serve s = {.method = str_of(method),
-                           .path = str_of(path),
-                           .headers = headers,
-                           .n_headers = n,
-                           .body = body,
-                           .ops = &ops,
-                           .data = &w->answer};
-
-    buf_clear(&w->answer.body);
-    w->answer.status = 0;
-    assert_true(push_serve(w->push, &s, 1772330400500));
-    return w->answer.status;
-}
-
-static int push(struct world *w, const char *method, const char *path, const char *body)
-{
-    return request(w, method, path, NULL, 0, str_of(body));
-}
-
-static const char *page(struct world *w)
-{
-    buf_clear(&w->page);
-    push_write(w->push, STR_NONE, &w->page);
-    return w->page.data;
-}
-
-static void assert_page(struct world *w, const char *line, bool there)
-{
-    if ((strstr(page(w), line) != NULL) != there)
-        fail_msg("\"%s\" is %s in:\n%s", line, there ? "not" : "still", w->page.data);
 }
 
 static void put_replaces_a_group_and_post_only_equal_names(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\ny 2\n"), 200);
-    assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
-    assert_page(w, "# TYPE y untyped\ny{instance=\"\",job=\"a\"} 2\n", true);
-    assert_int_equal(push(w, "POST", "/metrics/job/a", "y 3\nz 4\n"), 200);
-    assert_page(w, "y{instance=\"\",job=\"a\"} 3\n", true);
-    assert_page(w, "x{instance", true);
-    assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "z 5\n"), 200);
-    assert_page(w, "x{instance", false);
-    assert_page(w, "push_time_seconds{instance=\"\",job=\"a\"} 1.7723304005e+09\n", true);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/a", ""), 202);
-    assert_string_equal(page(w), "");
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a", "# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\ny 2\n"), 200);
+    push_assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
+    push_assert_page(w, "# TYPE y untyped\ny{instance=\"\",job=\"a\"} 2\n", true);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a", "y 3\nz 4\n"), 200);
+    push_assert_page(w, "y{instance=\"\",job=\"a\"} 3\n", true);
+    push_assert_page(w, "x{instance", true);
+    push_assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a", "z 5\n"), 200);
+    push_assert_page(w, "x{instance", false);
+    push_assert_page(w, "push_time_seconds{instance=\"\",job=\"a\"} 1.7723304005e+09\n", true);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/a", ""), 202);
+    assert_string_equal(push_page(w), "");
 }
 
 static void the_operators_own_groups_are_kept_like_pushed_ones(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
     struct error e = {0};
 
     assert_int_equal(push_put(w->push, "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"), 1772330400500,
                               &e),
                      0);
     assert_int_equal(push_put(w->push, "a", "app-db", STR("y 2\n"), 1772330400500, &e), 0);
-    assert_int_equal(push(w, "POST", "/metrics/job/a", "z 4\n"), 200); /* a Job's push beside it */
-    assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
-    assert_page(w, "y{instance=\"\",job=\"a\",target=\"app-db\"} 2\n", true);
-    assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a", "z 4\n"), 200); /* a Job's push beside it */
+    push_assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
+    push_assert_page(w, "y{instance=\"\",job=\"a\",target=\"app-db\"} 2\n", true);
+    push_assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
     assert_int_equal(push_put(w->push, "b", NULL, STR("# TYPE x counter\nx 2\n"), 1772330400500, &e), ERR_CONFLICT);
     assert_non_null(strstr(e.msg, "x is a gauge"));
     push_drop_job(w->push, "a");
-    assert_string_equal(page(w), "");
+    assert_string_equal(push_page(w), "");
 }
 
 static void grouping_labels_win_and_come_decoded(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "POST", "/metrics/job/a%20b/instance/i/path@base64/L3Zhci90bXA",
-                          "x{job=\"own\",path=\"own\"} 1\n"),
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a%20b/instance/i/path@base64/L3Zhci90bXA",
+                               "x{job=\"own\",path=\"own\"} 1\n"),
                      200);
-    assert_page(w, "x{instance=\"i\",job=\"a b\",path=\"/var/tmp\"} 1\n", true);
-    assert_int_equal(push(w, "POST", "/metrics/job@base64/YS9i", "x 1\n"), 200);
-    assert_page(w, "x{instance=\"\",job=\"a/b\"} 1\n", true);
-    assert_int_equal(push(w, "POST", "/metrics/job%40base64/Ly8%3D/l/", "x{m=\"\"} 3\n"),
+    push_assert_page(w, "x{instance=\"i\",job=\"a b\",path=\"/var/tmp\"} 1\n", true);
+    assert_int_equal(push_send(w, "POST", "/metrics/job@base64/YS9i", "x 1\n"), 200);
+    push_assert_page(w, "x{instance=\"\",job=\"a/b\"} 1\n", true);
+    assert_int_equal(push_send(w, "POST", "/metrics/job%40base64/Ly8%3D/l/", "x{m=\"\"} 3\n"),
                      200); /* as some clients escape */
-    assert_page(w, "x{instance=\"\",job=\"//\",l=\"\",m=\"\"} 3\n", true);
-    assert_int_equal(push(w, "POST", "/metrics/job/", "x 1\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/a/odd", "x 1\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/a/0x/1", "x 1\n"), 400);
-    assert_int_equal(push(w, "GET", "/metrics/job/a", ""), 405);
+    push_assert_page(w, "x{instance=\"\",job=\"//\",l=\"\",m=\"\"} 3\n", true);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/", "x 1\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a/odd", "x 1\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a/0x/1", "x 1\n"), 400);
+    assert_int_equal(push_send(w, "GET", "/metrics/job/a", ""), 405);
 }
 
 static void an_inconsistent_push_changes_nothing_but_the_failure_time(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x gauge\nx{group=\"b\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "# TYPE x counter\nx 2\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400); /* the same series */
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "x 1\nx 1\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "x 1 1772330400000\n"), 400);
-    assert_page(w, "x{group=\"b\",instance=\"\",job=\"a\"} 1\n", true);
-    assert_page(w, "job=\"b\"} 2", false);
-    assert_page(w, "push_failure_time_seconds{instance=\"\",job=\"b\"} 1.7723304005e+09\n", true);
-    assert_page(w, "push_time_seconds{instance=\"\",job=\"b\"} 0\n", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a", "# TYPE x gauge\nx{group=\"b\"} 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/b", "# TYPE x counter\nx 2\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400); /* the same series */
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/b", "x 1\nx 1\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/b", "x 1 1772330400000\n"), 400);
+    push_assert_page(w, "x{group=\"b\",instance=\"\",job=\"a\"} 1\n", true);
+    push_assert_page(w, "job=\"b\"} 2", false);
+    push_assert_page(w, "push_failure_time_seconds{instance=\"\",job=\"b\"} 1.7723304005e+09\n", true);
+    push_assert_page(w, "push_time_seconds{instance=\"\",job=\"b\"} 0\n", true);
     /* The only holder of a name may change its type. */
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
     /* As the original does: no exposition is no push; another help and our own names do no harm. */
-    assert_int_equal(push(w, "PUT", "/metrics/job/c", "}{\n"), 400);
-    assert_page(w, "job=\"c\"", false);
-    assert_int_equal(push(w, "PUT", "/metrics/job/c", "# HELP x other\n# TYPE x counter\nx 3\npush_time_seconds 1\n"),
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/c", "}{\n"), 400);
+    push_assert_page(w, "job=\"c\"", false);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/c",
+                               "# HELP x other\n# TYPE x counter\nx 3\npush_time_seconds 1\n"),
                      200);
-    assert_page(w, "x{instance=\"\",job=\"c\"} 3\n", true);
-    assert_page(w, "push_time_seconds{instance=\"\",job=\"c\"} 1.7723304005e+09\n", true);
+    push_assert_page(w, "x{instance=\"\",job=\"c\"} 3\n", true);
+    push_assert_page(w, "push_time_seconds{instance=\"\",job=\"c\"} 1.7723304005e+09\n", true);
 }
 
 static void what_was_dropped_or_replaced_stands_in_nobodys_way(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "# TYPE x gauge\nx{group=\"b\"} 1\nx{group=\"c\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x gauge\nx{group=\"c\"} 2\n"), 200); /* without b */
-    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/a/group/c", "# TYPE x gauge\nx 9\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 400); /* group b has it as gauge */
-    assert_int_equal(push(w, "DELETE", "/metrics/job/a/group/b", ""), 202);
-    assert_int_equal(push(w, "POST", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/a", ""), 202);
-    assert_int_equal(push(w, "PUT", "/metrics/job/b", "# TYPE x gauge\nx{job=\"a\"} 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a",
+                               "# TYPE x gauge\nx{group=\"b\"} 1\nx{group=\"c\"} 1\n"),
+                     200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a", "# TYPE x gauge\nx{group=\"c\"} 2\n"), 200); /* without b */
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a/group/b", "# TYPE x gauge\nx 9\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a/group/c", "# TYPE x gauge\nx 9\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a",
+                               "# TYPE x counter\nx 1\n"),
+                     400); /* group b has it as gauge */
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/a/group/b", ""), 202);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/a", "# TYPE x counter\nx 1\n"), 200);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/a", ""), 202);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/b", "# TYPE x gauge\nx{job=\"a\"} 1\n"), 200);
 }
 
 static void pushed_series_join_the_operators_own_families(void **state)
 {
     static const char own[] =
         "# HELP a Own\n# TYPE a gauge\na 1\n# HELP z Own\n# TYPE z counter\nz{l=\"1\"} 2\nz{l=\"2\"} 3\n";
-    struct world *w = *state;
+    struct push_world *w = *state;
 
     push_write(w->push, STR(own), &w->page);
     assert_string_equal(w->page.data, own);
     buf_clear(&w->page);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j",
-                          "# TYPE a gauge\na 5\n# TYPE m gauge\nm 6\n# TYPE z gauge\nz 7\n"),
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j",
+                               "# TYPE a gauge\na 5\n# TYPE m gauge\nm 6\n# TYPE z gauge\nz 7\n"),
                      200);
     push_write(w->push, STR(own), &w->page);
     assert_non_null(strstr(w->page.data,
@@ -220,30 +147,33 @@ static void pushed_series_join_the_operators_own_families(void **state)
 
 static void histograms_keep_their_family_and_the_bound_stands_last(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a",
-                          "# TYPE h histogram\nh_bucket{le=\"1.0\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
-                          "h_sum{z=\"q\"} 1.5\nh_count{z=\"q\"} 2\n"),
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a",
+                               "# TYPE h histogram\nh_bucket{le=\"1.0\",z=\"q\"} 1\nh_bucket{le=\"+Inf\",z=\"q\"} 2\n"
+                               "h_sum{z=\"q\"} 1.5\nh_count{z=\"q\"} 2\n"),
                      200);
-    assert_page(w, "# TYPE h histogram\nh_bucket{instance=\"\",job=\"a\",z=\"q\",le=\"1\"} 1\n", true); /* not "1.0" */
-    assert_page(w, "h_count{instance=\"\",job=\"a\",z=\"q\"} 2\n", true);
+    /* not "1.0" */
+    push_assert_page(w, "# TYPE h histogram\nh_bucket{instance=\"\",job=\"a\",z=\"q\",le=\"1\"} 1\n", true);
+    push_assert_page(w, "h_count{instance=\"\",job=\"a\",z=\"q\"} 2\n", true);
 }
 
 static void caps_refuse_instead_of_growing(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
     char path[64], body[1200];
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/a", "a 1\nb 1\nc 1\nd 1\ne 1\nf 1\ng 1\nh 1\ni 1\nj 1\nk 1\n"), 413);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/a",
+                               "a 1\nb 1\nc 1\nd 1\ne 1\nf 1\ng 1\nh 1\ni 1\nj 1\nk 1\n"),
+                     413);
     (void)snprintf(body, sizeof(body), "x{l=\"%01000d\"} 1\n", 0);
-    assert_int_equal(push(w, "PUT", "/metrics/job/big", body), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/big2", body), 413);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/big", body), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/big2", body), 413);
     for (int i = 0; push_groups(w->push) < 5; i++) {
         (void)snprintf(path, sizeof(path), "/metrics/job/n%d", i);
-        assert_int_equal(push(w, "PUT", path, "n 1\n"), 200);
+        assert_int_equal(push_send(w, "PUT", path, "n 1\n"), 200);
     }
-    assert_int_equal(push(w, "PUT", "/metrics/job/one-more", "n 1\n"), 429);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/one-more", "n 1\n"), 429);
     assert_int_equal(push_groups(w->push), 5);
     assert_int_equal(push_refused(w->push), 3);
     push_drop_job(w->push, "n0");
@@ -255,16 +185,20 @@ static void gzip_is_unpacked_and_other_formats_are_refused(void **state)
     const struct http_header gzip = {STR("content-encoding"), STR("gzip")};
     const struct http_header proto = {STR("content-type"),
                                       STR("application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily")};
-    struct world *w = *state;
+    struct push_world *w = *state;
     unsigned char packed[256];
     z_stream z = {.next_in = (unsigned char *)"x 7\n", .avail_in = 4, .next_out = packed, .avail_out = sizeof(packed)};
 
     assert_int_equal(deflateInit2(&z, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY), Z_OK);
     assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
-    assert_int_equal(request(w, "PUT", "/metrics/job/a", &gzip, 1, (struct str){(char *)packed, z.total_out}), 200);
-    assert_page(w, "x{instance=\"\",job=\"a\"} 7\n", true);
-    assert_int_equal(request(w, "PUT", "/metrics/job/a", &gzip, 1, (struct str){(char *)packed, z.total_out - 3}), 400);
-    assert_int_equal(request(w, "PUT", "/metrics/job/a", &proto, 1, STR("x 1\n")), 415);
+    assert_int_equal(push_request(w, "PUT", "/metrics/job/a",
+                                  &gzip, 1, (struct str){(char *)packed, z.total_out}),
+                     200);
+    push_assert_page(w, "x{instance=\"\",job=\"a\"} 7\n", true);
+    assert_int_equal(push_request(w, "PUT", "/metrics/job/a",
+                                  &gzip, 1, (struct str){(char *)packed, z.total_out - 3}),
+                     400);
+    assert_int_equal(push_request(w, "PUT", "/metrics/job/a", &proto, 1, STR("x 1\n")), 415);
     (void)deflateEnd(&z);
 }
 

@@ -1,154 +1,102 @@
 /* test_push_store: what groups share, what tells them apart, and what thousands of them cost. */
 #include "test.h"
+#include "support_push.h"
 
 #include <malloc.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "core/base/mem.h"
 #include "metrics/lines.h"
-#include "metrics/push.h"
 
 enum { N_SESSIONS = 1000, N_METRICS = 11 };
-
-struct world {
-    struct push *push;
-    struct buf page;
-    int status;
-    size_t live;
-};
-
-static void on_head(struct http_serve *s, int status, const struct http_header *headers, size_t n)
-{
-    (void)headers;
-    (void)n;
-    ((struct world *)s->data)->status = status;
-}
-
-static void on_write(struct http_serve *s, struct str bytes)
-{
-    (void)s;
-    (void)bytes;
-}
-
-static void on_end(struct http_serve *s)
-{
-    (void)s;
-}
-
-static const struct http_serve_ops ops = {.head = on_head, .write = on_write, .end = on_end};
 
 static int set_up(void **state)
 {
     const struct push_limits limits = {.groups = 2 * N_SESSIONS, .series_per_group = 30};
-    struct world *w = calloc(1, sizeof(*w));
 
-    w->live = mem_live();
-    w->push = push_new(1, &limits);
-    buf_init(&w->page, 1024 * 1024);
-    *state = w;
+    *state = support_push_new(&limits);
     return 0;
 }
 
 static int tear_down(void **state)
 {
-    struct world *w = *state;
-
-    push_free(w->push);
-    buf_done(&w->page);
-    assert_int_equal(mem_live(), w->live);
-    free(w);
+    support_push_free(*state);
     return 0;
-}
-
-static int push(struct world *w, const char *method, const char *path, const char *body)
-{
-    struct http_serve s = {
-        .method = str_of(method), .path = str_of(path), .body = str_of(body), .ops = &ops, .data = w};
-
-    w->status = 0;
-    assert_true(push_serve(w->push, &s, 1772330400500));
-    return w->status;
-}
-
-static void assert_page(struct world *w, const char *text, bool there)
-{
-    buf_clear(&w->page);
-    push_write(w->push, STR_NONE, &w->page);
-    if ((strstr(w->page.data, text) != NULL) != there)
-        fail_msg("\"%s\" is %s in:\n%s", text, there ? "not" : "still", w->page.data);
 }
 
 static void series_of_a_family_stay_in_the_order_of_the_push(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "a{l=\"2\"} 1\na{l=\"1\"} 2\nb{l=\"1\"} 3\nb{l=\"2\"} 4\n"),
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "a{l=\"2\"} 1\na{l=\"1\"} 2\nb{l=\"1\"} 3\nb{l=\"2\"} 4\n"),
                      200);
-    assert_page(w, "a{instance=\"\",job=\"j\",l=\"2\"} 1\na{instance=\"\",job=\"j\",l=\"1\"} 2\n"
-                   "# TYPE b untyped\nb{instance=\"\",job=\"j\",l=\"1\"} 3\nb{instance=\"\",job=\"j\",l=\"2\"} 4\n",
-                true);
-    assert_int_equal(push(w, "PUT", "/metrics/job/k", "b{l=\"1\"} 5\na{l=\"1\"} 6\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "c{l=\"2\"} 7\na{l=\"2\"} 8\n"), 200);
-    assert_page(w, "# TYPE a untyped\na{instance=\"\",job=\"j\",l=\"2\"} 8\na{instance=\"\",job=\"k\",l=\"1\"} 6\n"
-                   "# TYPE b untyped\nb{instance=\"\",job=\"j\",l=\"1\"} 3\nb{instance=\"\",job=\"j\",l=\"2\"} 4\n"
-                   "b{instance=\"\",job=\"k\",l=\"1\"} 5\n"
-                   "# TYPE c untyped\nc{instance=\"\",job=\"j\",l=\"2\"} 7\n",
-                true);
+    push_assert_page(w, "a{instance=\"\",job=\"j\",l=\"2\"} 1\na{instance=\"\",job=\"j\",l=\"1\"} 2\n"
+                        "# TYPE b untyped\n"
+                        "b{instance=\"\",job=\"j\",l=\"1\"} 3\nb{instance=\"\",job=\"j\",l=\"2\"} 4\n",
+                     true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/k", "b{l=\"1\"} 5\na{l=\"1\"} 6\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "c{l=\"2\"} 7\na{l=\"2\"} 8\n"), 200);
+    push_assert_page(w, "# TYPE a untyped\na{instance=\"\",job=\"j\",l=\"2\"} 8\na{instance=\"\",job=\"k\",l=\"1\"} 6\n"
+                        "# TYPE b untyped\nb{instance=\"\",job=\"j\",l=\"1\"} 3\nb{instance=\"\",job=\"j\",l=\"2\"} 4\n"
+                        "b{instance=\"\",job=\"k\",l=\"1\"} 5\n"
+                        "# TYPE c untyped\nc{instance=\"\",job=\"j\",l=\"2\"} 7\n",
+                     true);
 }
 
 static void a_family_is_what_its_first_sample_says_in_each_push(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# HELP a First\n# TYPE a gauge\na{l=\"1\"} 1\n"
-                                                      "# HELP a Later\n# TYPE a counter\na{l=\"2\"} 2\n"),
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# HELP a First\n# TYPE a gauge\na{l=\"1\"} 1\n"
+                                                           "# HELP a Later\n# TYPE a counter\na{l=\"2\"} 2\n"),
                      200);
-    assert_page(w, "# HELP a First\n# TYPE a gauge\na{instance=\"\",job=\"j\",l=\"1\"} 1\n"
-                   "a{instance=\"\",job=\"j\",l=\"2\"} 2\n",
-                true);
+    push_assert_page(w, "# HELP a First\n# TYPE a gauge\na{instance=\"\",job=\"j\",l=\"1\"} 1\n"
+                        "a{instance=\"\",job=\"j\",l=\"2\"} 2\n",
+                     true);
     /* Of the helps that groups have for it, the last one's is shown. */
-    assert_int_equal(push(w, "PUT", "/metrics/job/k", "# HELP a Another\n# TYPE a gauge\na 3\n"), 200);
-    assert_page(w, "# HELP a Another\n# TYPE a gauge\na{instance=\"\",job=\"j\",l=\"1\"} 1\n", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/k", "# HELP a Another\n# TYPE a gauge\na 3\n"), 200);
+    push_assert_page(w, "# HELP a Another\n# TYPE a gauge\na{instance=\"\",job=\"j\",l=\"1\"} 1\n", true);
 }
 
 /* Four groups whose series all have the labels {job="j",t="1",u="2"}. */
 static void groups_with_the_same_labels_are_told_apart_by_names(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "a{t=\"1\",u=\"2\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1", "other 1\nb{u=\"2\"} 1\nother2 1\nb2{u=\"2\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/u/2", "c{t=\"1\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1/u/2", "b2 1\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1/u/2", "# HELP c Another help\nc 1\n"), 400);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1/u/2", "other 1\nd 1\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1/u/2", "e 1\na 1\n"), 400);
-    assert_page(w, "\ne{", false);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/j/u/2", ""), 202);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1", "b{u=\"2\"} 1\n"), 200); /* b2 has gone */
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1/u/2", "c 1\nb2 1\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1/u/2", "b 1\n"), 400);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/j/t/1", ""), 202);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1/u/2", "b 1\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "b{t=\"1\",u=\"2\"} 1\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "a{t=\"1\",u=\"2\"} 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1",
+                               "other 1\nb{u=\"2\"} 1\nother2 1\nb2{u=\"2\"} 1\n"),
+                     200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/u/2", "c{t=\"1\"} 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1/u/2", "b2 1\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1/u/2", "# HELP c Another help\nc 1\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1/u/2", "other 1\nd 1\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1/u/2", "e 1\na 1\n"), 400);
+    push_assert_page(w, "\ne{", false);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/j/u/2", ""), 202);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1", "b{u=\"2\"} 1\n"), 200); /* b2 has gone */
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1/u/2", "c 1\nb2 1\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1/u/2", "b 1\n"), 400);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/j/t/1", ""), 202);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1/u/2", "b 1\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "b{t=\"1\",u=\"2\"} 1\n"), 400);
 }
 
 static void a_group_does_not_outgrow_its_cap_by_additions(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
     struct buf many;
 
     buf_init(&many, 4096);
     for (int i = 0; i < 20; i++)
         buf_printf(&many, "many{l=\"%d\"} 1\n", i);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", many.data), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", many.data), 200); /* the same again: they are replaced */
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "a 1\nb 1\nc 1\nd 1\ne 1\nf 1\ng 1\nh 1\ni 1\nj 1\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "j 2\nk 1\n"), 413);
-    assert_page(w, "j{instance=\"\",job=\"j\"} 1\n", true);
-    assert_page(w, "many{instance=\"\",job=\"j\",l=\"19\"} 1\n", true);
-    assert_page(w, "push_failure_time_seconds{instance=\"\",job=\"j\"} 1.7723304005e+09\n", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", many.data), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", many.data), 200); /* the same again: they are replaced */
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "a 1\nb 1\nc 1\nd 1\ne 1\nf 1\ng 1\nh 1\ni 1\nj 1\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "j 2\nk 1\n"), 413);
+    push_assert_page(w, "j{instance=\"\",job=\"j\"} 1\n", true);
+    push_assert_page(w, "many{instance=\"\",job=\"j\",l=\"19\"} 1\n", true);
+    push_assert_page(w, "push_failure_time_seconds{instance=\"\",job=\"j\"} 1.7723304005e+09\n", true);
     assert_int_equal(push_refused(w->push), 1);
     buf_done(&many);
 }
@@ -157,7 +105,7 @@ static void a_group_does_not_outgrow_its_cap_by_additions(void **state)
 static void helps_count_for_the_total(void **state)
 {
     const struct push_limits limits = {.total_bytes = 3000};
-    struct world *w = *state;
+    struct push_world *w = *state;
     char first[1100], second[1100], third[1100];
 
     push_free(w->push);
@@ -169,74 +117,74 @@ static void helps_count_for_the_total(void **state)
         char path[64];
 
         (void)snprintf(path, sizeof(path), "/metrics/job/j%d", i);
-        assert_int_equal(push(w, "PUT", path, first), 200);
+        assert_int_equal(push_send(w, "PUT", path, first), 200);
     }
-    assert_int_equal(push(w, "PUT", "/metrics/job/k", second), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/l", third), 413);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/k", second), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/l", third), 413);
     assert_int_equal(push_refused(w->push), 1);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/k", ""), 202);
-    assert_int_equal(push(w, "PUT", "/metrics/job/l", third), 200);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/k", ""), 202);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/l", third), 200);
 }
 
 static void an_addition_does_not_put_a_series_on_the_page_twice(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# TYPE foo summary\nfoo_count 2\nfoo_sum 1\n"), 200);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "# TYPE foo_count gauge\nfoo_count 3\n"), 400);
-    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 2\n", true);
-    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 3\n", false);
-    assert_int_equal(push(w, "POST", "/metrics/job/j", "# TYPE foo summary\nfoo_count 4\n"), 200);
-    assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 4\n", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# TYPE foo summary\nfoo_count 2\nfoo_sum 1\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "# TYPE foo_count gauge\nfoo_count 3\n"), 400);
+    push_assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 2\n", true);
+    push_assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 3\n", false);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "# TYPE foo summary\nfoo_count 4\n"), 200);
+    push_assert_page(w, "\nfoo_count{instance=\"\",job=\"j\"} 4\n", true);
 }
 
 static void no_two_groups_look_the_same(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "a 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/instance@base64/=", "b 1\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/instance@base64/=", "b 1\n"), 400);
     assert_int_equal(push_groups(w->push), 1);
-    assert_int_equal(push(w, "DELETE", "/metrics/job/j", ""), 202);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/instance@base64/=", "b 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "a 1\n"), 400);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/j", ""), 202);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/instance@base64/=", "b 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "a 1\n"), 400);
     assert_int_equal(push_groups(w->push), 1);
 }
 
 static void a_job_is_dropped_by_its_name_alone(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/x", "a 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/x/target/1", "a 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/x/target/2", "a 1 1\n"), 400); /* has a failure to tell */
-    assert_int_equal(push(w, "PUT", "/metrics/job/y/a/p%2Cjob%3D%22x%22%2C%5C", "a 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/y/job2/x", "a 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/%22%2C%5C", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/x", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/x/target/1", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/x/target/2", "a 1 1\n"), 400); /* has a failure to tell */
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/y/a/p%2Cjob%3D%22x%22%2C%5C", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/y/job2/x", "a 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/%22%2C%5C", "a 1\n"), 200);
     assert_int_equal(push_groups(w->push), 6);
     push_drop_job(w->push, "x");
     assert_int_equal(push_groups(w->push), 3);
-    assert_page(w, "a{a=\"p,job=\\\"x\\\",\\\\\",instance=\"\",job=\"y\"} 1\n", true);
+    push_assert_page(w, "a{a=\"p,job=\\\"x\\\",\\\\\",instance=\"\",job=\"y\"} 1\n", true);
     push_drop_job(w->push, "\",\\");
     assert_int_equal(push_groups(w->push), 2);
     push_drop_job(w->push, "y");
-    assert_page(w, "a", false);
+    push_assert_page(w, "a", false);
 }
 
 static void a_refused_push_leaves_nothing(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
     size_t live;
 
-    assert_int_equal(push(w, "PUT", "/metrics/job/j", "# TYPE a gauge\na{t=\"1\"} 1\n"), 200);
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1", "b 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# TYPE a gauge\na{t=\"1\"} 1\n"), 200);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1", "b 1\n"), 200);
     live = mem_live();
-    assert_int_equal(push(w, "PUT", "/metrics/job/j/t/1", "# HELP new A new one\nnew 1\na 2\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1", "new 1\n# TYPE a counter\na{t=\"2\"} 2\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1", "new 1\nnew 1\n"), 400);
-    assert_int_equal(push(w, "POST", "/metrics/job/j/t/1", "new 1\nnew2{\n"), 400);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j/t/1", "# HELP new A new one\nnew 1\na 2\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1", "new 1\n# TYPE a counter\na{t=\"2\"} 2\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1", "new 1\nnew 1\n"), 400);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j/t/1", "new 1\nnew2{\n"), 400);
     assert_int_equal(mem_live(), live);
-    assert_page(w, "new", false);
+    push_assert_page(w, "new", false);
 }
 
 /* ---- what they cost ---- */
@@ -253,7 +201,7 @@ static size_t bytes_in_use(void)
 }
 
 /* What one session of a backup pushes for itself or for its target. */
-static void push_session(struct world *w, unsigned number, bool of_target)
+static void push_session(struct push_world *w, unsigned number, bool of_target)
 {
     char name[64], repository[64], job[96];
     struct error e = {0};
@@ -288,7 +236,7 @@ static void push_session(struct world *w, unsigned number, bool of_target)
 /* 44 series in two groups: names and helps are told a thousand times and kept once, labels once a group. */
 static void what_thousands_of_sessions_push_stays_small(void **state)
 {
-    struct world *w = *state;
+    struct push_world *w = *state;
     size_t bytes = bytes_in_use(), live = mem_live();
 
     for (unsigned i = 0; i < N_SESSIONS; i++) {
