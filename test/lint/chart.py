@@ -5,7 +5,8 @@
 - the schema refuses values that do not exist, and describes exactly those that do;
 - every value is used by a template, every flag the templates set is one that stashd has;
 - versions agree with the project's;
-- the operator's rights and those of Jobs are the ones that chart/README.md documents.
+- the operator's rights and those of Jobs are the ones that chart/README.md documents;
+- alerts and panels say the truth of two replicas and two releases (promtool).
 Helm is the one of $HELM, else of the machine, else built by test/e2e/kube/build.
 """
 import functools
@@ -16,6 +17,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 import yaml
 
@@ -237,6 +239,75 @@ def check_rights():
     return len(actual)
 
 
+# --- alerts and panels -------------------------------------------------------------------------------
+
+def series(name, values, instance="a", namespace="stash", **labels):
+    labels |= {"job": FULL, "namespace": namespace, "instance": instance}
+    return {"series": name + "{" + ",".join(f'{k}="{v}"' for k, v in labels.items()) + "}", "values": values}
+
+
+def missed(reason, values, instance):
+    return series("stash_operator_schedule_missed_total", values, instance, reason=reason)
+
+
+def firing(alert):
+    return f'count(ALERTS{{alertname="{alert}",alertstate="firing"}}) or vector(0)'
+
+
+def panel(word):
+    """The expression of the one panel that has the word."""
+    board = json.loads((CHART / "files/dashboard.json").read_text())
+    found = [target["expr"] for one in board["panels"] for target in one["targets"] if word in target["expr"]]
+    return found[0] if len(found) == 1 else wrong("dashboard.json", f"{len(found)} panels of {word}")
+
+
+def check_alerts():
+    """Minutes begin at 0 and one replica leads from then on, where nothing else is said."""
+    rules = next((thing for thing in render("--set", EVERYTHING) or [] if thing["kind"] == "PrometheusRule"), None)
+    if not rules:
+        wrong("alerts", "are not rendered")
+        return 0
+    two = [series("stash_operator_leader", "1x300", "a"), series("stash_operator_leader", "0x300", "b")]
+    none = [series("stash_operator_leader", "0x300", "a"), series("stash_operator_leader", "0x300", "b")]
+    other = [series("stash_operator_leader", "1x300", "c", "elsewhere")]
+    # Down from minute 60 to 70; what was missed meanwhile is counted before the first scrape.
+    back = [series("process_start_time_seconds", "0x60 stale"), missed("too_late", "0x60 stale", "a"),
+            series("process_start_time_seconds", "_x70 4200x300", "b"), missed("too_late", "_x70 2x300", "b"),
+            missed("coalesced", "_x70 0x300", "b")]
+    damaged = [series("process_start_time_seconds", "_x70 4200x300"),
+               series("stash_operator_repository_checks_total", "_x70 1x300", result="damaged")]
+    steady = [series("process_start_time_seconds", "0x300"), missed("too_late", "2x200 3x100", "a")]
+    running = [series("stash_operator_sessions_running", "3x10", instance) for instance in ("a", "b")]
+    waiting = [series("stash_operator_sessions_waiting", "2x10", instance, reason=reason)
+               for instance in ("a", "b") for reason in ("Pending", "NamespaceQuotaExceeded")]
+    elsewhere = [series("stash_operator_sessions_running", "1x10", "c", "elsewhere")]
+    cases = [
+        ("one of two replicas leads", two, firing("StashdWithoutLeader"), 30, 0),
+        ("so in two releases", two + other, firing("StashdWithoutLeader"), 30, 0),
+        ("nobody leads here", none + other, firing("StashdWithoutLeader"), 30, 1),
+        ("missed while nobody ran", back, firing("BackupScheduleMissed"), 75, 1),
+        ("missed long ago", back, firing("BackupScheduleMissed"), 150, 0),
+        ("missed long before", steady, firing("BackupScheduleMissed"), 150, 0),
+        ("missed a moment ago", steady, firing("BackupScheduleMissed"), 210, 1),
+        ("damage found before the first scrape", damaged, firing("RepositoryDamaged"), 75, 1),
+        ("damage found long ago", damaged, firing("RepositoryDamaged"), 150, 0),
+        ("running, of two replicas", running, panel("sessions_running"), 5, 3),
+        ("running, of two releases", running + elsewhere, panel("sessions_running"), 5, 4),
+        ("waiting, of two replicas", waiting, panel("sessions_waiting"), 5, 4),
+    ]
+    tests = [{"name": name, "interval": "1m", "input_series": given,
+              "promql_expr_test": [{"expr": expr, "eval_time": f"{minute}m",
+                                    "exp_samples": [{"labels": "{}", "value": value}]}]}
+             for name, given, expr, minute, value in cases]
+    with tempfile.TemporaryDirectory() as folder:
+        (pathlib.Path(folder) / "rules.yaml").write_text(yaml.safe_dump(rules["spec"]))
+        (pathlib.Path(folder) / "tests.yaml").write_text(yaml.safe_dump({"rule_files": ["rules.yaml"], "tests": tests}))
+        done = subprocess.run(["promtool", "test", "rules", folder + "/tests.yaml"], capture_output=True, text=True)
+    if done.returncode:
+        wrong("alerts", (done.stdout + done.stderr).strip())
+    return len(cases)
+
+
 HELM = find_helm()
 
 
@@ -248,10 +319,11 @@ def main():
     check_flags()
     check_versions()
     n_rights = check_rights()
+    n_cases = check_alerts()
     for problem in problems:
         print(problem)
     print(f"{len(PROFILES)} profiles, {n_values} values with {n_comments} lines of comment, {n_rights} rights, "
-          f"{len(problems)} problems")
+          f"{n_cases} cases of alerts, {len(problems)} problems")
     return 1 if problems else 0
 
 
