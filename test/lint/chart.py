@@ -127,6 +127,17 @@ def check_selection():
                 wrong("everything", f"{key(thing)} selects {found}")
 
 
+def check_ways():
+    """A replica reaches the one with the lead, to which it passes pushes on."""
+    for mode in ("embedded", "none"):
+        objects = render("--set", f"networkPolicy.enabled=true,metrics.pushgateway.mode={mode}") or []
+        policy = next((thing["spec"] for thing in objects if thing["kind"] == "NetworkPolicy"), {})
+        ways = [[port["port"] for port in rule["ports"]] for rule in policy.get("egress", [])
+                if rule.get("to") == [{"podSelector": policy["podSelector"]}]]
+        if ways != ([[8080]] if mode == "embedded" else []):
+            wrong("networkPolicy", f"with mode {mode} the operator's pods reach each other at {ways}")
+
+
 def check_names():
     """Another release has names of its own, everywhere; the plain files are what the default names render to."""
     done = helm("template", "other", str(CHART), "--namespace", "elsewhere", "--set", "metrics.serviceMonitor.enabled=true")
@@ -314,6 +325,7 @@ HELM = find_helm()
 def main():
     check_profiles()
     check_selection()
+    check_ways()
     check_names()
     n_values, n_comments = check_values()
     check_flags()
