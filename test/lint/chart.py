@@ -77,6 +77,7 @@ PROFILES = {
                        "crds.wait=false,catalog.defaults=false,catalog.xtradb.enabled=false,catalog.mariadb.enabled=false,"
                        "serviceAccount.create=false,serviceAccount.name=mine,apf.enabled=false,replicaCount=1,"
                        "guard.enabled=false"],
+    "unasked": ["--set", "metrics.enabled=false,webhooks.validating.enabled=false"],
 }
 
 
@@ -97,6 +98,8 @@ def check_profiles():
             seen.add(key(thing))
             if not (thing["metadata"].get("labels") or {}):
                 wrong(name, f"{key(thing)} has no labels")
+            if thing["kind"] == "Service" and not thing["spec"].get("ports"):
+                wrong(name, f"{key(thing)} has no ports, which no server takes")
         kinds = [thing["kind"] for thing in objects]
         if name != "least" and (kinds.count("CustomResourceDefinition") != 10 or "Deployment" not in kinds):
             wrong(name, f"{kinds.count('CustomResourceDefinition')} CRDs, not 10, or no Deployment")
@@ -136,6 +139,17 @@ def check_ways():
                 if rule.get("to") == [{"podSelector": policy["podSelector"]}]]
         if ways != ([[8080]] if mode == "embedded" else []):
             wrong("networkPolicy", f"with mode {mode} the operator's pods reach each other at {ways}")
+
+
+def check_arguments():
+    """The dump's arguments and the client's are the defaults of their own Functions only, also when one is empty."""
+    for backup, restore in (("", "--some"), ("--all", ""), ("", ""), ("--a", "--all-databases")):
+        objects = render("--set", f"catalog.mariadb.backup.args={backup},catalog.mariadb.restore.args={restore}") or []
+        for verb, args in (("backup", backup), ("restore", restore)):
+            have = [thing["spec"]["args"] for thing in objects
+                    if thing["kind"] == "Function" and thing["metadata"]["name"] == f"mariadb-{verb}-10.11"]
+            if not have or f"--xtradb-args=${{args:={args}}}" not in have[0]:
+                wrong("catalog", f"with arguments {backup!r} and {restore!r} those of {verb} are not {args!r}")
 
 
 def check_names():
@@ -187,9 +201,11 @@ def check_values():
         # With "with" and "range" a template names the last parts only.
         if not any(re.search(r"\." + r"\.".join(path[i:]) + r"\b", templates) for i in range(len(path))):
             wrong("values.yaml", f"{'.'.join(path)} is not used")
-    for unknown in ("nosuch", "catalog.mariadb.image.nosuch"):  # Helm minds the schema, and leaves() has seen all of it
-        if "nosuch" not in helm("template", FULL, str(CHART), "--set", unknown + "=1").stderr:
-            wrong("values.schema.json", f"{unknown} is accepted")
+    # Helm minds the schema, and leaves() has seen all of it.
+    for bad, word in (("nosuch=1", "nosuch"), ("catalog.mariadb.image.nosuch=1", "nosuch"),
+                      ("secrets.lendingNamespaces={shop}", "lendingNamespaces")):
+        if word not in helm("template", FULL, str(CHART), "--set", bad).stderr:
+            wrong("values.schema.json", f"{bad} is accepted")
     comments = re.findall(r"^ *#", (CHART / "values.yaml").read_text(), re.M)
     return len(paths), len(comments)
 
@@ -326,6 +342,7 @@ def main():
     check_profiles()
     check_selection()
     check_ways()
+    check_arguments()
     check_names()
     n_values, n_comments = check_values()
     check_flags()
