@@ -73,8 +73,18 @@ static void cancel(struct job_op *op)
 
 /* ---- garbd ---- */
 
+/* The donor by the name that the group chose; NULL: we have no address of it. */
+static struct galera_node *selected_node(struct cluster *c)
+{
+    for (size_t i = c->galera.n; i-- > 0;)
+        if (c->galera.nodes[i].host[0] && str_same(c->galera.nodes[i].name, c->selected))
+            return &c->galera.nodes[i];
+    return c->galera.n == 1 && str_same(c->galera.nodes[0].name, c->selected) ? &c->galera.nodes[0] : NULL;
+}
+
 static void take_donor(struct cluster *c, const struct sst_log *log)
 {
+    struct receive_addresses from;
     struct error e;
 
     timer_clear(env_of(c), &c->request);
@@ -90,7 +100,8 @@ static void take_donor(struct cluster *c, const struct sst_log *log)
     if (c->b->app->guard.max_s)
         timer_set_in(env_of(c), &c->donor_limit, c->b->app->guard.max_s * 1000);
     guard_arm(&c->guard, c->selected);
-    receive_expect(&c->receive);
+    backup_cluster_addresses(c, selected_node(c), &from);
+    receive_expect(&c->receive, &from);
 }
 
 static void on_donor_limit(struct timer *t)
@@ -227,15 +238,6 @@ static void on_request_limit(struct timer *t)
 
 /* ---- the receiver ---- */
 
-/* The donor by the name that the group chose; NULL: we have no address of it. */
-static struct galera_node *selected_node(struct cluster *c)
-{
-    for (size_t i = c->galera.n; i-- > 0;)
-        if (c->galera.nodes[i].host[0] && str_same(c->galera.nodes[i].name, c->selected))
-            return &c->galera.nodes[i];
-    return c->galera.n == 1 && str_same(c->galera.nodes[0].name, c->selected) ? &c->galera.nodes[0] : NULL;
-}
-
 /* For the snapshot's tags. In a rolling upgrade the donor's version need not be that of the node we asked first. */
 static void note_donor(struct cluster *c)
 {
@@ -274,7 +276,7 @@ static void on_info(struct receive *r, const struct sst_info *info)
         return;
     }
     backup_manifest_info(c->b, info);
-    if (c->selected[0] && !start_pipeline(c, &e)) /* garbd's line may still be on its way */
+    if (!start_pipeline(c, &e))
         fail(c, &e);
 }
 
@@ -430,6 +432,7 @@ static int start_receive(struct cluster *c, struct error *e)
                                   .port = p->sst_port,
                                   .tls = c->tls,
                                   .tls_only = c->tls && backup_cluster_donor(c)->group_tls,
+                                  .tls_proves = c->tls && c->b->app->ca_pem.n > 0,
                                   .secret = c->secret[0] ? c->secret : NULL,
                                   .complete = {.flavour = c->galera.flavour, .galera = true},
                                   .limits = p->limits,
@@ -486,7 +489,9 @@ static void confirm(struct cluster *c)
     int rc = 0;
 
     receive_stop(&c->receive);
-    if (!donor)
+    if (!c->selected[0])
+        rc = error_set(&e, ERR_BUG, "data came, but no donor was selected");
+    else if (!donor)
         log_warn(&c->b->job->log, "donor's state can't be asked", F_STR("donor", c->selected));
     else
         rc = galera_wait_synced(donor, &c->b->sql, c->b->params->synced_s, &e);

@@ -41,6 +41,8 @@ struct cluster {
 int backup_cluster_prepare(struct cluster *c, struct error *e) NODISCARD;
 /* The node that is to give its data; the one behind the AppBinding when the cluster chooses. Never NULL. */
 struct galera_node *backup_cluster_donor(struct cluster *c);
+/* Where that node comes from; NULL or one without an address of its own: any member. */
+void backup_cluster_addresses(struct cluster *c, const struct galera_node *donor, struct receive_addresses *out);
 /* Fills garbd_argv; the receiver listens already. */
 void backup_cluster_garbd(struct cluster *c);
 

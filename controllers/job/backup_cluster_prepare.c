@@ -90,6 +90,39 @@ struct galera_node *backup_cluster_donor(struct cluster *c)
     return c->galera.donor >= 0 ? &c->galera.nodes[c->galera.donor] : &c->galera.nodes[0];
 }
 
+static void add_addresses(struct cluster *c, const char *host, struct receive_addresses *out)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+    int rc = getaddrinfo(host, NULL, &hints, &found);
+
+    if (rc != 0) {
+        log_warn(&c->b->job->log, "member's address is not known", F_STR("host", host),
+                 F_STR("why", gai_strerror(rc)));
+        return;
+    }
+    for (struct addrinfo *a = found; a && out->n < sizeof(out->items) / sizeof(out->items[0]); a = a->ai_next)
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, out->items[out->n], sizeof(out->items[0]), NULL, 0,
+                        NI_NUMERICHOST) == 0)
+            out->n++;
+    freeaddrinfo(found);
+}
+
+void backup_cluster_addresses(struct cluster *c, const struct galera_node *donor, struct receive_addresses *out)
+{
+    struct str members = str_of(c->galera.nodes[0].incoming);
+    bool known = donor && donor->host[0];
+    char host[256];
+    uint16_t port;
+
+    out->n = 0;
+    if (known)
+        add_addresses(c, donor->host, out);
+    while (!known && galera_next_address(&members, host, &port))
+        add_addresses(c, host, out);
+    if (!out->n)
+        add_addresses(c, c->b->app->host, out);
+}
+
 static void warn_unreplicated(struct cluster *c)
 {
     struct backup_transfer *t = &c->b->result->transfer;

@@ -3,9 +3,10 @@
  *
  * A connection is judged by its content (datapath.md 9 #6, #7; datapath-percona.md 2.3). Its bytes are held back until
  * its first chunk names a file: then it is connection 1 (an info file; may come again with Percona), or the data
- * stream, or nothing of ours. A stranger's connection is dropped and changes nothing. A donor whose bytes we cannot
- * read (TLS without our having a certificate, encryption or compression around the stream) would wait for ever: it is
- * dropped too, and the time left for a better one is short.
+ * stream, or nothing of ours. A stranger's connection is dropped and changes nothing. Who sends connection 1 must be
+ * the donor, by the secret, by a certificate, else by its address; before one was selected there is none. A donor whose
+ * bytes we cannot read (TLS without our having a certificate, encryption or compression around the stream) would wait
+ * for ever: it is dropped too, and the time left for a better one is short.
  */
 #include "controllers/job/receive.h"
 
@@ -33,6 +34,7 @@ struct receive_conn {
     struct buf held; /* decrypted bytes until it is known what this is */
     bool started;    /* the first bytes are judged */
     bool is_info, is_data, ended;
+    bool waits; /* a whole connection 1, until a donor is selected */
 };
 
 static void judge(struct receive_conn *c, bool at_end);
@@ -41,6 +43,7 @@ static void judge(struct receive_conn *c, bool at_end);
 
 static void conn_drop(struct receive_conn *c)
 {
+    c->waits = false;
     if (c->tcp)
         tcp_close(c->tcp);
 }
@@ -83,6 +86,7 @@ void receive_stop(struct receive *r)
         return;
     r->closing = r->over = true;
     timer_clear(r->job->env, &r->limit);
+    timer_clear(r->job->env, &r->selected);
     close_listener(r);
     LIST_EACH (l, &r->conns)
         conn_drop(LIST_ENTRY(l, struct receive_conn, link));
@@ -148,24 +152,53 @@ static void stranger(struct receive_conn *c, const char *why)
 
 static void address_of(const char *remote, char out[64])
 {
+    struct str s = str_of(remote);
     const char *colon = strrchr(remote, ':');
 
-    (void)snprintf(out, 64, "%.*s", colon ? (int)(colon - remote) : 63, remote);
+    if (colon)
+        s.n = (size_t)(colon - remote);
+    if (s.n > 2 && *s.p == '[') {
+        s.p++;
+        s.n -= 2;
+    }
+    (void)snprintf(out, 64, "%.*s", (int)s.n, s.p);
+}
+
+static bool is_from_donor(const struct receive_conn *c)
+{
+    const struct receive_addresses *donor = &c->r->donor;
+    char address[64];
+
+    address_of(tcp_remote(c->tcp), address);
+    for (size_t i = 0; i < donor->n; i++)
+        if (str_same(address, donor->items[i]))
+            return true;
+    return false;
 }
 
 /* Connection 1 has ended in order and is a whole small stream. */
 static void take_info(struct receive_conn *c)
 {
+    static const char elsewhere[] = "a first connection, but not from an address of the donor; with spec.tlsSecret its "
+                                    "certificate would tell";
     struct receive *r = c->r;
     struct sst_info info;
     struct error e;
 
+    c->waits = !r->expecting;
+    if (c->waits)
+        return;
     if (sst_read_info(c->stream, &info, &e) < 0) {
         stranger(c, e.msg);
         return;
     }
     if (r->secret && !str_same(info.secret, r->secret)) {
         stranger(c, "it did not show the secret of our request");
+        return;
+    }
+    if (!r->secret && !(c->tls && r->tls_proves) && !is_from_donor(c)) {
+        note_seen(c, elsewhere);
+        stranger(c, elsewhere);
         return;
     }
     if (info.bypass) {
@@ -409,7 +442,8 @@ static void on_eof(struct tcp *tcp)
     } else if (!c->ended && tls_ready(c->tls) && !c->held.len) {
         tls_refused(c, silent_donor);
     }
-    conn_drop(c);
+    if (!c->waits)
+        conn_drop(c);
 }
 
 static void on_conn_closed(struct tcp *tcp, int rc, const struct error *why)
@@ -465,12 +499,26 @@ static void on_accept(struct tcp_listen *l, struct tcp *tcp)
     tcp_set_data(tcp, &callbacks, c);
 }
 
+/* Those that came before a donor was selected: its script may be faster than garbd's line. */
+static void on_selected(struct timer *t)
+{
+    struct receive *r = t->data;
+
+    LIST_EACH (l, &r->conns) {
+        struct receive_conn *c = LIST_ENTRY(l, struct receive_conn, link);
+
+        if (!r->over && c->waits)
+            take_info(c);
+    }
+}
+
 /* ---- public ---- */
 
 int receive_start(struct receive *r, struct error *e)
 {
     list_init(&r->conns);
     timer_init(&r->limit, on_limit, r);
+    timer_init(&r->selected, on_selected, r);
     timer_init(&r->closer, on_closed_turn, r);
     r->listener = tcp_listen(r->job->env, r->address, r->port, NULL, on_accept, r, e);
     return r->listener ? 0 : e->code;
@@ -481,13 +529,14 @@ uint16_t receive_port(const struct receive *r)
     return r->listener ? tcp_listen_port(r->listener) : 0;
 }
 
-void receive_expect(struct receive *r)
+void receive_expect(struct receive *r, const struct receive_addresses *donor)
 {
     if (r->expecting || r->over)
         return;
     r->expecting = true;
-    if (!r->has_info)
-        timer_set_in(r->job->env, &r->limit, r->limits.first_ms);
+    r->donor = *donor;
+    timer_set_in(r->job->env, &r->selected, 0);
+    timer_set_in(r->job->env, &r->limit, r->limits.first_ms);
 }
 
 void receive_resume(struct receive *r)

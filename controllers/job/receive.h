@@ -20,6 +20,12 @@ struct receive_limits {
     uint32_t unreadable_ms; /* left once a donor came whose bytes can't be read */
 };
 
+/* Addresses of nodes, without ports; IPv6 without brackets. */
+struct receive_addresses {
+    char items[32][64];
+    size_t n;
+};
+
 struct receive_conn;
 
 struct receive {
@@ -29,6 +35,7 @@ struct receive {
     uint16_t port; /* 0: any, see receive_port */
     struct tls_context *tls; /* NULL: a donor that speaks TLS can't be served */
     bool tls_only;
+    bool tls_proves; /* tls wants a certificate, which strangers do not have */
     const char *secret; /* that connection 1 must show; NULL: none */
     struct xbstream_options complete; /* flavour and galera; transition_key is filled from connection 1 */
     struct receive_limits limits;
@@ -49,17 +56,19 @@ struct receive {
     struct tcp_listen *listener;
     struct list conns;
     struct receive_conn *source; /* connection 2 */
-    struct timer limit, closer;
+    struct timer limit, selected, closer;
     unsigned n_conns;
-    char peer[64]; /* address of connection 1, without its port */
+    struct receive_addresses donor; /* where it is by what the cluster says */
+    char peer[64]; /* address of connection 1 */
     char seen[320]; /* what a connection was that could not be used: for the error */
     bool expecting, has_info, over, closing, held, hurried;
 };
 
 int receive_start(struct receive *r, struct error *e) NODISCARD;
 uint16_t receive_port(const struct receive *r);
-/* A donor was selected: from now on the limits count. */
-void receive_expect(struct receive *r);
+/* A donor was selected: from now on the limits count, and connection 1 is taken. Who can show neither the secret nor a
+ * certificate must come from one of these addresses. */
+void receive_expect(struct receive *r, const struct receive_addresses *donor);
 void receive_resume(struct receive *r);
 /* Drops everything. on_closed follows. Fine to call several times. */
 void receive_stop(struct receive *r);

@@ -109,6 +109,7 @@ static void on_end(struct pipeline *p, int rc, const struct error *e)
 
 static int transfer(struct transfer *t, struct job *j, char **argv, struct error *e)
 {
+    struct receive_addresses donor = {.n = 1};
     uint64_t port;
 
     if (str_to_u64(str_of(argv[4]), &port) < 0 || port > UINT16_MAX)
@@ -131,7 +132,8 @@ static int transfer(struct transfer *t, struct job *j, char **argv, struct error
     if (receive_start(&t->receive, e) < 0)
         return e->code;
     t->receiving = true;
-    receive_expect(&t->receive);
+    (void)snprintf(donor.items[0], sizeof(donor.items[0]), "%s", argv[3]);
+    receive_expect(&t->receive, &donor);
     log_info(&j->log, "listening");
     job_wait(j, &t->done);
     *e = t->b.error;

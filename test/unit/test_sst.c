@@ -397,7 +397,26 @@ static void world_start(struct world *w)
     buf_init(&w->got, 1 << 20);
 }
 
-static void world_listen(struct world *w, const char *secret)
+static void make_tls(struct world *w)
+{
+    struct cert_spec ca = {.common_name = "ca", .ca = true, .from_unix_s = 0, .to_unix_s = 4000000000};
+    struct cert_spec leaf = {.common_name = "node", .from_unix_s = 0, .to_unix_s = 4000000000};
+    struct tls_options server = {.server = true, .need_client_cert = true, .no_name_check = true};
+    struct tls_options client = {.no_name_check = true};
+
+    assert_int_equal(cert_make(&ca, NULL, &w->ca, &w->error), 0);
+    assert_int_equal(cert_make(&leaf, &w->ca, &w->cert, &w->error), 0);
+    server.ca_pem = client.ca_pem = str_of(w->ca.cert_pem);
+    server.cert_pem = client.cert_pem = str_of(w->cert.cert_pem);
+    server.key_pem = client.key_pem = str_of(w->cert.key_pem);
+    w->server = tls_context_new(&server, &w->error);
+    w->client = tls_context_new(&client, &w->error);
+    assert_non_null(w->server);
+    assert_non_null(w->client);
+}
+
+/* No donor is selected yet. */
+static void world_wait(struct world *w, const char *secret)
 {
     w->receive =
         (struct receive){.job = &w->job,
@@ -414,7 +433,20 @@ static void world_listen(struct world *w, const char *secret)
                          .on_closed = on_closed,
                          .data = w};
     assert_int_equal(receive_start(&w->receive, &w->error), 0);
-    receive_expect(&w->receive);
+}
+
+static void world_expect(struct world *w, const char *donor)
+{
+    struct receive_addresses a = {.n = 1};
+
+    (void)snprintf(a.items[0], sizeof(a.items[0]), "%s", donor);
+    receive_expect(&w->receive, &a);
+}
+
+static void world_listen(struct world *w, const char *secret)
+{
+    world_wait(w, secret);
+    world_expect(w, "127.0.0.1");
 }
 
 static void world_begin(struct world *w, const char *secret)
@@ -445,15 +477,20 @@ static void on_client_closed(struct tcp *c, int rc, const struct error *e)
 
 static const struct tcp_callbacks client_callbacks = {.on_closed = on_client_closed};
 
+static struct tcp *connect_as(struct world *w, const struct tcp_callbacks *callbacks)
+{
+    uint16_t port = receive_port(&w->receive);
+
+    assert_int_not_equal(port, 0);
+    return tcp_connect(w->env, "127.0.0.1", port, w->client, 5000, callbacks, w);
+}
+
 /* One connection that sends all this, ends in order, and is waited for. */
 static void send_all(struct world *w, const struct buf *b)
 {
-    uint16_t port = receive_port(&w->receive);
-    struct tcp *c;
+    struct tcp *c = connect_as(w, &client_callbacks);
 
-    assert_int_not_equal(port, 0);
     w->client_gone = false;
-    c = tcp_connect(w->env, "127.0.0.1", port, w->client, 5000, &client_callbacks, w);
     if (b->len)
         tcp_write(c, buf_str(b));
     tcp_shutdown(c);
@@ -565,6 +602,77 @@ static void the_data_of_an_earlier_transfer_does_not_end_this_one(void **state)
     send_info(&w, NULL);
     send_data(&w);
     assert_int_equal(w.error.code, 0);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+/* Percona's donors show nothing that only they have, so nobody's word counts before there is a donor. */
+static void a_first_connection_waits_until_a_donor_is_selected(void **state)
+{
+    static const struct tcp_callbacks silent = {0};
+    struct world w;
+    struct tcp *c;
+    struct buf b;
+
+    (void)state;
+    world_start(&w);
+    world_wait(&w, NULL);
+    buf_init(&b, 4096);
+    put_info(&b, NULL);
+    c = connect_as(&w, &silent);
+    tcp_write(c, buf_str(&b));
+    tcp_shutdown(c);
+    buf_done(&b);
+    send_text(&w, "hello"); /* accepted after it */
+    send_data(&w);
+    assert_int_equal(w.infos, 0);
+    assert_int_equal(w.begins, 0);
+    world_expect(&w, "127.0.0.1");
+    for (int i = 0; i < 500 && !w.infos; i++)
+        send_text(&w, "hello");
+    assert_int_equal(w.infos, 1);
+    send_data(&w);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+static void a_stranger_can_not_play_a_donor_that_shows_nothing(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    world_wait(&w, NULL);
+    world_expect(&w, "127.0.0.2");
+    send_info(&w, NULL);
+    send_data(&w);
+    assert_int_equal(w.infos, 0);
+    assert_int_equal(w.begins, 0);
+    assert_false(w.ended);
+    assert_int_equal(w.error.code, 0); /* the donor may still come */
+    assert_non_null(strstr(w.receive.seen, "before its first connection"));
+    world_end(&w);
+}
+
+static void a_donor_that_proves_itself_may_come_from_anywhere(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_start(&w);
+    world_wait(&w, "s3cret");
+    world_expect(&w, "127.0.0.2");
+    send_info(&w, "s3cret");
+    send_data(&w);
+    assert_true(w.ended);
+    world_end(&w);
+    world_start(&w);
+    make_tls(&w);
+    world_wait(&w, NULL);
+    w.receive.tls_proves = true;
+    world_expect(&w, "127.0.0.2");
+    send_info(&w, NULL);
+    send_data(&w);
     assert_true(w.ended);
     world_end(&w);
 }
@@ -732,24 +840,6 @@ static void an_encrypted_percona_must_send_its_keys(void **state)
     world_end(&w);
 }
 
-static void make_tls(struct world *w)
-{
-    struct cert_spec ca = {.common_name = "ca", .ca = true, .from_unix_s = 0, .to_unix_s = 4000000000};
-    struct cert_spec leaf = {.common_name = "node", .from_unix_s = 0, .to_unix_s = 4000000000};
-    struct tls_options server = {.server = true, .need_client_cert = true, .no_name_check = true};
-    struct tls_options client = {.no_name_check = true};
-
-    assert_int_equal(cert_make(&ca, NULL, &w->ca, &w->error), 0);
-    assert_int_equal(cert_make(&leaf, &w->ca, &w->cert, &w->error), 0);
-    server.ca_pem = client.ca_pem = str_of(w->ca.cert_pem);
-    server.cert_pem = client.cert_pem = str_of(w->cert.cert_pem);
-    server.key_pem = client.key_pem = str_of(w->cert.key_pem);
-    w->server = tls_context_new(&server, &w->error);
-    w->client = tls_context_new(&client, &w->error);
-    assert_non_null(w->server);
-    assert_non_null(w->client);
-}
-
 static void a_donor_with_tls_is_served(void **state)
 {
     struct world w;
@@ -855,6 +945,9 @@ int main(void)
         T(a_repeated_first_connection_is_fine),
         T(data_before_the_first_connection_is_refused),
         T(the_data_of_an_earlier_transfer_does_not_end_this_one),
+        T(a_first_connection_waits_until_a_donor_is_selected),
+        T(a_stranger_can_not_play_a_donor_that_shows_nothing),
+        T(a_donor_that_proves_itself_may_come_from_anywhere),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
