@@ -52,20 +52,17 @@ struct search {
 };
 
 /* Who has started holds the place; among those that wait the first goes on. A restore goes past a backup that the API
- * server refuses; that one looks at its rivals before each new try. */
+ * server refuses; that one looks at its rivals before each new try. One that is deleted starts nothing, and nobody
+ * looks at it any more: what of it runs on holds the target itself (target_lock.h). */
 static bool take_blocking(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
-    bool has_job;
 
     if (o->kind == s->self->kind && strcmp(o->ns, s->self->ns) == 0 && strcmp(o->name, s->self->name) == 0)
         return true;
-    if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o))
+    if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o) || o->deleting)
         return true;
-    has_job = backupsession_has_job(s->cache, o);
-    if (o->deleting && !has_job) /* it starts nothing any more */
-        return true;
-    if (has_job || is_running(o) ||
+    if (backupsession_has_job(s->cache, o) || is_running(o) ||
         (target_lock_is_before(s->cache, o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
         s->found = o;
         return false;

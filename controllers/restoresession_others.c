@@ -1,7 +1,8 @@
 /*
  * restoresession_others: the lock of a target (controllers.md 6.4): two restores, or a restore and a backup, of one
  * database never run at once. Nothing is written down for it: it is held by whoever is Running or has a Job, so a
- * session that ends, or goes, gives it back however its process died. Among those that wait the oldest goes first.
+ * session that ends, or is deleted, gives it back however its process died; what of it runs on holds the target itself
+ * (target_lock.h). Among those that wait the oldest goes first.
  *
  * A restore is in line while it is new, or Pending with RestoreExecutorEnsured Unknown, WaitingForOtherSession. One
  * that waits for its Repository, its Secret or a quota is in nobody's way; it joins the line when it has all it needs.
@@ -36,6 +37,8 @@ static bool take_holder(void *ctx, const struct kobj *o)
     struct search *s = ctx;
 
     if (o->uid && s->self->uid && strcmp(o->uid, s->self->uid) == 0)
+        return true;
+    if (o->deleting) /* nobody looks at it any more: a finalizer may keep it for ever */
         return true;
     if (!target_lock_is_claimed_by(o, s->ref, RESTORESESSION_TARGET))
         return true;

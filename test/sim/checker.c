@@ -108,8 +108,11 @@ static void close_session(struct checker *c, struct checked_session *s)
 static void phase_changed(struct checker *c, struct checked_session *s, const json_t *o)
 {
     const char *name = json_text(o, "metadata.name"), *phase = json_text(o, "status.phase");
+    bool goes = json_text(o, "metadata.deletionTimestamp")[0]; /* what of it runs holds the target: checker_target */
     struct checked_invoker *i = s->invoker;
 
+    if (goes)
+        stop_running(s);
     if (strcmp(s->phase, phase) == 0)
         return;
     if (!checker_is_final(s->phase))
@@ -120,7 +123,7 @@ static void phase_changed(struct checker *c, struct checked_session *s, const js
         checker_violation(c, "session %s went from %s to %s", name, s->phase, phase);
     if (strcmp(phase, "Running") != 0) {
         stop_running(s);
-    } else if (i) {
+    } else if (i && !goes) {
         if (i->running && i->running != s)
             checker_violation(c, "session %s runs beside another one of %s", name, i->name);
         i->running = s;

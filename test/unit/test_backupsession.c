@@ -539,6 +539,40 @@ static void a_deleted_session_holds_its_target_until_its_pod_has_ended(void **st
     assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+/* By a finalizer of somebody, or a deletion in the foreground whose pod is on a node that is gone. */
+static void a_session_that_stays_while_it_is_deleted_holds_nothing_by_itself(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    add_pod(w, "Running");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "a", "{metadata: {deletionTimestamp: \"2026-03-01T02:00:00Z\"}}");
+    test_world_patch(w, KIND_POD, "demo", "p", "{metadata: {deletionTimestamp: \"2026-03-01T02:01:00Z\"}}");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_add(w, CONFIGURATION("two", "demo") "\n---\n" SESSION_OF("two", "c", "demo"));
+    assert_string_equal(step(w, "c"), "Accepted");
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+    test_world_del(w, KIND_BACKUPSESSION, "demo", "b");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-b-0", JOB_ENDS);
+    assert_string_equal(step(w, "c"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: RestoreSession, metadata: {name: r, namespace: "
+                      "demo, deletionTimestamp: \"2026-03-01T02:00:00Z\"}, spec: {target: {ref: {apiVersion: "
+                      "appcatalog.appscode.com/v1alpha1, kind: AppBinding, name: db}}}, status: {phase: Running}}");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
 static void an_edited_configuration_gives_nothing_back(void **state)
 {
     struct test_world *w = *state;
@@ -1361,6 +1395,8 @@ int main(void)
         T(a_restore_that_a_quota_holds_back_is_in_nobodys_way),
         T(what_runs_says_which_target_and_repository_it_has),
         T(a_deleted_session_holds_its_target_until_its_pod_has_ended),
+        T(a_session_that_stays_while_it_is_deleted_holds_nothing_by_itself),
+        T(a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself),
         T(an_edited_configuration_gives_nothing_back),
         T(a_session_that_is_over_holds_its_target_while_its_pod_ends),
         T(a_pod_of_a_node_that_is_gone_holds_nothing_once_it_is_given_up),

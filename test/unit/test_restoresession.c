@@ -339,6 +339,23 @@ static void two_restores_of_a_database_run_one_after_the_other(void **state)
     starts_after_all(w, "2026-03-01T02:02:02Z");
 }
 
+/* A finalizer of somebody keeps it: one that waits in line, one that runs. */
+static void a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{" RESTORE("a") ", spec: " SINGLE ", " HAS_WAITED "}");
+    add(w, SINGLE);
+    assert_string_equal(step(w), "WaitingForOtherSession");
+    test_world_at(w, "2026-03-01T02:01:00Z");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "a",
+                     "{metadata: {deletionTimestamp: \"2026-03-01T02:01:00Z\"}, status: {phase: Running}}");
+    assert_string_equal(step(w), "JoinedLine");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "a", "{status: {phase: Pending}}");
+    test_world_at(w, "2026-03-01T02:01:02Z");
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+}
+
 /* Each names the database by its own way: in its namespace, from another. */
 static void a_restore_of_another_namespace_and_one_beside_the_database_are_rivals(void **state)
 {
@@ -820,6 +837,7 @@ int main(void)
         T(a_backup_that_the_api_server_refuses_is_in_nobodys_way),
         T(a_backup_that_is_over_or_goes_holds_nothing),
         T(two_restores_of_a_database_run_one_after_the_other),
+        T(a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself),
         T(a_restore_of_another_namespace_and_one_beside_the_database_are_rivals),
         T(the_end_of_a_job_wakes_a_restore_in_line),
         T(of_two_of_one_second_the_first_by_name_goes_on),
