@@ -214,8 +214,9 @@ static void look_at_end(struct world *w, const struct kobj *pod, struct outcome 
     if (!r->lost_at_s || world_now_s(w) < r->lost_at_s)
         return;
     why = condition_message(json_at(doc, "status.conditions"), "DisruptionTarget");
+    r->hangs = r->hangs || r->state == OUTCOME_ACTIVE;
     r->state = OUTCOME_FAILED;
-    r->hangs = r->is_lost = true;
+    r->is_lost = true;
     r->message = arena_printf(world_arena(w), "pod %s was to end and has not: its node %s does not answer%s%s",
                               pod->name, json_text(doc, "spec.nodeName"), *why ? ": " : "",
                               tail(world_arena(w), why));
@@ -245,7 +246,8 @@ static void look(struct world *w, const char *ns, const char *job, const char *o
     cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->uid, keep_newest, &newest);
     if (ret->state == OUTCOME_ACTIVE && newest.pod)
         look_at_start(w, newest.pod, ret);
-    if (ret->state == OUTCOME_ACTIVE && newest.pod && newest.pod->deleting)
+    /* Before Kubernetes 1.31 a Job has failed while its pod has yet to end; told to go, it stays as long as that. */
+    if (ret->state != OUTCOME_SUCCEEDED && newest.pod && newest.pod->deleting)
         look_at_end(w, newest.pod, ret);
     if (ret->state != OUTCOME_FAILED || *ret->message)
         return;

@@ -18,8 +18,8 @@ struct outcome {
     enum outcome_state state;
     bool deleting;        /* it is on its way out; its pods may still run */
     bool hangs;           /* FAILED, but the Job waits for its pod for ever: it is to be deleted */
-    bool is_lost;         /* FAILED and hangs: the pod's node does not answer; the Job may stay as long as that lasts */
-    int64_t lost_at_s;    /* ACTIVE: when a pod that is told to end will be given up; 0: none is */
+    bool is_lost;         /* FAILED: the pod's node does not answer; the Job may stay as long as that lasts */
+    int64_t lost_at_s;    /* when a pod that is told to end, and has not, is given up; 0: none is */
     bool has_started;     /* some container ran (only looked at while active) */
     const char *uid;
     int64_t created_s;

@@ -1053,6 +1053,27 @@ static void the_deadline_does_not_wait_for_a_node_that_is_gone(void **state)
     assert_non_null(strstr(message(w, "s", TARGET, "BackupDisrupted"), "its node n2 does not answer"));
 }
 
+/* Kubernetes before 1.31 calls a Job Failed while its pod has yet to end. */
+static void nor_when_the_job_has_failed_before_its_pod_has_ended(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", "{spec: {timeOut: 10s}}");
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_addf(w, LOST_POD, "Pending");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0",
+                     "{metadata: {deletionTimestamp: \"2026-03-01T02:00:10Z\"}, status: {conditions: [{type: Failed, "
+                     "status: \"True\", reason: DeadlineExceeded}]}}");
+    test_world_at(w, "2026-03-01T02:00:10Z");
+    assert_non_null(strstr(test_world_step(w, C, "demo", "s"), "wake 1m20s\n")); /* no event will tell */
+    assert_string_equal(text(w, "s", "status.phase"), "Running");
+    test_world_at(w, "2026-03-01T02:01:30Z");
+    assert_string_equal(step(w, "s"), "DeadlineExceededStopped");
+    assert_string_equal(text(w, "s", "status.phase"), "Failed");
+    assert_non_null(strstr(message(w, "s", TARGET, "BackupDisrupted"), "its node n2 does not answer"));
+}
+
 static void the_deadline_ends_a_session_that_waits(void **state)
 {
     struct test_world *w = *state;
@@ -1423,6 +1444,7 @@ int main(void)
         T(a_pod_whose_node_is_gone_is_given_up_after_its_grace),
         T(a_pod_that_has_ended_in_time_is_not_lost),
         T(the_deadline_does_not_wait_for_a_node_that_is_gone),
+        T(nor_when_the_job_has_failed_before_its_pod_has_ended),
         T(the_deadline_ends_a_session_that_waits),
         T(old_sessions_go_but_the_last_results_stay),
         T(a_success_and_the_end_of_the_one_before_are_one_step),
