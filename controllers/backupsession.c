@@ -197,7 +197,7 @@ static bool was_refused(const void *view)
     return condition_is(v->conditions, ADMITTED, "False");
 }
 
-/* Restores went past it meanwhile: they see it in line before it tries again, and it sees the one that has just
+/* Others went past it meanwhile: they see it in line before it tries again, and it sees the one that has just
  * started. */
 static void join_line(const void *view, struct world *w, struct plan *p)
 {

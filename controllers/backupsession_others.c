@@ -49,11 +49,13 @@ struct search {
     const struct cache *cache;
     const struct kobj *self, *found;
     const char *kind; /* of the invoker */
+    bool is_sibling;  /* it looks at those of its own invoker */
 };
 
-/* Who has started holds the place; among those that wait the first goes on. A restore goes past a backup that the API
- * server refuses; that one looks at its rivals before each new try. One that is deleted starts nothing, and nobody
- * looks at it any more: what of it runs on holds the target itself (target_lock.h). */
+/* Who has started holds the place; among those that wait the first goes on. Who has only the target in common with a
+ * backup that the API server refuses goes past it; that one looks at its rivals before each new try. One that is
+ * deleted starts nothing, and nobody looks at it any more: what of it runs on holds the target itself
+ * (target_lock.h). */
 static bool take_blocking(void *ctx, const struct kobj *o)
 {
     struct search *s = ctx;
@@ -63,7 +65,7 @@ static bool take_blocking(void *ctx, const struct kobj *o)
     if (strcmp(kobj_text(o, "spec.invoker.kind"), s->kind) != 0 || is_final(o) || o->deleting)
         return true;
     if (backupsession_has_job(s->cache, o) || is_running(o) ||
-        (target_lock_is_before(s->cache, o, s->self) && !(s->self->kind->id == KIND_RESTORESESSION && is_refused(o)))) {
+        (target_lock_is_before(s->cache, o, s->self) && (s->is_sibling || !is_refused(o)))) {
         s->found = o;
         return false;
     }
@@ -82,7 +84,7 @@ static void each_of(const struct cache *c, const char *ns, const char *invoker, 
 
 const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self)
 {
-    struct search s = {.cache = c, .self = self, .kind = kobj_text(self, "spec.invoker.kind")};
+    struct search s = {.cache = c, .self = self, .kind = kobj_text(self, "spec.invoker.kind"), .is_sibling = true};
 
     each_of(c, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s);
     return s.found;

@@ -698,6 +698,30 @@ static void of_two_invokers_of_one_second_the_one_that_came_first_goes_on(void *
     assert_string_equal(step(w, "z"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+/* Its namespace may stay full for a day; what it has in common with others is the database alone. */
+static void a_backup_that_the_api_server_refuses_is_passed_by_those_of_other_invokers(void **state)
+{
+    struct test_world *w = *state;
+
+    cache_set_complete(w->cache, kind_get(KIND_BACKUPSESSION));
+    add_session(w, "z", "{}");
+    assert_string_equal(step(w, "z"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-z-0", REFUSAL_QUOTA, "exceeded quota: jobs");
+    assert_string_equal(step(w, "z"), "JobRefusedForNow");
+    add_session(w, "y", "{}");
+    assert_string_equal(step(w, "y"), "SkippedTakingNewBackup"); /* of its own invoker */
+    test_world_add(w, CONFIGURATION("two", "demo") "\n---\n" SESSION_OF("two", "b", "demo"));
+    assert_string_equal(step(w, "b"), "Accepted");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_string_equal(step(w, "z"), "JoinedLine"); /* it is about to be tried again */
+    waits_for(w, "b", "BackupSession demo/z has the same target");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-z-0", REFUSAL_QUOTA, "exceeded quota: jobs");
+    assert_string_equal(step(w, "z"), "JobRefusedForNow");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+    test_world_at(w, "2026-03-01T02:30:00Z");
+    waits_for(w, "z", "BackupSession demo/b has the same target");
+}
+
 struct woken {
     char text[256];
 };
@@ -1426,6 +1450,7 @@ int main(void)
         T(a_restore_of_another_namespace_is_waited_for),
         T(of_two_of_one_second_the_one_that_came_first_goes_on),
         T(of_two_invokers_of_one_second_the_one_that_came_first_goes_on),
+        T(a_backup_that_the_api_server_refuses_is_passed_by_those_of_other_invokers),
         T(the_end_of_a_session_wakes_its_rivals),
         T(the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target),
         T(a_missing_task_fails_at_once_and_says_so),
