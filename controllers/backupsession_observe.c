@@ -49,17 +49,14 @@ static bool is_undecided(const json_t *invoker)
 {
     const char *phase = json_text(invoker, "status.phase");
     const json_t *c;
-    bool has_unknown = false;
     size_t i;
 
     if (!*phase || strcmp(phase, "NotReady") != 0)
         return invoker && !*phase;
-    json_array_foreach (json_at(invoker, "status.conditions"), i, c) {
+    json_array_foreach (json_at(invoker, "status.conditions"), i, c)
         if (strcmp(json_text(c, "status"), "False") == 0)
             return false;
-        has_unknown |= strcmp(json_text(c, "status"), "Unknown") == 0;
-    }
-    return has_unknown;
+    return condition_is(json_at(invoker, "status.conditions"), "BackendSecretFound", "Unknown");
 }
 
 static const char *why_skip(struct world *w, const struct backupsession_view *v)

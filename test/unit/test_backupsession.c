@@ -377,6 +377,11 @@ static void a_session_created_with_its_invoker_waits_for_the_verdict_on_it(void 
                      "{status: {phase: NotReady, conditions: [{type: BackendSecretFound, status: 'False'}]}}");
     add_session(w, "late", "{}");
     assert_string_equal(step(w, "late"), "SkippedTakingNewBackup");
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db", /* that it may not look is the verdict */
+                     "{status: {phase: NotReady, conditions: [{type: BackendSecretFound, status: 'True'}, {type: "
+                     "BackupTargetFound, status: Unknown, reason: UnableToCheckTargetAvailability}]}}");
+    add_session(w, "denied", "{}");
+    assert_string_equal(step(w, "denied"), "SkippedTakingNewBackup");
 }
 
 static void a_running_sibling_skips_a_session_without_labels(void **state)
