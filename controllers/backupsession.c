@@ -156,9 +156,10 @@ enum { POLICY_TRIES = 3 };
 
 static bool is_refused_for_good(const void *view)
 {
-    const struct refusal *r = ((const struct backupsession_view *)view)->refusal;
+    const struct backupsession_view *v = view;
+    const struct refusal *r = v->refusal;
 
-    return r && (r->why == REFUSAL_INVALID || r->why == REFUSAL_NAME ||
+    return r && (r->why == REFUSAL_INVALID || (r->why == REFUSAL_NAME && !v->is_name_passing) ||
                  (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
 }
 

@@ -42,6 +42,7 @@ struct backupsession_view {
     const json_t *interim;  /* its claim; NULL */
     const char *job_name, *impossible; /* why the Job can't be made; NULL */
     const struct refusal *refusal;     /* by the API server, not to be tried again yet; NULL */
+    bool is_name_passing;              /* the Job's name is taken, but not for long */
 
     /* After it. */
     struct outcome outcome;

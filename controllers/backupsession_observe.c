@@ -129,7 +129,7 @@ static void make_job(struct world *w, struct backupsession_view *v)
 }
 
 /* A refusal of anything that the start has to make. */
-static const struct refusal *find_refusal(struct world *w, const struct backupsession_view *v)
+static const struct refusal *find_refusal(struct world *w, struct backupsession_view *v)
 {
     const struct kobj *invoker = cache_find(world_cache(w), kind_get(KIND_BACKUPCONFIGURATION), v->self->ns,
                                             json_text(v->invoker, "metadata.name"));
@@ -148,8 +148,12 @@ static const struct refusal *find_refusal(struct world *w, const struct backupse
 
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
         const struct refusal *r = world_refusal(w, kind_get(made[i].kind), v->self->ns, made[i].name);
+        enum outcome_name who = OUTCOME_NAME_TAKEN;
 
-        if (r)
+        if (r && r->why == REFUSAL_NAME && made[i].kind == KIND_JOB)
+            who = outcome_name(w, v->self, v->job_name);
+        v->is_name_passing = v->is_name_passing || who == OUTCOME_NAME_PASSING;
+        if (r && who != OUTCOME_NAME_FREE)
             return r;
     }
     return NULL;

@@ -271,6 +271,18 @@ void outcome_glance(struct world *w, const char *ns, const char *job, const char
     look(w, ns, job, owner_uid, false, ret);
 }
 
+enum outcome_name outcome_name(struct world *w, const struct kobj *self, const char *job)
+{
+    const json_t *doc = world_doc(w, kind_get(KIND_JOB), self->ns, job), *owner;
+    size_t i;
+
+    json_array_foreach (json_at(doc, "metadata.ownerReferences"), i, owner)
+        if (json_flag(owner, "controller", false) && strcmp(json_text(owner, "kind"), self->kind->name) == 0 &&
+            strcmp(json_text(owner, "name"), self->name) == 0)
+            return OUTCOME_NAME_PASSING;
+    return doc ? OUTCOME_NAME_TAKEN : OUTCOME_NAME_FREE;
+}
+
 void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,
                         void *ctx)
 {

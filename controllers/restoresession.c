@@ -215,9 +215,10 @@ static void give_up_claim(const void *view, struct world *w, struct plan *p)
 
 static bool is_refused_for_good(const void *view)
 {
-    const struct refusal *r = ((const struct restoresession_view *)view)->refusal;
+    const struct restoresession_view *v = view;
+    const struct refusal *r = v->refusal;
 
-    return r && (r->why == REFUSAL_INVALID || r->why == REFUSAL_NAME ||
+    return r && (r->why == REFUSAL_INVALID || (r->why == REFUSAL_NAME && !v->is_name_passing) ||
                  (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
 }
 

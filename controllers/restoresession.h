@@ -55,6 +55,7 @@ struct restoresession_view {
     const char *impossible;     /* why a Job or claim can't be made; NULL */
     const struct refusal *refusal;
     const char *refused;        /* the refused object, "PersistentVolumeClaim \"x\"" */
+    bool is_name_passing;       /* the name of one of its Jobs is taken, but not for long */
     const char *conflict;       /* a claim that is somebody else's; NULL */
 
     const char *waits_for;      /* "BackupSession ns/name": who holds the target; NULL */

@@ -847,6 +847,41 @@ static void an_invalid_job_fails_for_good(void **state)
     assert_string_equal(text(w, "s", "status.phase"), "Failed");
 }
 
+#define JOB_OF(uid)                                                                                                    \
+    "{apiVersion: batch/v1, kind: Job, metadata: {name: stash-backup-s-0, namespace: demo, ownerReferences: [{kind: "  \
+    "BackupSession, name: s, uid: " uid ", controller: true}]}, status: {conditions: [{type: Complete, status: "       \
+    "\"True\"}]}}"
+
+/* kubectl replace --force: the Job of the session before goes with that session, but not at once. */
+static void the_job_of_a_session_that_was_replaced_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, JOB_OF("uid-before"));
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-s-0", REFUSAL_NAME, "exists and is not ours");
+    assert_string_equal(step(w, "s"), "JobRefusedForNow");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+    assert_string_equal(step(w, "s"), "JoinedLine");
+    test_world_at(w, "2026-03-01T02:00:02Z");
+    assert_string_equal(step(w, "s"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* One without our label is not watched: only who asks for it knows of it. */
+static void a_job_of_somebody_else_fails_for_good(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: stash-backup-s-0, namespace: demo}}");
+    test_world_unseen(w, KIND_JOB, "demo", "stash-backup-s-0");
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-backup-s-0", REFUSAL_NAME, "exists and is not ours");
+    assert_string_equal(step(w, "s"), "JobRefused");
+    assert_string_equal(condition(w, "s", TARGET, "BackupExecutorEnsured"), "False/NameConflict");
+}
+
 static void a_withdrawn_repository_skips(void **state)
 {
     struct test_world *w = *state;
@@ -1462,6 +1497,8 @@ int main(void)
         T(a_refused_binding_is_told),
         T(a_full_quota_is_waited_for),
         T(an_invalid_job_fails_for_good),
+        T(the_job_of_a_session_that_was_replaced_is_waited_for),
+        T(a_job_of_somebody_else_fails_for_good),
         T(a_withdrawn_repository_skips),
         T(a_failed_container_is_named_with_its_last_words),
         T(the_last_container_and_a_lost_pod_speak_too),

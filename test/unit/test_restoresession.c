@@ -523,6 +523,21 @@ static void a_claim_that_is_not_watched_is_met_by_its_refusal(void **state)
          "PersistentVolumeClaim \"data-db-2\" exists and was not created by this RestoreSession");
 }
 
+/* kubectl replace --force: the Job of the session before goes with that session, but not at once. */
+static void the_job_of_a_session_that_was_replaced_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    test_world_add(w, "{apiVersion: batch/v1, kind: Job, metadata: {name: stash-restore-r-0, namespace: demo, "
+                      "ownerReferences: [{kind: RestoreSession, name: r, uid: uid-before, controller: true}]}, status: "
+                      "{conditions: [{type: Complete, status: \"True\"}]}}");
+    test_world_refuse(w, KIND_JOB, "demo", "stash-restore-r-0", REFUSAL_NAME, "exists and is not ours");
+    assert_string_equal(step(w), "JobRefusedForNow");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0");
+    starts_after_all(w, "2026-03-01T02:00:02Z");
+}
+
 static void a_full_quota_is_waited_for(void **state)
 {
     struct test_world *w = *state;
@@ -849,6 +864,7 @@ int main(void)
         T(a_refused_namespace_restores_nothing),
         T(a_claim_of_somebody_else_is_not_touched),
         T(a_claim_that_is_not_watched_is_met_by_its_refusal),
+        T(the_job_of_a_session_that_was_replaced_is_waited_for),
         T(a_full_quota_is_waited_for),
         T(an_unresolved_variable_fails_it),
         T(a_failed_job_speaks_for_its_host),
