@@ -18,6 +18,8 @@ static void from_record(const struct kobj *o, struct outcome *r)
     r->uid = o->uid;
     r->created_s = o->created_s;
     r->deleting = o->deleting;
+    if (str_to_i64(str_of(kobj_text(o, "status.active")), &r->n_active) < 0)
+        r->n_active = 0;
     if (condition_record_is(conditions, "Failed", "True"))
         r->state = OUTCOME_FAILED;
     else if (condition_record_is(conditions, "Complete", "True"))
@@ -34,6 +36,7 @@ static void from_doc(const json_t *doc, struct outcome *r)
     if (str_parse_time(str_of(json_text(doc, "metadata.creationTimestamp")), &r->created_s) < 0)
         r->created_s = 0;
     r->deleting = *json_text(doc, "metadata.deletionTimestamp");
+    r->n_active = json_int(doc, "status.active", 0);
     if (condition_is(conditions, "Failed", "True"))
         r->state = OUTCOME_FAILED;
     else if (condition_is(conditions, "Complete", "True"))
@@ -246,6 +249,8 @@ static void look(struct world *w, const char *ns, const char *job, const char *o
     cache_each_owned(world_cache(w), kind_get(KIND_POD), ret->uid, keep_newest, &newest);
     if (ret->state == OUTCOME_ACTIVE && newest.pod)
         look_at_start(w, newest.pod, ret);
+    else if (ret->state == OUTCOME_ACTIVE) /* a pod that only the Job knows of: the watch of pods is behind */
+        ret->has_started = ret->n_active > 0;
     /* Before Kubernetes 1.31 a Job has failed while its pod has yet to end; told to go, it stays as long as that. */
     if (ret->state != OUTCOME_SUCCEEDED && newest.pod && newest.pod->deleting)
         look_at_end(w, newest.pod, ret);

@@ -20,7 +20,8 @@ struct outcome {
     bool hangs;           /* FAILED, but the Job waits for its pod for ever: it is to be deleted */
     bool is_lost;         /* FAILED: the pod's node does not answer; the Job may stay as long as that lasts */
     int64_t lost_at_s;    /* when a pod that is told to end, and has not, is given up; 0: none is */
-    bool has_started;     /* some container ran (only looked at while active) */
+    int64_t n_active;     /* pods that the Job counts */
+    bool has_started;     /* some container ran, or may have (only looked at while active) */
     const char *uid;
     int64_t created_s;
     const char *message;  /* FAILED: first failed container, exit code, reason and the end of its words; else "" */

@@ -1021,6 +1021,21 @@ static void a_long_backup_in_an_init_container_has_started(void **state)
 
 /* Seen on Kubernetes 1.36 with cgroup v1: restic is killed, the worker reports it and ends with 0, and the kubelet
  * starts no other container of the pod. */
+/* The watch of pods may be broken for as long as a backup takes. */
+static void a_pod_that_only_the_job_knows_of_has_not_failed_to_start(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    start(w, "s");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0", "{status: {active: 1}}");
+    test_world_at(w, "2026-03-01T02:15:00Z");
+    assert_string_equal(step(w, "s"), "JobRuns");
+    assert_string_equal(text(w, "s", "status.phase"), "Running");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-s-0", "{status: {active: null}}"); /* a quota has no room */
+    assert_string_equal(step(w, "s"), "PodNotStarted");
+}
+
 static void a_pod_that_hangs_after_its_memory_ran_out_has_failed(void **state)
 {
     struct test_world *w = *state;
@@ -1505,6 +1520,7 @@ int main(void)
         T(a_job_that_is_gone_ends_the_session),
         T(a_report_wins_over_a_job_that_is_gone),
         T(an_image_that_can_not_be_pulled_is_told_and_then_given_up),
+        T(a_pod_that_only_the_job_knows_of_has_not_failed_to_start),
         T(a_pod_that_hangs_after_its_memory_ran_out_has_failed),
         T(a_long_backup_in_an_init_container_has_started),
         T(the_deadline_stops_the_job_first),

@@ -701,6 +701,19 @@ static void a_pod_that_does_not_start_is_given_up(void **state)
     assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed");
 }
 
+/* The watch of pods may be broken for as long as a restore takes. */
+static void a_pod_that_only_the_job_knows_of_has_not_failed_to_start(void **state)
+{
+    struct test_world *w = *state;
+
+    add(w, SINGLE);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_patch(w, KIND_JOB, "demo", "stash-restore-r-0", "{status: {active: 1}}");
+    test_world_at(w, "2026-03-01T02:15:00Z");
+    assert_string_equal(step(w), "JobsRun");
+    assert_non_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0"));
+}
+
 static void the_deadline_stops_all_jobs_first(void **state)
 {
     struct test_world *w = *state;
@@ -870,6 +883,7 @@ int main(void)
         T(a_failed_job_speaks_for_its_host),
         T(a_job_that_vanished_leaves_it_unknown),
         T(a_pod_that_does_not_start_is_given_up),
+        T(a_pod_that_only_the_job_knows_of_has_not_failed_to_start),
         T(the_deadline_stops_all_jobs_first),
         T(a_pod_whose_node_is_gone_is_given_up_after_its_grace),
         T(the_deadline_does_not_wait_for_a_node_that_is_gone),
