@@ -6,7 +6,6 @@
 #include "controllers/condition.h"
 #include "controllers/identity.h"
 #include "controllers/repository.h"
-#include "controllers/sessionspec.h"
 #include "core/base/json.h"
 
 static int64_t time_of(const json_t *doc, const char *path)
@@ -264,22 +263,19 @@ static void look_while_running(struct world *w, struct backupsession_view *v)
 
 /* ---- once final ---- */
 
-static void look_at_retry(struct world *w, struct backupsession_view *v)
+static void look_at_retry(struct backupsession_view *v)
 {
     const struct kobj *newest = v->n_history ? v->history[0].data : NULL; /* retain_mark has sorted */
-    const char *expected = "";
 
     if (strcmp(json_text(v->doc, "status.phase"), "Failed") != 0 || json_flag(v->doc, "status.retried", false) ||
         json_int(v->doc, "spec.retryLeft", 0) <= 0 || !json_is_object(json_at(v->invoker, "spec.retryConfig")))
         return;
     v->retry_at_s = time_of(v->doc, "status.nextRetry");
-    if (v->retry_at_s)
-        expected = sessionspec_retry_name(world_arena(w), kobj_text(v->self, "spec.invoker.name"), v->retry_at_s);
-    if (newest && strcmp(newest->name, v->self->name) != 0) {
-        /* A newer session: our own retry that was not noted before a crash, or another, which makes ours needless. */
-        v->retry_exists = strcmp(newest->name, expected) == 0;
+    /* Our own retry that was not noted before a crash, or another session, which makes ours needless for good: that one
+     * may be deleted days later. */
+    v->retry_exists = newest && strcmp(newest->name, v->self->name) != 0;
+    if (v->retry_exists)
         return;
-    }
     v->wants_retry = true;
     v->retry_held = json_flag(v->invoker, "spec.paused", false);
 }
@@ -289,7 +285,7 @@ static void look_back(struct world *w, struct backupsession_view *v)
     v->is_clean = condition_is(v->conditions, "BackupHistoryCleaned", "True");
     look_at_history(w, v, RETAIN_OPEN);
     v->is_drop_hard = backupsession_is_drop_hard(v, w);
-    look_at_retry(w, v);
+    look_at_retry(v);
 }
 
 /* By the record alone, so that a restart reads no document of the many that are over. */

@@ -1385,6 +1385,9 @@ static void a_newer_session_makes_the_retry_needless(void **state)
     assert_string_equal(step(w, "s"), "HistoryCleanedAfterFailure");
     test_world_at(w, "2026-03-01T02:05:00Z");
     add_session(w, "t", "{}");
+    assert_string_equal(step(w, "s"), "RetryFound");
+    test_world_at(w, "2026-03-04T02:05:00Z");
+    test_world_del(w, KIND_BACKUPSESSION, "demo", "t"); /* that it is the newest again wakes no old wish */
     assert_string_equal(step(w, "s"), "");
 }
 
