@@ -20,9 +20,14 @@ static const char secret_dir[] = "/stash-secrets/storage";
 
 const char *repository_job_name(struct arena *a, const char *what, const char *repository)
 {
-    char name[256];
+    const char *full = arena_printf(a, "stash-%s-%s", what, repository);
+    char name[256], hex[65];
 
-    return arena_strdup(a, str_shorten_name(str_of(arena_printf(a, "stash-%s-%s", what, repository)), 63, true, name));
+    if (strchr(repository, '.')) { /* it becomes a dash: "a.b" and "a-b" are two */
+        str_sha256_hex(str_of(repository), hex);
+        full = arena_printf(a, "%s-%.8s", full, hex);
+    }
+    return arena_strdup(a, str_shorten_name(str_of(full), 63, true, name));
 }
 
 /* ---- looking ---- */

@@ -77,6 +77,24 @@ static void a_new_one_probes_its_secret_and_says_it_does(void **state)
     assert_string_equal(step(w, "2026-03-01T02:00:10Z"), "wake 1m50s\n");
 }
 
+static void a_dot_and_a_dash_in_their_names_are_two_probes(void **state)
+{
+    static const char *const names[] = {"a.b", "a-b", "a.b", "a-b"};
+    struct test_world *w = *state;
+
+    for (size_t i = 0; i < 2; i++)
+        test_world_addf(w, "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: %s, "
+                           "namespace: demo}, spec: {backend: {s3: {endpoint: s3.example.org, bucket: b}, "
+                           "storageSecretName: s}}}",
+                        names[i]);
+    for (size_t i = 0; i < 4; i++) {
+        const char *lines = test_world_step(w, rc, "demo", names[i]);
+
+        assert_int_equal(strstr(lines, "\ncreate Job") != NULL, i < 2);
+        assert_null(strstr(lines, "delete Job"));
+    }
+}
+
 static void a_probe_that_succeeds_is_true_and_goes(void **state)
 {
     struct test_world *w = *state;
@@ -701,6 +719,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
         T(a_new_one_probes_its_secret_and_says_it_does),
+        T(a_dot_and_a_dash_in_their_names_are_two_probes),
         T(a_probe_that_succeeds_is_true_and_goes),
         T(a_missing_key_is_named_and_probed_again_with_growing_gaps),
         T(a_probe_that_cannot_run_never_stops_backups),
