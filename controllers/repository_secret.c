@@ -6,7 +6,8 @@
  *   no verdict of this generation -> condition Unknown, Job stash-probe-<repo>
  *   Job done -> True, or False naming what is missing; a failed Job stays as the note of when the last try was
  *   still False -> the Job is deleted and made again after 15 s … 5 min
- *   no verdict 2 min after it was due -> True, "not verified: <cause>": a probe never stops a backup
+ *   no verdict 2 min after it was due -> True, "not verified: <cause>": a probe never stops a backup, and the first
+ *     backup is what verifies it
  *   a backup made since the verdict failed for want of the Secret -> False in the worker's words, and probed again
  */
 #include "controllers/condition.h"
@@ -199,12 +200,14 @@ void repository_secret_report_missing(const void *view, struct world *w, struct 
         repository_drop_job(v, p);
 }
 
-/* A backup has used it before this operator ever looked: migrated installations probe nothing. */
+/* A backup has used it, before this operator ever looked (migrated installations probe nothing) or while no probe could
+ * answer. Its time tells nothing: it is the session's creation, and that one may have waited for the verdict. */
 bool repository_secret_was_used(const void *view)
 {
     const struct repository_view *v = view;
 
-    return v->verdict[0] == '\0' && json_text(v->doc, "status.lastBackupTime")[0] != '\0';
+    return !v->verified && strcmp(v->verdict, "False") != 0 &&
+           json_text(v->doc, "status.lastBackupTime")[0] != '\0';
 }
 
 void repository_secret_report_used(const void *view, struct world *w, struct plan *p)

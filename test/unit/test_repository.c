@@ -593,6 +593,30 @@ static void data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes(void 
     assert_null(strstr(step(w, "2026-03-01T02:20:02Z"), "create"));
 }
 
+/* A probe that could not run is not made again: the first backup tells what it would have told. */
+static void after_a_probe_that_could_not_run_a_backup_lets_data_be_freed(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Failed", "2026-03-01T02:00:05Z", 137, "");
+    step(w, "2026-03-01T02:00:05Z");
+    expect(w, "StorageSecretVerified", "True", "not verified: the Job's own words");
+    (void)step(w, "2026-03-01T02:00:06Z");
+    /* What its update-status writes. The session had to wait for the verdict, and its time is that of its creation. */
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {lastBackupTime: '2026-03-01T02:00:01Z', conditions: [{type: StorageSecretVerified, "
+                     "status: 'True', reason: BackendSecretAvailable, message: \"not verified: the Job's own words\", "
+                     "observedGeneration: 1, lastTransitionTime: '2026-03-01T02:00:05Z'}, {type: Pruned, status: "
+                     "'False', reason: PruneNeeded, message: x, lastTransitionTime: '2026-03-01T02:30:00Z'}]}}");
+    step(w, "2026-03-01T03:00:00Z");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage was used by the backup of 2026-03-01T02:00:01Z");
+    assert_non_null(strstr(step(w, "2026-03-01T03:00:01Z"), "create Job demo/stash-prune-repo\n"));
+    /* Said once. */
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{status: {lastBackupTime: '2026-03-01T04:00:00Z'}}");
+    assert_string_equal(step(w, "2026-03-01T04:00:00Z"), "");
+}
+
 static void a_prune_that_failed_says_why_and_waits_for_the_next_backup(void **state)
 {
     struct test_world *w = *state;
@@ -747,6 +771,7 @@ int main(void)
         T(of_very_many_failed_pods_the_newest_thousand_count),
         T(the_end_of_a_pod_wakes_its_repository),
         T(data_is_freed_in_a_job_once_for_all_retentions_of_some_minutes),
+        T(after_a_probe_that_could_not_run_a_backup_lets_data_be_freed),
         T(a_prune_that_failed_says_why_and_waits_for_the_next_backup),
         T(a_retention_during_a_prune_asks_for_another_one),
         T(a_repository_is_checked_once_an_interval),
