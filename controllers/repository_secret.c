@@ -8,7 +8,8 @@
  *   still False -> the Job is deleted and made again after 15 s … 5 min
  *   no verdict 2 min after it was due -> True, "not verified: <cause>": a probe never stops a backup, and the first
  *     backup is what verifies it
- *   a backup made since the verdict failed for want of the Secret -> False in the worker's words, and probed again
+ *   a backup of the Repository's own namespace, made since the verdict, failed for want of the Secret -> False in the
+ *     worker's words, and probed again
  */
 #include "controllers/condition.h"
 #include "controllers/repository_view.h"
@@ -36,13 +37,15 @@ static bool take_failed(void *ctx, const struct kobj *session)
     return true;
 }
 
+/* Of the Repository's own namespace only: elsewhere somebody whom it does not concern may make a session say what he
+ * likes, and a verdict stops all who use the Repository. */
 static bool look_at_invoker(void *ctx, const struct kobj *invoker)
 {
     struct failed *f = ctx;
     const char *ns = kobj_text(invoker, "spec.repository.namespace");
     struct buf key;
 
-    if (!str_same(ns[0] ? ns : invoker->ns, f->v->self->ns))
+    if (!str_same(invoker->ns, f->v->self->ns) || (ns[0] && !str_same(ns, f->v->self->ns)))
         return true;
     buf_init(&key, 1024);
     buf_printf(&key, "%s/%s", invoker->ns, invoker->name);

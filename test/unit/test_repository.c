@@ -163,6 +163,30 @@ static void a_repository_with_backups_probes_nothing(void **state)
     assert_null(test_world_get(w, KIND_JOB, "demo", "stash-probe-repo"));
 }
 
+static const char evil_backups[] =
+    "{apiVersion: stash.appscode.com/v1beta1, kind: BackupConfiguration, metadata: {name: db, namespace: evil}, spec: "
+    "{repository: {name: repo, namespace: demo}}}";
+
+/* Who writes there may make his session say what he likes. */
+static void a_foreign_namespace_says_nothing_of_the_secret(void **state)
+{
+    struct test_world *w = *state;
+
+    step(w, "2026-03-01T02:00:00Z");
+    job_ends(w, "stash-probe-repo", "Complete", "2026-03-01T02:00:05Z", 0, "");
+    step(w, "2026-03-01T02:00:05Z");
+    w->settings.lend_everywhere = true;
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {usagePolicy: {allowedNamespaces: {from: All}}}}");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{metadata: {generation: 1}}");
+    test_world_at(w, "2026-03-01T03:00:00Z");
+    test_world_add(w, evil_backups);
+    test_world_add(w, "{apiVersion: stash.appscode.com/v1beta1, kind: BackupSession, metadata: {name: db-1, namespace: "
+                      "evil}, spec: {invoker: {kind: BackupConfiguration, name: db}}, status: {phase: Failed, targets: "
+                      "[{stats: [{hostname: host-0, error: 'restic: Secret demo/storage not found'}]}]}}");
+    assert_string_equal(step(w, "2026-03-01T03:00:10Z"), "");
+    expect(w, "StorageSecretVerified", "True", "Secret demo/storage is there");
+}
+
 static void an_edit_probes_anew_without_stopping_anybody(void **state)
 {
     struct test_world *w = *state;
@@ -751,6 +775,7 @@ int main(void)
         T(a_repository_with_backups_probes_nothing),
         T(an_edit_probes_anew_without_stopping_anybody),
         T(a_worker_that_misses_the_secret_is_believed_and_it_is_looked_for_again),
+        T(a_foreign_namespace_says_nothing_of_the_secret),
         T(references_are_the_permitted_invokers),
         T(the_finalizer_is_there_only_with_wipeout),
         T(deletion_without_wipeout_lets_go_at_once),
