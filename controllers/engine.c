@@ -74,10 +74,10 @@ static bool take_token(struct engine *e)
 /* When the next token comes, for calls that wait. */
 static uint64_t next_token_ns(struct engine *e)
 {
-    uint64_t now = env_now_ns(e->o.env), at = now;
+    uint64_t at = e->tokens_ns;
 
     if (e->o.qps > 0 && e->tokens < 1)
-        at = now + (uint64_t)((1 - e->tokens) / e->o.qps * 1e9) + 1;
+        at += (uint64_t)((1 - e->tokens) / e->o.qps * 1e9) + 1;
     return at > e->not_before_ns ? at : e->not_before_ns;
 }
 

@@ -1291,6 +1291,28 @@ static void the_rate_limit_holds_requests_back_in_order(void **state)
     assert_int_equal(b->passes, 6);
 }
 
+/* With as many passes as may run, nothing but the next token brings a turn. */
+static void events_do_not_put_off_what_the_rate_limit_holds_back(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 2, 1, 1);
+    b->act = make_job_unless_refused;
+    put_repository(b, "a", 1);
+    put_repository(b, "b", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 1);
+    for (int i = 0; i < 3; i++) {
+        test_env_advance(&b->env, 400);
+        put_repository(b, "c", i + 1);
+    }
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 2);
+    b->act = NULL;
+    answer(b, 201, "{}");
+    answer(b, 201, "{}");
+}
+
 static void stopping_cancels_what_runs_and_what_waits(void **state)
 {
     struct bench *b = *state;
@@ -1403,6 +1425,7 @@ int main(void)
         T(nothing_is_made_in_a_namespace_that_goes),
         T(after_a_429_no_request_comes_before_its_time),
         T(the_rate_limit_holds_requests_back_in_order),
+        T(events_do_not_put_off_what_the_rate_limit_holds_back),
         T(stopping_cancels_what_runs_and_what_waits),
         T(stopping_sends_what_the_rate_limit_holds_back),
         T(a_plan_may_ask_to_be_woken),
