@@ -58,25 +58,44 @@ static void refill(struct engine *e)
     e->tokens_ns = now;
 }
 
-static bool take_token(struct engine *e)
+/* A DELETE is good for seconds after the look it goes on: a line it stood in could make it late each time. */
+static bool is_hurried(const struct engine_call *c)
 {
+    return c->call.verb == KUBE_DELETE && c->pass->effect && c->pass->effect->stays;
+}
+
+static bool is_late(const struct engine_call *c)
+{
+    return is_hurried(c) && engine_effect_is_late(c->pass);
+}
+
+/* False: c has to wait. What is hurried takes a token that is yet to come; for what is late there is none to take. */
+static bool take_token(struct engine *e, const struct engine_call *c)
+{
+    if (is_late(c))
+        return true;
     if (env_now_ns(e->o.env) < e->not_before_ns)
         return false;
     if (e->o.qps <= 0)
         return true;
     refill(e);
-    if (e->tokens < 1)
+    if (e->tokens < 1 && !is_hurried(c))
         return false;
     e->tokens -= 1;
     return true;
 }
 
-/* When the next token comes, for calls that wait. */
+static struct engine_call *first_starved(const struct engine *e)
+{
+    return LIST_ENTRY(e->starved.next, struct engine_call, link);
+}
+
+/* When the first of the line may go. */
 static uint64_t next_token_ns(struct engine *e)
 {
     uint64_t at = e->tokens_ns;
 
-    if (e->o.qps > 0 && e->tokens < 1)
+    if (e->o.qps > 0 && e->tokens < 1 && !is_hurried(first_starved(e)))
         at += (uint64_t)((1 - e->tokens) / e->o.qps * 1e9) + 1;
     return at > e->not_before_ns ? at : e->not_before_ns;
 }
@@ -112,7 +131,7 @@ static bool is_too_late(const struct engine *e, const struct engine_call *c)
 {
     if (is_fenced(e, c))
         engine_pass_fail(c->pass, ERR_CANCELED, NULL, "the lead may be somebody else's");
-    else if (c->call.verb != KUBE_GET && !c->doc && engine_effect_is_late(c->pass))
+    else if (is_late(c))
         engine_pass_fail(c->pass, ERR_CONFLICT, NULL, "what it goes beside was there too long ago");
     else
         return false;
@@ -125,6 +144,8 @@ static void start_call(struct engine *e, struct engine_call *c)
     if (is_too_late(e, c))
         return;
     c->started = true;
+    if (c->pass->looking)
+        c->pass->looked_ns = env_now_ns(e->o.env);
     if (c->doc)
         list_add_tail(&c->pass->fetches, &c->link);
     kube_start(e->o.kube, &c->call);
@@ -132,19 +153,24 @@ static void start_call(struct engine *e, struct engine_call *c)
 
 void engine_send(struct engine *e, struct engine_call *c)
 {
-    if (e->stopping || (list_empty(&e->starved) && take_token(e))) {
+    bool is_next = list_empty(&e->starved) || is_hurried(c);
+
+    if (e->stopping || (is_next && take_token(e, c))) {
         start_call(e, c);
         return;
     }
     c->started = false;
-    list_add_tail(&e->starved, &c->link);
+    if (is_next)
+        list_add_head(&e->starved, &c->link);
+    else
+        list_add_tail(&e->starved, &c->link);
     wait_for_work(e);
 }
 
 static void feed_starved(struct engine *e)
 {
-    while (!list_empty(&e->starved) && take_token(e)) {
-        struct engine_call *c = LIST_ENTRY(e->starved.next, struct engine_call, link);
+    while (!list_empty(&e->starved) && take_token(e, first_starved(e))) {
+        struct engine_call *c = first_starved(e);
 
         list_del(&c->link);
         start_call(e, c);

@@ -226,7 +226,6 @@ static void look(struct pass *p)
 {
     p->looking = true;
     p->looked = false;
-    p->looked_ns = env_now_ns(p->engine->o.env);
     get(p, p->self->kind, p->self->ns, looks_at(p), true);
 }
 

@@ -63,7 +63,7 @@ struct pass {
     struct list followers;
     bool checking; /* the running call looks who owns a name that is taken */
     bool looking, looked; /* the running call looks whether an object is as the effect has to find it; it is */
-    uint64_t looked_ns;   /* when that was asked */
+    uint64_t looked_ns;   /* when that was sent */
     bool is_ahead; /* decided on a document that the cache has no record of yet */
     char rv[64];   /* after our own last status write; "" */
     char own_rv[64]; /* after our own last write of the pass's object, of whatever part; "" */

@@ -1105,7 +1105,7 @@ static void what_was_there_too_long_ago_lets_nothing_go(void **state)
 
 static void make_job_or_delete_old(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
-    if (strcmp(self->name, "busy") == 0)
+    if (strncmp(self->name, "busy", 4) == 0)
         plan_create(p, kind_get(KIND_JOB), self->ns, job("one"));
     delete_old_beside_new(b, self, w, p);
 }
@@ -1133,6 +1133,82 @@ static void a_delete_that_had_to_wait_for_the_server_is_not_sent(void **state)
     test_env_advance(&b->env, 7000);
     assert_string_equal(request(b), "");
     assert_non_null(strstr(b->results, "Acted=conflict "));
+}
+
+static void put_old_new_and_self(struct bench *b)
+{
+    put_repository(b, "old", 2);
+    put_repository(b, "new", 3);
+    put_repository(b, "self", 4);
+}
+
+/* However long the line: else a busy operator asks in vain for ever. */
+static void a_delete_follows_its_look_past_the_line(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 8, 0.5, 1);
+    b->act = make_job_or_delete_old;
+    put_repository(b, "busy-1", 1); /* takes the only token */
+    put_repository(b, "busy-2", 1);
+    put_repository(b, "busy-3", 1);
+    put_old_new_and_self(b);
+    put_repository(b, "busy-4", 1);
+    test_env_advance(&b->env, 6001);
+    for (int i = 0; i < 3; i++) {
+        expect(b, "POST " JOBS " ");
+        answer(b, 201, "{}");
+    }
+    expect(b, "GET " REPOSITORIES "/new "); /* it has waited for more than five seconds */
+    answer(b, 200, NEW_IS_THERE);
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    answer(b, 200, "{}");
+    /* It counts all the same. */
+    test_env_advance(&b->env, 2001);
+    assert_string_equal(request(b), "");
+    test_env_advance(&b->env, 2000);
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+}
+
+static void a_delete_that_the_server_holds_back_goes_first(void **state)
+{
+    struct bench *b = *state;
+    struct http_call *c;
+
+    make_engine(b, 8, 0.1, 2);
+    b->act = make_job_or_delete_old;
+    put_repository(b, "busy-1", 1);
+    put_old_new_and_self(b);
+    expect(b, "POST " JOBS " ");
+    c = test_peer_first(&b->peer);
+    test_peer_head(c, 429, "2");
+    test_peer_end(c, 0);
+    put_repository(b, "busy-2", 1);
+    expect(b, "GET " REPOSITORIES "/new ");
+    answer(b, 200, NEW_IS_THERE);
+    assert_string_equal(request(b), "");
+    b->act = NULL;
+    test_env_advance(&b->env, 2000);
+    expect(b, "DELETE " REPOSITORIES "/old ");
+    answer(b, 200, "{}");
+}
+
+static void what_comes_too_late_costs_no_request(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0.1, 2);
+    b->act = make_job_or_delete_old;
+    put_old_new_and_self(b);
+    expect(b, "GET " REPOSITORIES "/new ");
+    test_env_advance(&b->env, 5001);
+    b->results[0] = '\0';
+    answer(b, 200, NEW_IS_THERE);
+    assert_string_equal(b->results, "Acted=conflict ");
+    put_repository(b, "busy", 1);
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
 }
 
 static void delete_old_beside_self(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
@@ -1419,6 +1495,9 @@ int main(void)
         T(nothing_goes_beside_one_that_is_going),
         T(what_was_there_too_long_ago_lets_nothing_go),
         T(a_delete_that_had_to_wait_for_the_server_is_not_sent),
+        T(a_delete_follows_its_look_past_the_line),
+        T(a_delete_that_the_server_holds_back_goes_first),
+        T(what_comes_too_late_costs_no_request),
         T(nothing_goes_beside_the_object_itself_when_it_has_changed),
         T(a_delete_has_its_uid_and_absence_is_success),
         T(a_delete_that_meets_a_conflict_is_tried_again),
