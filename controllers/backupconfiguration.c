@@ -34,6 +34,7 @@ struct view {
     const char *target_text; /* "AppBinding demo/db" */
     const char *denied;      /* why it may not be looked at */
     const char *problems;    /* joined by "; "; "" */
+    int64_t catalog_until_s; /* the Task of a Ready one is gone, and may be replaced until then; 0: it isn't */
     struct trigger_look trigger;
     bool cronjob_failed;     /* all but the CronJob is as it should be */
     enum phase phase;        /* that it should be in */
@@ -142,7 +143,7 @@ static void look_at_target(struct world *w, struct view *v)
 }
 
 /* Of the objects that others write. Nothing to say while the AppBinding that should name the Task can't be seen. */
-static void check_task(struct world *w, const struct view *v, struct problems *out)
+static void check_task(struct world *w, struct view *v, struct problems *out)
 {
     const json_t *ref = json_at(v->doc, "spec.target.ref");
     const char *ns = json_text(ref, "namespace"), *name;
@@ -154,9 +155,11 @@ static void check_task(struct world *w, const struct view *v, struct problems *o
     name = task_name(w, own, app, ns[0] ? ns : v->self->ns, json_text(ref, "name"));
     if (name[0] && cache_find(world_cache(w), kind_get(KIND_TASK), NULL, name))
         return;
-    if (name[0])
+    if (strcmp(json_text(v->doc, "status.phase"), phases[READY]) == 0)
+        v->catalog_until_s = world_catalog_until_s(w);
+    if (name[0] && !v->catalog_until_s)
         problems_add(out, "spec.task.name", "Task \"%s\" not found", name);
-    else
+    else if (!name[0])
         problems_add(out, "spec.task.name", "no Task given and the AppBinding names none");
 }
 
@@ -309,6 +312,8 @@ static void write_status(const void *view, struct world *w, struct plan *p)
         plan_wake_at(p, world_now_s(w) + CLAIM_RETRY_S);
     if (v->target == DENIED)
         plan_wake_at(p, world_now_s(w) + ACCESS_RETRY_S);
+    if (v->catalog_until_s)
+        plan_wake_at(p, v->catalog_until_s);
 }
 
 static bool runs_unrecorded(const void *view)

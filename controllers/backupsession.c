@@ -10,7 +10,8 @@
 #define EXECUTOR BACKUPSESSION_EXECUTOR
 #define ADMITTED BACKUPSESSION_ADMITTED
 
-enum { LOOK_AGAIN_S = 60, EARLY_S = 5, LINE_S = 2 }; /* waiting for what wakes us; this is for what no event tells */
+/* Waiting for what wakes us; this is for what no event tells. */
+enum { LOOK_AGAIN_S = 60, EARLY_S = 5, LINE_S = 2, CATALOG_LOOK_S = 2 };
 
 /* ---- before the start ---- */
 
@@ -125,6 +126,23 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
               arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     backupsession_write_status(v, p, BACKUPSESSION_PENDING);
     wake_waiting(v, p, v->now_s + LOOK_AGAIN_S);
+}
+
+static bool awaits_catalog(const void *view)
+{
+    const struct backupsession_view *v = view;
+
+    return v->impossible && v->catalog_until_s;
+}
+
+static void wait_for_catalog(const void *view, struct world *w, struct plan *p)
+{
+    const struct backupsession_view *v = view;
+
+    (void)w;
+    backupsession_set_entry(v, EXECUTOR, "Unknown", "WaitingForCatalog", v->impossible);
+    backupsession_write_status(v, p, BACKUPSESSION_PENDING);
+    wake_waiting(v, p, v->now_s + CATALOG_LOOK_S < v->catalog_until_s ? v->now_s + CATALOG_LOOK_S : v->catalog_until_s);
 }
 
 static bool is_impossible(const void *view)
@@ -479,6 +497,7 @@ static const struct rule rules[] = {
     {PENDING,   is_past_deadline,        end_unstarted,                FAILED,    "DeadlineExceededUnstarted"},
     {PENDING,   may_not_start,           skip,                         SKIPPED,   "SkippedWhilePending"},
     {PENDING,   is_target_taken,         wait_for_target,              PENDING,   "WaitingForOtherSession"},
+    {PENDING,   awaits_catalog,          wait_for_catalog,             PENDING,   "WaitingForCatalog"},
     {PENDING,   is_impossible,           give_up_job,                  FAILED,    "FailedToEnsureBackupExecutor"},
     {PENDING,   is_refused_for_good,     give_up_refused,              FAILED,    "JobRefused"},
     {PENDING,   is_refused_for_now,      wait_refused,                 PENDING,   "JobRefusedForNow"},

@@ -41,6 +41,7 @@ struct backupsession_view {
     const json_t *job;      /* to be made */
     const json_t *interim;  /* its claim; NULL */
     const char *job_name, *impossible; /* why the Job can't be made; NULL */
+    int64_t catalog_until_s;           /* until then its Task or a Function may come again; 0 */
     const struct refusal *refusal;     /* by the API server, not to be tried again yet; NULL */
     bool is_name_passing;              /* the Job's name is taken, but not for long */
 

@@ -98,7 +98,10 @@ static const char *look_at_task(struct world *w, struct backupsession_view *v, c
     if (!*task.name)
         return "no Task given and the AppBinding names none";
     *ret = world_doc(w, kind_get(KIND_TASK), NULL, task.name);
-    return *ret ? NULL : arena_printf(world_arena(w), "Task \"%s\" not found", task.name);
+    if (*ret)
+        return NULL;
+    v->catalog_until_s = world_catalog_until_s(w);
+    return arena_printf(world_arena(w), "Task \"%s\" not found", task.name);
 }
 
 /* The Job as it will be made, or why it can't be. */
@@ -108,6 +111,7 @@ static void make_job(struct world *w, struct backupsession_view *v)
     json_t *job;
     struct error e;
     int64_t timeout = v->in.settings->job_default_timeout_s;
+    int rc;
 
     v->impossible = look_at_app(w, v);
     if (!v->impossible)
@@ -118,8 +122,10 @@ static void make_job(struct world *w, struct backupsession_view *v)
         v->deadline_s = v->now_s + timeout;
     o.left_s = v->deadline_s ? v->deadline_s - v->now_s : 0;
     o.pod.interim_claim = jobspec_interim_name(&v->in, world_arena(w));
-    if (jobspec_make(w, &v->in, &o, &job, &e) < 0) {
+    rc = jobspec_make(w, &v->in, &o, &job, &e);
+    if (rc < 0) {
         v->impossible = arena_strdup(world_arena(w), e.msg);
+        v->catalog_until_s = rc == ERR_NOTFOUND ? world_catalog_until_s(w) : 0;
         return;
     }
     v->job = arena_json(world_arena(w), job);

@@ -62,6 +62,9 @@ const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, c
 bool world_may(struct world *w, const char *account_ns, const char *account, const char *verb, const struct kind *k,
                const char *ns, const char *name);
 bool world_waiting(const struct world *w);
+/* Who replaces a Task or Function may delete it first (Helm's hooks do): until then, Unix seconds, one that is not
+ * there may be about to come, so nobody is refused for it. 0: one that is not there is not there. */
+int64_t world_catalog_until_s(const struct world *w);
 
 /*
  * Why the API server refused to make or change that object in an earlier pass of this key; NULL when it did not, or

@@ -9,7 +9,11 @@
 
 #include "core/base/mem.h"
 
-enum { STARTS_A_TURN = 64 };
+enum {
+    STARTS_A_TURN = 64,
+    CATALOG_S = 60,       /* from a Task's or Function's going to the last moment that its successor may take */
+    CATALOG_FIRST_S = 10, /* it may have been gone when the caches were filled */
+};
 
 static void turn(struct timer *t);
 
@@ -284,9 +288,17 @@ void engine_set_leader(struct engine *e, bool is_leader)
         cancel_passes(e);
 }
 
+static void expect_catalog(struct engine *e, uint64_t seconds)
+{
+    uint64_t until = env_now_ns(e->o.env) + seconds * 1000000000;
+
+    e->catalog_until_ns = until > e->catalog_until_ns ? until : e->catalog_until_ns;
+}
+
 void engine_set_synced(struct engine *e)
 {
     e->is_synced = true;
+    expect_catalog(e, CATALOG_FIRST_S);
     set_active(e);
 }
 
@@ -373,6 +385,8 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
 
     if (!now)
         docs_drop(e->docs, k, k->namespaced ? old->ns : NULL, old->name);
+    if (!now && (k->id == KIND_TASK || k->id == KIND_FUNCTION))
+        expect_catalog(e, CATALOG_S);
     if (!e->active)
         return;
     for (size_t i = 0; i < e->o.n_controllers; i++) {

@@ -173,6 +173,13 @@ void engine_pass_gone(struct pass *p, const struct kube_call *call)
 
 /* ---- deciding ---- */
 
+static int64_t catalog_until_s(const struct engine *e)
+{
+    uint64_t now = env_now_ns(e->o.env), until = e->catalog_until_ns;
+
+    return now < until ? env_wall_ms(e->o.env) / 1000 + (int64_t)((until - now) / 1000000000) + 1 : 0;
+}
+
 void engine_pass_start(struct engine *e, struct queue_key *key)
 {
     const struct kobj *self = cache_find(e->o.cache, kind_get(key->controller->kind), key->ns, key->name);
@@ -198,6 +205,7 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     world_init(&p->world, e->o.settings, e->o.cache, &p->arena, env_wall_ms(e->o.env), key->asked_ms);
     p->world.refusals = &key->refusals;
     p->world.failures = key->failures;
+    p->world.catalog_until_s = catalog_until_s(e);
     p->world.at_hand = take_kept;
     p->world.ctx = p;
     list_add_tail(&e->passes, &p->link);

@@ -27,6 +27,7 @@ struct engine {
     double tokens;
     uint64_t tokens_ns;  /* when tokens was right */
     uint64_t not_before_ns; /* a 429 asked us to be quiet until then */
+    uint64_t catalog_until_ns; /* a Task or Function has gone, and may be replaced until then */
     struct timer turn;
     bool is_leader, is_synced, active, stopping, told_stopped;
     void (*on_stopped)(void *ctx);

@@ -32,7 +32,7 @@ struct jobspec_options {
 
 /*
  * The Job's object, one reference in *ret. Functions are asked for with world_doc: with world_waiting(w) afterwards the
- * result means nothing. ERR_INVALID: a message for the user.
+ * result means nothing. ERR_INVALID: a message for the user; ERR_NOTFOUND: idem, a Function is not there.
  */
 int jobspec_make(struct world *w, const struct job_input *in, const struct jobspec_options *o, json_t **ret,
                  struct error *e) NODISCARD;

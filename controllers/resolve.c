@@ -121,7 +121,7 @@ static int resolve_step(const json_t *step, size_t i, const struct variables *v,
         return rc;
     function = get(ctx, name);
     if (!function)
-        return error_set(e, ERR_INVALID, "Function \"%s\" not found", name);
+        return error_set(e, ERR_NOTFOUND, "Function \"%s\" not found", name);
     if (strcmp(json_meta(function, "annotations", "stash.appscode.com/secret-access"), "api") == 0)
         return error_set(e, ERR_INVALID, "Function \"%s\" reads Secrets through the API, which is not allowed here",
                          name);

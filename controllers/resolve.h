@@ -40,7 +40,7 @@ struct resolved {
 /* Gives the Function's document by name; NULL: there is none (or not yet: the caller knows). */
 typedef const json_t *resolve_function_fn(void *ctx, const char *name);
 
-/* v: the filled variables. ERR_INVALID with a text that names Task and Function. */
+/* v: the filled variables. ERR_INVALID with a text that names Task and Function; ERR_NOTFOUND: get gave none. */
 int resolve_task(const json_t *task, const struct variables *v, resolve_function_fn *get, void *ctx,
                  struct resolved *ret, struct error *e) NODISCARD;
 

@@ -180,6 +180,27 @@ static void fail_executor(const struct restoresession_view *v, struct world *w, 
     plan_event(p, "Warning", "Restore Job Failed", "%s", message);
 }
 
+static bool awaits_catalog(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->impossible && v->catalog_until_s;
+}
+
+/* What comes wakes it. */
+static void wait_for_catalog(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    restoresession_set_found_conditions(v);
+    if (!v->n_begun)
+        condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForCatalog", v->impossible);
+    wait_on(v, p, RESTORESESSION_PENDING);
+    plan_wake_at(p, v->catalog_until_s);
+}
+
 static bool is_impossible(const void *view)
 {
     const struct restoresession_view *v = view;
@@ -555,6 +576,7 @@ enum { /* short, for the table */
     {in, is_invalid, refuse, INVALID, "ValidationFailed"},                                                             \
     {in, is_secret_missing, wait_for_others, PENDING, "StorageSecretMissing"},                                         \
     {in, is_target_missing, wait_for_others, PENDING, "TargetMissing"},                                                \
+    {in, awaits_catalog, wait_for_catalog, PENDING, "WaitingForCatalog"},                                              \
     {in, is_impossible, give_up_job, FAILED, "FailedToEnsureRestoreExecutor"},                                         \
     {in, has_foreign_claim, give_up_claim, FAILED, "ClaimExists"},                                                     \
     {in, is_refused_for_good, give_up_refused, FAILED, "JobRefused"},                                                  \

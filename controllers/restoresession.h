@@ -53,6 +53,7 @@ struct restoresession_view {
     struct restoresession_host *hosts;
     size_t n_hosts;
     const char *impossible;     /* why a Job or claim can't be made; NULL */
+    int64_t catalog_until_s;    /* until then its Task or a Function may come again; 0 */
     const struct refusal *refusal;
     const char *refused;        /* the refused object, "PersistentVolumeClaim \"x\"" */
     bool is_name_passing;       /* the name of one of its Jobs is taken, but not for long */

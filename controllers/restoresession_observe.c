@@ -72,9 +72,14 @@ static const json_t *look_at_task(struct world *w, struct restoresession_view *v
         return NULL;
     }
     doc = world_doc(w, kind_get(KIND_TASK), NULL, task.name);
-    if (!doc)
+    if (doc)
+        return doc;
+    v->catalog_until_s = world_catalog_until_s(w);
+    if (v->catalog_until_s)
+        v->impossible = arena_printf(world_arena(w), "Task \"%s\" not found", task.name);
+    else
         problems_add(out, "spec.task.name", "Task \"%s\" not found", task.name);
-    return doc;
+    return NULL;
 }
 
 /* ---- hosts ---- */
@@ -139,12 +144,16 @@ static const char *make_job(struct world *w, struct restoresession_view *v, stru
     const char *why = make_claims(w, h, &o.pod);
     struct error e;
     json_t *job;
+    int rc;
 
     if (why)
         return why;
     o.pod.interim_claim = jobspec_interim_name(&h->in, world_arena(w));
-    if (jobspec_make(w, &h->in, &o, &job, &e) < 0)
+    rc = jobspec_make(w, &h->in, &o, &job, &e);
+    if (rc < 0) {
+        v->catalog_until_s = rc == ERR_NOTFOUND ? world_catalog_until_s(w) : 0;
         return arena_strdup(world_arena(w), e.msg);
+    }
     h->job = arena_json(world_arena(w), job);
     if (o.pod.interim_claim)
         h->interim = arena_json(world_arena(w), jobspec_interim_claim(&h->in, o.pod.interim_claim));
@@ -294,7 +303,7 @@ static void look_before_start(struct world *w, struct restoresession_view *v)
     if (v->repository.problem)
         problems_add(&out, "spec.repository", "%s", v->repository.problem);
     v->problems = problems_join(&out);
-    if (world_waiting(w) || *v->problems || !v->repository.doc || v->is_target_absent)
+    if (world_waiting(w) || *v->problems || !v->repository.doc || v->is_target_absent || v->impossible)
         return;
     if (!v->deadline_s && v->in.settings->job_default_timeout_s > 0)
         v->deadline_s = v->now_s + v->in.settings->job_default_timeout_s;

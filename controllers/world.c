@@ -146,6 +146,11 @@ void world_rerun(struct world *w)
     w->waiting = false;
 }
 
+int64_t world_catalog_until_s(const struct world *w)
+{
+    return w->catalog_until_s > world_now_s(w) ? w->catalog_until_s : 0;
+}
+
 uint32_t world_failures(const struct world *w)
 {
     return w->failures;

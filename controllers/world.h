@@ -36,6 +36,7 @@ struct world {
     struct list docs;            /* of struct world_doc */
     const struct list *refusals; /* of struct world_refusal; NULL: none */
     uint32_t failures;           /* of the passes before this one, in a row */
+    int64_t catalog_until_s;     /* what world_catalog_until_s says while it is to come */
     bool waiting;                /* a document was asked for that is not known yet */
     /* Asked when a document is first wanted: true when it was at hand and has been given (world_give), so that the pass
      * goes straight on. NULL: nothing is at hand. */

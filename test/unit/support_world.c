@@ -231,6 +231,7 @@ void test_world_begin(struct test_world *w)
     world_init(&w->world, &w->settings, w->cache, &w->arena, w->now_ms, w->asked_ms ? w->asked_ms : w->now_ms);
     w->world.refusals = &w->refusals;
     w->world.failures = w->failures;
+    w->world.catalog_until_s = w->now_ms / 1000 + w->catalog_s;
     w->runs = 0;
 }
 

@@ -27,6 +27,7 @@ struct test_world {
     bool accounts_may; /* the answer to world_may */
     struct list refusals;
     uint32_t failures; /* of the passes before, as the engine would count them */
+    int64_t catalog_s; /* for so long a Task or Function that is gone may be replaced */
     /* Of the last pass. */
     struct arena arena;
     struct world world;

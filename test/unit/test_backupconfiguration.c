@@ -226,6 +226,25 @@ static void a_task_that_comes_makes_it_valid(void **state)
     assert_string_equal(json_text(status(w), "phase"), "Ready");
 }
 
+/* Else a session that waits would be skipped. */
+static void a_ready_one_stays_so_while_its_task_is_replaced(void **state)
+{
+    struct test_world *w = *state;
+
+    test_world_addf(w, config, "");
+    w->catalog_s = 60;
+    test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Ready");
+    test_world_del(w, KIND_TASK, NULL, "pxc-backup");
+    assert_string_equal(test_world_decide(w, bc, "demo", "db"), "wake 1m0s\n");
+    w->catalog_s = 0; /* it never came */
+    test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Invalid");
+    w->catalog_s = 60; /* a new word changes nothing for one that was judged */
+    test_world_step(w, bc, "demo", "db");
+    assert_string_equal(json_text(status(w), "phase"), "Invalid");
+}
+
 static void the_appbinding_may_name_the_task(void **state)
 {
     struct test_world *w = *state;
@@ -368,6 +387,7 @@ int main(void)
         T(all_problems_of_the_spec_are_said_at_once),
         T(what_would_make_the_job_impossible_is_said_before),
         T(a_task_that_comes_makes_it_valid),
+        T(a_ready_one_stays_so_while_its_task_is_replaced),
         T(the_appbinding_may_name_the_task),
         T(a_foreign_repository_needs_policy_and_lending),
         T(a_backend_that_cannot_be_used_is_said),

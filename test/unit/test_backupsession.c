@@ -803,6 +803,36 @@ static void a_missing_task_fails_at_once_and_says_so(void **state)
         "failed to make the backup Job demo/stash-backup-s-0. Reason: Task \"xtradb-backup\" not found");
 }
 
+/* Helm replaces by deleting first. */
+static void waits_for_what_is_replaced(struct test_world *w, const char *session, enum kind_id kind, const char *name)
+{
+    AUTO_FREE char *text_of_it = json_compact(test_world_get(w, kind, NULL, name));
+
+    add_session(w, session, "{}");
+    assert_string_equal(step(w, session), "Accepted");
+    test_world_del(w, kind, NULL, name);
+    w->catalog_s = 60;
+    assert_string_equal(step(w, session), "WaitingForCatalog");
+    assert_string_equal(text(w, session, "status.phase"), "Pending");
+    assert_string_equal(condition(w, session, TARGET, "BackupExecutorEnsured"), "Unknown/WaitingForCatalog");
+    assert_non_null(strstr(message(w, session, TARGET, "BackupExecutorEnsured"), name));
+    w->catalog_s = 0; /* it never came */
+    (void)test_world_decide(w, C, "demo", session);
+    assert_string_equal(w->rule->reason, "FailedToEnsureBackupExecutor");
+    test_world_add(w, text_of_it);
+    assert_string_equal(step(w, session), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_task_or_function_that_is_replaced_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    waits_for_what_is_replaced(w, "s", KIND_TASK, "xtradb-backup");
+    test_world_del(w, KIND_BACKUPSESSION, "demo", "s");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-s-0");
+    waits_for_what_is_replaced(w, "t", KIND_FUNCTION, "update-status");
+}
+
 /* Also of what is made for a user's own account: without a word the session would only wait. */
 static void a_refused_binding_is_told(void **state)
 {
@@ -1512,6 +1542,7 @@ int main(void)
         T(the_end_of_a_session_wakes_its_rivals),
         T(the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target),
         T(a_missing_task_fails_at_once_and_says_so),
+        T(a_task_or_function_that_is_replaced_is_waited_for),
         T(a_refused_binding_is_told),
         T(a_full_quota_is_waited_for),
         T(an_invalid_job_fails_for_good),

@@ -31,6 +31,7 @@ struct bench {
     unsigned observed;
     bool fenced;
     uint32_t drain_ms;
+    int64_t catalog_s;
 };
 
 static struct bench *bench; /* the controller's callbacks have no context of their own */
@@ -1452,6 +1453,37 @@ static void a_plan_may_ask_to_be_woken(void **state)
     assert_int_equal(b->passes, 3);
 }
 
+static void note_catalog(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)self;
+    (void)p;
+    b->catalog_s = world_catalog_until_s(w) ? world_catalog_until_s(w) - world_now_s(w) : 0;
+}
+
+static int64_t catalog_left_s(struct bench *b)
+{
+    engine_wake(b->engine, &under_test, "demo", "a");
+    test_env_settle(&b->env);
+    return b->catalog_s;
+}
+
+static void a_task_or_function_that_is_gone_may_be_replaced_for_a_minute(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = note_catalog;
+    put_repository(b, "a", 1);
+    assert_in_range(catalog_left_s(b), 1, 11); /* it may have been gone when the caches were filled */
+    test_env_advance(&b->env, 12000);
+    put(b, "{apiVersion: stash.appscode.com/v1beta1, kind: Function, metadata: {name: f, resourceVersion: '7'}}");
+    assert_int_equal(catalog_left_s(b), 0);
+    cache_del(b->cache, kind_get(KIND_FUNCTION), NULL, "f");
+    assert_in_range(catalog_left_s(b), 59, 61);
+    test_env_advance(&b->env, 62000);
+    assert_int_equal(catalog_left_s(b), 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1508,6 +1540,7 @@ int main(void)
         T(stopping_cancels_what_runs_and_what_waits),
         T(stopping_sends_what_the_rate_limit_holds_back),
         T(a_plan_may_ask_to_be_woken),
+        T(a_task_or_function_that_is_gone_may_be_replaced_for_a_minute),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -259,7 +259,7 @@ static void what_is_missing_is_named(void **state)
     assert_string_equal(e.msg, "Task \"xtradb-backup\", step 1: Function \"update-status\": args[1]: "
                                "input/default value not found for key NOBODY");
     test_world_del(w, KIND_FUNCTION, NULL, "update-status");
-    assert_int_equal(resolve_task(task, &v, get_function, w, &r, &e), ERR_INVALID);
+    assert_int_equal(resolve_task(task, &v, get_function, w, &r, &e), ERR_NOTFOUND);
     assert_string_equal(e.msg, "Task \"xtradb-backup\", step 1: Function \"update-status\" not found");
     test_world_patch(w, KIND_TASK, NULL, "xtradb-backup", "{spec: {steps: []}}");
     assert_int_equal(resolve_task(test_world_get(w, KIND_TASK, NULL, "xtradb-backup"), &v, get_function, w, &r, &e),

@@ -254,6 +254,35 @@ static void a_task_that_does_not_exist_is_invalid_until_it_does(void **state)
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
+/* Helm replaces by deleting first. */
+static void waits_for_what_is_replaced(struct test_world *w, enum kind_id kind, const char *name)
+{
+    AUTO_FREE char *text = json_compact(test_world_get(w, kind, NULL, name));
+
+    add(w, SINGLE);
+    test_world_del(w, kind, NULL, name);
+    w->catalog_s = 60;
+    assert_string_equal(step(w), "WaitingForCatalog");
+    assert_string_equal(phase(w), "Pending");
+    is(w, "RestoreExecutorEnsured", "Unknown/WaitingForCatalog");
+    assert_non_null(strstr(json_text(condition(w, "RestoreExecutorEnsured"), "message"), name));
+    test_world_add(w, text);
+    assert_string_equal(step(w), "JoinedLine");
+    test_world_del(w, kind, NULL, name);
+    w->catalog_s = 0; /* it never came again */
+    assert_string_equal(step(w), kind == KIND_TASK ? "ValidationFailed" : "FailedToEnsureRestoreExecutor");
+    test_world_add(w, text);
+}
+
+static void a_task_or_function_that_is_replaced_is_waited_for(void **state)
+{
+    struct test_world *w = *state;
+
+    waits_for_what_is_replaced(w, KIND_TASK, "xtradb-restore");
+    test_world_del(w, KIND_RESTORESESSION, "demo", "r");
+    waits_for_what_is_replaced(w, KIND_FUNCTION, "update-status");
+}
+
 /* ---- the lock of the target ---- */
 
 #define CONFIGURATION                                                                                                  \
@@ -860,6 +889,7 @@ int main(void)
         T(a_missing_target_is_waited_for_until_the_deadline),
         T(a_missing_repository_is_waited_for),
         T(a_task_that_does_not_exist_is_invalid_until_it_does),
+        T(a_task_or_function_that_is_replaced_is_waited_for),
         T(a_restore_waits_for_a_backup_of_its_database_and_says_so),
         T(a_backup_that_waits_longer_goes_first_and_a_younger_one_does_not),
         T(a_backup_that_the_api_server_refuses_is_in_nobodys_way),
