@@ -1,7 +1,9 @@
 /*
  * tether: children that die with us. A process that is killed (SIGKILL, no memory) ends the pipes to its children in
  * order, and restic would take that for the end of its input and make a snapshot of half a backup. So such a child
- * begins as our own program, asks the kernel for SIGKILL at our death, and only then becomes what was asked for.
+ * begins as our own program, asks the kernel for SIGKILL at our death, and only then becomes what was asked for. The
+ * kernel closes our pipes a moment before it sends that: should restic, which has an index and a snapshot to write
+ * first, be faster, the snapshot lacks the manifest that is the end of each (docs/restore.md).
  */
 #ifndef STASHD_TETHER_H
 #define STASHD_TETHER_H
