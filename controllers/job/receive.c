@@ -20,7 +20,7 @@ enum {
     INFO_MAX = 64 * 1024,     /* connection 1 in full */
     HOLD_MAX = 1024 * 1024,   /* what comes at once with the first chunk header of the data */
     CONNS_MAX = 16,           /* at once; a donor has one */
-    STRANGER_LIMIT_MS = 30000, /* for a connection to say what it is; 5.7's donors send at once */
+    STRANGER_LIMIT_MS = 30000, /* for a connection to say what it is: connection 1 does at once */
     PLAIN_CHUNK = 64 * 1024,
 };
 
@@ -35,9 +35,41 @@ struct receive_conn {
     bool started;    /* the first bytes are judged */
     bool is_info, is_data, ended;
     bool waits; /* a whole connection 1, until a donor is selected */
+    bool is_second; /* from where connection 1 came: its data may take their time */
 };
 
 static void judge(struct receive_conn *c, bool at_end);
+
+/* ---- whose a connection is ---- */
+
+static void address_of(const char *remote, char out[64])
+{
+    struct str s = str_of(remote);
+    const char *colon = strrchr(remote, ':');
+
+    if (colon)
+        s.n = (size_t)(colon - remote);
+    if (s.n > 2 && *s.p == '[') {
+        s.p++;
+        s.n -= 2;
+    }
+    (void)snprintf(out, 64, "%.*s", (int)s.n, s.p);
+}
+
+/* Connection 1, once it is there, says better than the cluster from where the donor comes. */
+static bool is_from_donor(const struct receive_conn *c)
+{
+    const struct receive_addresses *donor = &c->r->donor;
+    char address[64];
+
+    address_of(tcp_remote(c->tcp), address);
+    if (c->r->has_info)
+        return str_same(address, c->r->peer);
+    for (size_t i = 0; i < donor->n; i++)
+        if (str_same(address, donor->items[i]))
+            return true;
+    return false;
+}
 
 /* ---- ends ---- */
 
@@ -93,11 +125,22 @@ void receive_stop(struct receive *r)
     settle(r);
 }
 
+static bool donor_is_silent(struct receive *r)
+{
+    LIST_EACH (l, &r->conns)
+        if (LIST_ENTRY(l, struct receive_conn, link)->is_second)
+            return true;
+    return false;
+}
+
 static void on_limit(struct timer *t)
 {
     struct receive *r = t->data;
     struct error e;
 
+    r->late = !r->source && donor_is_silent(r);
+    if (r->late)
+        return; /* until that connection's own limit, or its end */
     if (r->source && r->held) { /* we do not read: the pipeline has a limit of its own for that */
         timer_set_in(r->job->env, &r->limit, r->limits.idle_ms);
         return;
@@ -148,32 +191,6 @@ static void stranger(struct receive_conn *c, const char *why)
 {
     log_warn(&c->r->job->log, "stray connection dropped", F_STR("remote", tcp_remote(c->tcp)), F_STR("why", why));
     conn_drop(c);
-}
-
-static void address_of(const char *remote, char out[64])
-{
-    struct str s = str_of(remote);
-    const char *colon = strrchr(remote, ':');
-
-    if (colon)
-        s.n = (size_t)(colon - remote);
-    if (s.n > 2 && *s.p == '[') {
-        s.p++;
-        s.n -= 2;
-    }
-    (void)snprintf(out, 64, "%.*s", (int)s.n, s.p);
-}
-
-static bool is_from_donor(const struct receive_conn *c)
-{
-    const struct receive_addresses *donor = &c->r->donor;
-    char address[64];
-
-    address_of(tcp_remote(c->tcp), address);
-    for (size_t i = 0; i < donor->n; i++)
-        if (str_same(address, donor->items[i]))
-            return true;
-    return false;
 }
 
 /* Connection 1 has ended in order and is a whole small stream. */
@@ -467,6 +484,8 @@ static void on_conn_closed(struct tcp *tcp, int rc, const struct error *why)
     buf_done(&c->held);
     mem_free(c);
     r->n_conns--;
+    if (r->late && !r->source && !r->over)
+        on_limit(&r->limit);
     settle(r);
 }
 
@@ -476,8 +495,11 @@ static void on_conn_limit(struct timer *t)
 {
     struct receive_conn *c = t->data;
 
-    if (!c->is_data)
-        stranger(c, "it did not say what it is");
+    if (c->is_data)
+        return;
+    if (c->is_second)
+        note_seen(c, "nothing that tells what it is");
+    stranger(c, "it did not say what it is");
 }
 
 static void on_accept(struct tcp_listen *l, struct tcp *tcp)
@@ -493,7 +515,9 @@ static void on_accept(struct tcp_listen *l, struct tcp *tcp)
     c->stream = xbstream_new();
     buf_init(&c->held, HOLD_MAX);
     timer_init(&c->limit, on_conn_limit, c);
-    timer_set_in(r->job->env, &c->limit, STRANGER_LIMIT_MS);
+    /* Its tool opens all tablespaces before it writes a byte; socat connects before that. */
+    c->is_second = r->has_info && !r->late && is_from_donor(c);
+    timer_set_in(r->job->env, &c->limit, c->is_second ? r->limits.idle_ms : STRANGER_LIMIT_MS);
     list_add_tail(&r->conns, &c->link);
     r->n_conns++;
     tcp_set_data(tcp, &callbacks, c);

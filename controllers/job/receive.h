@@ -16,7 +16,7 @@
 struct receive_limits {
     uint32_t first_ms; /* from receive_expect (a donor was selected) to connection 1 */
     uint32_t gap_ms;   /* from connection 1 to connection 2; donors sleep 10 s in between */
-    uint32_t idle_ms;  /* without a byte in connection 2, while we do read */
+    uint32_t idle_ms;  /* without a byte in connection 2, while we do read; before its first byte, too */
     uint32_t unreadable_ms; /* left once a donor came whose bytes can't be read */
 };
 
@@ -62,6 +62,7 @@ struct receive {
     char peer[64]; /* address of connection 1 */
     char seen[320]; /* what a connection was that could not be used: for the error */
     bool expecting, has_info, over, closing, held, hurried;
+    bool late; /* gap_ms has passed, and a connection of the donor is still silent */
 };
 
 int receive_start(struct receive *r, struct error *e) NODISCARD;

@@ -301,7 +301,7 @@ struct world {
     struct cert ca, cert;
     struct tls_context *server, *client;
     int infos, begins;
-    bool ended, closed, client_gone;
+    bool ended, closed, client_gone, silent_gone;
 };
 
 static void put_chunk(struct buf *b, char type, const char *path, const char *text)
@@ -391,7 +391,7 @@ static void to_nowhere(void *ctx, struct str line)
 
 static void world_start(struct world *w)
 {
-    *w = (struct world){.env = env_uv_new()};
+    *w = (struct world){.env = env_uv_new(), .silent_gone = true};
     job_init(&w->job, w->env, "/tmp", "/tmp");
     w->job.log.write = to_nowhere;
     buf_init(&w->got, 1 << 20);
@@ -459,6 +459,7 @@ static void world_end(struct world *w)
 {
     receive_stop(&w->receive);
     job_wait(&w->job, &w->closed);
+    job_wait(&w->job, &w->silent_gone);
     tls_context_free(w->server);
     tls_context_free(w->client);
     cert_done(&w->ca);
@@ -475,7 +476,15 @@ static void on_client_closed(struct tcp *c, int rc, const struct error *e)
     ((struct world *)tcp_data(c))->client_gone = true;
 }
 
+static void on_silent_closed(struct tcp *c, int rc, const struct error *e)
+{
+    (void)rc;
+    (void)e;
+    ((struct world *)tcp_data(c))->silent_gone = true;
+}
+
 static const struct tcp_callbacks client_callbacks = {.on_closed = on_client_closed};
+static const struct tcp_callbacks silent_callbacks = {.on_eof = tcp_close, .on_closed = on_silent_closed};
 
 static struct tcp *connect_as(struct world *w, const struct tcp_callbacks *callbacks)
 {
@@ -483,6 +492,13 @@ static struct tcp *connect_as(struct world *w, const struct tcp_callbacks *callb
 
     assert_int_not_equal(port, 0);
     return tcp_connect(w->env, "127.0.0.1", port, w->client, 5000, callbacks, w);
+}
+
+/* One that stays; world_end waits for its end. */
+static struct tcp *connect_silent(struct world *w)
+{
+    w->silent_gone = false;
+    return connect_as(w, &silent_callbacks);
 }
 
 /* One connection that sends all this, ends in order, and is waited for. */
@@ -609,7 +625,6 @@ static void the_data_of_an_earlier_transfer_does_not_end_this_one(void **state)
 /* Percona's donors show nothing that only they have, so nobody's word counts before there is a donor. */
 static void a_first_connection_waits_until_a_donor_is_selected(void **state)
 {
-    static const struct tcp_callbacks silent = {0};
     struct world w;
     struct tcp *c;
     struct buf b;
@@ -619,7 +634,7 @@ static void a_first_connection_waits_until_a_donor_is_selected(void **state)
     world_wait(&w, NULL);
     buf_init(&b, 4096);
     put_info(&b, NULL);
-    c = connect_as(&w, &silent);
+    c = connect_silent(&w);
     tcp_write(c, buf_str(&b));
     tcp_shutdown(c);
     buf_done(&b);
@@ -674,6 +689,50 @@ static void a_donor_that_proves_itself_may_come_from_anywhere(void **state)
     send_info(&w, NULL);
     send_data(&w);
     assert_true(w.ended);
+    world_end(&w);
+}
+
+/* mariadb-backup opens all tablespaces before it writes a byte; its socat is connected long before that. */
+static void a_donor_may_be_silent_before_its_first_byte(void **state)
+{
+    struct world w;
+    struct tcp *c;
+    struct buf b;
+
+    (void)state;
+    world_begin(&w, NULL);
+    w.receive.limits.unreadable_ms = 1;
+    send_info(&w, NULL);
+    c = connect_silent(&w);
+    send_text(&w, "hello"); /* accepted after it */
+    send_text(&w, "Salted__12345678");
+    for (int i = 0; i < 100 && !w.error.code; i++) /* the time that is left passes */
+        send_text(&w, "hello");
+    assert_int_equal(w.error.code, 0);
+    buf_init(&b, 4096);
+    put_data(&b);
+    tcp_write(c, buf_str(&b));
+    tcp_shutdown(c);
+    buf_done(&b);
+    job_wait(&w.job, &w.closed);
+    assert_true(w.ended);
+    world_end(&w);
+}
+
+static void a_donor_that_stays_silent_ends_the_transfer(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_begin(&w, NULL);
+    w.receive.limits.unreadable_ms = w.receive.limits.idle_ms = 1;
+    send_info(&w, NULL);
+    (void)connect_silent(&w);
+    send_text(&w, "Salted__12345678");
+    for (int i = 0; i < 2000 && !w.error.code; i++) /* its limit is not that of strangers */
+        send_text(&w, "hello");
+    assert_int_equal(w.error.code, ERR_TIMEOUT);
+    assert_non_null(strstr(w.error.msg, "second connection in time"));
     world_end(&w);
 }
 
@@ -948,6 +1007,8 @@ int main(void)
         T(a_first_connection_waits_until_a_donor_is_selected),
         T(a_stranger_can_not_play_a_donor_that_shows_nothing),
         T(a_donor_that_proves_itself_may_come_from_anywhere),
+        T(a_donor_may_be_silent_before_its_first_byte),
+        T(a_donor_that_stays_silent_ends_the_transfer),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
