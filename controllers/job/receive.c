@@ -33,7 +33,7 @@ struct receive_conn {
     struct xbstream *stream;
     struct buf held; /* decrypted bytes until it is known what this is */
     bool started;    /* the first bytes are judged */
-    bool is_info, is_data, ended;
+    bool is_info, is_data, ended, dropped;
     bool waits; /* a whole connection 1, until a donor is selected */
     bool is_second; /* from where connection 1 came: its data may take their time */
 };
@@ -76,6 +76,7 @@ static bool is_from_donor(const struct receive_conn *c)
 static void conn_drop(struct receive_conn *c)
 {
     c->waits = false;
+    c->dropped = true;
     if (c->tcp)
         tcp_close(c->tcp);
 }
@@ -170,7 +171,7 @@ static void unreadable(struct receive_conn *c, const char *what)
     note_seen(c, what);
     log_warn(&r->job->log, "connection can't be read", F_STR("remote", tcp_remote(c->tcp)), F_STR("what", what));
     /* Once: somebody who comes again and again must not put the end off for ever. */
-    if (r->expecting && !r->source && !r->hurried) {
+    if (r->expecting && !r->source && !r->hurried && is_from_donor(c)) {
         r->hurried = true;
         timer_set_in(r->job->env, &r->limit, r->limits.unreadable_ms);
     }
@@ -502,12 +503,30 @@ static void on_conn_limit(struct timer *t)
     stranger(c, "it did not say what it is");
 }
 
+/* Who holds connections open must not keep the donor out: the oldest one that is not his makes room. */
+static bool make_room(struct receive *r)
+{
+    struct receive_conn *oldest = NULL;
+    unsigned n = 0;
+
+    LIST_EACH (l, &r->conns) {
+        struct receive_conn *c = LIST_ENTRY(l, struct receive_conn, link);
+
+        n += !c->dropped;
+        if (!oldest && !c->dropped && !is_from_donor(c))
+            oldest = c;
+    }
+    if (n >= CONNS_MAX && oldest)
+        stranger(oldest, "there are too many");
+    return n < CONNS_MAX || oldest;
+}
+
 static void on_accept(struct tcp_listen *l, struct tcp *tcp)
 {
     struct receive *r = tcp_listen_data(l);
     struct receive_conn *c;
 
-    if (r->over || r->n_conns >= CONNS_MAX)
+    if (r->over || !make_room(r))
         return; /* closed by the listener */
     c = mem_zalloc(sizeof(*c));
     c->r = r;

@@ -2,7 +2,10 @@
  * by the test (datapath.md 9, datapath-percona.md 2 and 3). */
 #include "test.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "controllers/job/app.h"
@@ -513,6 +516,21 @@ static void send_all(struct world *w, const struct buf *b)
     job_wait(&w->job, &w->client_gone);
 }
 
+/* Somebody at another address who sends this and stays. */
+static int come_from(struct world *w, const char *address, const char *text)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    to.sin_port = htons(receive_port(&w->receive));
+    assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
+    assert_int_equal(inet_pton(AF_INET, "127.0.0.1", &to.sin_addr), 1);
+    assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    return fd;
+}
+
 static void send_text(struct world *w, const char *text)
 {
     struct buf b;
@@ -733,6 +751,57 @@ static void a_donor_that_stays_silent_ends_the_transfer(void **state)
         send_text(&w, "hello");
     assert_int_equal(w.error.code, ERR_TIMEOUT);
     assert_non_null(strstr(w.error.msg, "second connection in time"));
+    world_end(&w);
+}
+
+static void strangers_that_stay_do_not_keep_the_donor_out(void **state)
+{
+    int fds[2][20];
+    struct world w;
+    struct tcp *c;
+    struct buf b;
+
+    (void)state;
+    world_begin(&w, NULL);
+    for (int i = 0; i < 20; i++)
+        fds[0][i] = come_from(&w, "127.0.0.2", "");
+    send_info(&w, NULL);
+    assert_int_equal(w.infos, 1);
+    c = connect_silent(&w);
+    send_text(&w, "hello"); /* accepted after it */
+    for (int i = 0; i < 20; i++)
+        fds[1][i] = come_from(&w, "127.0.0.2", "");
+    send_text(&w, "hello");
+    buf_init(&b, 4096);
+    put_data(&b);
+    tcp_write(c, buf_str(&b));
+    tcp_shutdown(c);
+    buf_done(&b);
+    job_wait(&w.job, &w.closed);
+    assert_true(w.ended);
+    for (int i = 0; i < 40; i++)
+        (void)close(fds[i / 20][i % 20]);
+    world_end(&w);
+}
+
+static void a_stranger_does_not_shorten_the_wait(void **state)
+{
+    struct world w;
+    int fd;
+
+    (void)state;
+    world_begin(&w, NULL);
+    w.receive.limits.unreadable_ms = 1;
+    fd = come_from(&w, "127.0.0.2", "Salted__12345678");
+    for (int i = 0; i < 500 && !w.receive.seen[0]; i++)
+        send_text(&w, "hello");
+    for (int i = 0; i < 100 && !w.error.code; i++)
+        send_text(&w, "hello");
+    assert_int_equal(w.error.code, 0);
+    send_info(&w, NULL);
+    send_data(&w);
+    assert_true(w.ended);
+    (void)close(fd);
     world_end(&w);
 }
 
@@ -1009,6 +1078,8 @@ int main(void)
         T(a_donor_that_proves_itself_may_come_from_anywhere),
         T(a_donor_may_be_silent_before_its_first_byte),
         T(a_donor_that_stays_silent_ends_the_transfer),
+        T(strangers_that_stay_do_not_keep_the_donor_out),
+        T(a_stranger_does_not_shorten_the_wait),
         T(a_short_stream_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
