@@ -456,6 +456,10 @@ def restore_session():
             "conditions": conditions(),
             "observedGeneration": int64("Generation that was last looked at."),
             "phase": restore_phase(), "queue": queue(), **session_times("restore"),
+            "snapshots": array("What \"latest\" is in this restore, one entry a host of the repository: the same for "
+                               "all volumes.", obj("A snapshot.", {
+                                   "hostname!": string("Host in the repository."),
+                                   "id!": string("Id of the snapshot.")})),
             "stats": restore_stats(),
             "totalHosts": int32("Number of hosts that are expected.")}))
 

@@ -161,54 +161,89 @@ static const struct restic_snapshot *newest(struct restore *r, const struct rest
     return NULL;
 }
 
-/* A repetition takes the snapshot of its first try, though a newer one may have come. */
-static const struct restic_snapshot *find_pinned(const struct restore *r, const struct restic_snapshots *list)
+static const struct restic_snapshot *find_id(const struct restic_snapshots *list, const char *id)
 {
-    for (size_t i = 0; r->pinned && i < list->n; i++)
-        if (str_same(list->items[i].id, r->pinned))
+    for (size_t i = 0; id && i < list->n; i++)
+        if (str_same(list->items[i].id, id))
             return &list->items[i];
     return NULL;
 }
 
-static int choose(struct restore *r, const struct restic_snapshots *list, const char *host, const char *id,
-                  struct error *e)
+static int choose_named(struct restore *r, const struct restic_snapshots *list, const char *id, struct error *e)
 {
     const struct restic_snapshot *found = NULL;
 
     for (size_t i = 0; i < list->n; i++) {
         const struct restic_snapshot *s = &list->items[i];
 
-        if (!id || strncmp(s->id, id, strlen(id)) != 0)
+        if (strncmp(s->id, id, strlen(id)) != 0)
             continue;
         if (found)
             return error_set(e, ERR_INVALID, "several snapshots begin with %s: give more of the id", id);
         found = s;
     }
-    if (id && !found)
+    if (!found)
         return error_set(e, ERR_NOTFOUND, "the repository has no snapshot %s", id);
-    if (!id && !list->n)
-        return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
-    if (!id && !(found = find_pinned(r, list)) && !(found = newest(r, list, e)))
-        return ERR_INVALID;
     return take_snapshot(r, found, e);
+}
+
+/* agreed: with the other hosts; NULL: not yet. A repetition takes the snapshot of its first try, though a newer one may
+ * have come. ERR_EXISTS: another host has chosen meanwhile. */
+static int choose_latest(struct restore *r, const struct restic_snapshots *list, const char *host, const char *agreed,
+                         struct error *e)
+{
+    const struct restic_snapshot *found;
+    int rc;
+
+    if (agreed) {
+        found = find_id(list, agreed);
+        return found ? take_snapshot(r, found, e)
+                     : error_set(e, ERR_NOTFOUND, "the repository has no snapshot %s of host %s any more, which this "
+                                 "restore began with", agreed, host);
+    }
+    if (!list->n)
+        return error_set(e, ERR_NOTFOUND, "the repository has no snapshot of host %s", host);
+    if (!(found = find_id(list, r->pinned)) && !(found = newest(r, list, e)))
+        return ERR_INVALID;
+    rc = restore_agree(r, host, found->id, e);
+    return rc < 0 ? rc : take_snapshot(r, found, e);
+}
+
+static int find_latest(struct restore *r, const char *host, struct error *e)
+{
+    struct restic_snapshots list;
+    int rc;
+
+    do { /* again: the other's choice may be newer than the list */
+        AUTO_FREE char *agreed = NULL;
+
+        if ((rc = restore_agreed(r, host, &agreed, e)) < 0 ||
+            (rc = repo_snapshots(&r->repo, host, NULL, false, &list, e)) < 0)
+            return rc;
+        rc = choose_latest(r, &list, host, agreed, e);
+        restic_snapshots_done(&list);
+    } while (rc == ERR_EXISTS);
+    return rc;
 }
 
 int restore_find_snapshot(struct restore *r, struct error *e)
 {
     const struct restore_flags *f = r->flags;
     const char *host = f->source_hostname && *f->source_hostname ? f->source_hostname : f->hostname;
-    const char *id = str_same(f->snapshot, "latest") ? NULL : f->snapshot;
+    const char *id = f->snapshot;
     struct restic_snapshots list;
     int rc;
 
-    if (id && strchr(id, ','))
+    if (str_same(id, "latest"))
+        return find_latest(r, host, e);
+    if (strchr(id, ','))
         return error_set(e, ERR_INVALID, "--snapshot=%s: exactly one snapshot can be restored", id);
-    if (id && !is_id(id))
+    if (!is_id(id))
         return error_set(e, ERR_INVALID, "--snapshot=%s is neither \"latest\" nor the id of a snapshot", id);
-    rc = repo_snapshots(&r->repo, id ? NULL : host, NULL, false, &list, e);
+    rc = repo_snapshots(&r->repo, NULL, NULL, false, &list, e);
     if (rc < 0)
         return rc;
-    rc = choose(r, &list, host, id, e);
+    rc = choose_named(r, &list, id, e);
     restic_snapshots_done(&list);
     return rc;
 }

@@ -34,6 +34,13 @@ struct restore {
 int restore_api(struct restore *r, struct error *e) NODISCARD;
 /* Which snapshot, and what it holds: r->snapshot … is_physical. */
 int restore_find_snapshot(struct restore *r, struct error *e) NODISCARD;
+/* ---- the latest of a host, the same for all volumes of one RestoreSession (restore_agree.c) ---- */
+
+/* *ret: the id that is agreed on, freed with mem_free; NULL: none yet, or there is nobody to agree with. */
+int restore_agreed(struct restore *r, const char *host, char **ret, struct error *e) NODISCARD;
+/* From now on it is that id. ERR_EXISTS: it is another one already, which restore_agreed says. */
+int restore_agree(struct restore *r, const char *host, const char *id, struct error *e) NODISCARD;
+
 int restore_physical(struct restore *r, struct error *e) NODISCARD;
 int restore_logical(struct restore *r, struct error *e) NODISCARD;
 
