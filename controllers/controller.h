@@ -130,9 +130,9 @@ void plan_event(struct plan *p, const char *type, const char *reason, const char
 /* Adds to a series of the operator (metrics.md 6) when all effects before it have succeeded. family and label are
  * static; label is the value of the family's one label, NULL when it has none. */
 void plan_count(struct plan *p, const char *family, const char *label, double by);
-/* Metrics in the text format into the operator's own gateway (metrics.md 3), as a push to job, or to its target (NULL:
- * none), when all effects before it have succeeded. Copied. */
-void plan_push(struct plan *p, const char *job, const char *target, const char *text);
+/* Metrics in the text format into the operator's own gateway (metrics.md 3), as a push from a namespace to job, or to
+ * its target (NULL: none), when all effects before it have succeeded. Copied. */
+void plan_push(struct plan *p, const char *ns, const char *job, const char *target, const char *text);
 /* This key again at that time at the latest. */
 void plan_wake_at(struct plan *p, int64_t unix_s);
 /* Another key soon (its controller is the first of that kind in the table). */

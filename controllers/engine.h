@@ -38,7 +38,7 @@ struct engine_options {
     /* Told of plan_count effects; NULL fine. */
     void (*on_count)(void *ctx, const char *family, const char *label, double by);
     /* Told of plan_push effects; target NULL: none. NULL fine. */
-    void (*on_push)(void *ctx, const char *job, const char *target, const char *text);
+    void (*on_push)(void *ctx, const char *ns, const char *job, const char *target, const char *text);
     /* Told when passes may run from now on, or no longer may; for the scheduler. NULL fine. */
     void (*on_active)(void *ctx, bool active);
     void *ctx;

@@ -395,7 +395,7 @@ static bool run_here(struct pass *p, const struct effect *f)
         return true;
     case EFFECT_PUSH:
         if (p->engine->o.on_push)
-            p->engine->o.on_push(p->engine->o.ctx, f->family, f->label, f->message);
+            p->engine->o.on_push(p->engine->o.ctx, f->ns, f->family, f->label, f->message);
         return true;
     case EFFECT_WAKE:
         wake_other(p, f);

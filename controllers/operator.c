@@ -83,12 +83,12 @@ static void counted(void *ctx, const char *family, const char *label, double by)
     operator_metrics_count(&op->metrics, family, label, by);
 }
 
-static void pushed(void *ctx, const char *job, const char *target, const char *text)
+static void pushed(void *ctx, const char *ns, const char *job, const char *target, const char *text)
 {
     struct operator *op = ctx;
 
     if (op->o.on_push)
-        op->o.on_push(op->o.ctx, job, target, text);
+        op->o.on_push(op->o.ctx, ns, job, target, text);
 }
 
 static void active(void *ctx, bool is_active)

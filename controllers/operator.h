@@ -28,7 +28,7 @@ struct operator_options {
     /* An invoker is gone for good; NULL fine. Its record is borrowed. */
     void (*on_invoker_gone)(void *ctx, const struct kobj *invoker);
     /* Metrics of a session that has ended, as a push to the gateway would bring them (metrics.md 3); NULL fine. */
-    void (*on_push)(void *ctx, const char *job, const char *target, const char *text);
+    void (*on_push)(void *ctx, const char *ns, const char *job, const char *target, const char *text);
     void *ctx;
 };
 

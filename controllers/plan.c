@@ -132,10 +132,11 @@ void plan_count(struct plan *p, const char *family, const char *label, double by
     e->by = by;
 }
 
-void plan_push(struct plan *p, const char *job, const char *target, const char *text)
+void plan_push(struct plan *p, const char *ns, const char *job, const char *target, const char *text)
 {
     struct effect *e = add(p, EFFECT_PUSH, NULL, NULL, NULL);
 
+    e->ns = keep(p, ns);
     e->family = keep(p, job);
     e->label = keep(p, target);
     e->message = keep(p, text);

@@ -73,7 +73,7 @@ static void push(const struct telling *t, const char *target, struct lines *l, s
     const char *job = lower_first(t, t->kind, arena_printf(world_arena(t->w), "%s-%s", t->ns, t->name));
 
     if (buf_error(out) == 0)
-        plan_push(t->plan, job, target, out->data);
+        plan_push(t->plan, t->ns, job, target, out->data);
     lines_done(l);
     buf_done(out);
 }

@@ -58,12 +58,15 @@ uint64_t push_refused(const struct push *p)
     return p->refused;
 }
 
-void push_drop_job(struct push *p, const char *job)
+void push_drop_job(struct push *p, const char *ns, const char *job)
 {
-    struct push_group *g;
+    struct push_group *next;
 
-    while ((g = push_of_job(p, str_of(job))))
-        push_drop(p, g);
+    for (struct push_group *g = push_of_job(p, str_of(job)); g; g = next) {
+        next = g->next;
+        if (!g->ns.n || push_is_of(g, str_of(ns)))
+            push_drop(p, g);
+    }
 }
 
 /* ---- the path ---- */
@@ -74,6 +77,7 @@ struct route {
     struct text_label labels[TEXT_LABELS_MAX];
     size_t n;
 };
+enum { PATH_LABELS_MAX = TEXT_LABELS_MAX - 1 }; /* one more is the namespace */
 
 /* base64url without or with padding, as grouping values with '/' come. */
 static bool decode_base64(struct buf *out, struct str encoded)
@@ -129,8 +133,8 @@ static int parse_route(struct route *r, struct str path, struct error *e)
     int rc;
 
     for (r->n = 0; str_cut(&rest, '/', &name); r->n++) {
-        if (r->n == TEXT_LABELS_MAX)
-            return error_set(e, ERR_INVALID, "more than %d grouping labels", TEXT_LABELS_MAX);
+        if (r->n == PATH_LABELS_MAX)
+            return error_set(e, ERR_INVALID, "more than %d grouping labels", PATH_LABELS_MAX);
         if (!str_cut(&rest, '/', &value))
             return error_set(e, ERR_INVALID, "label %.*s has no value", push_cut(name, 60), name.p);
         if ((rc = parse_label(r, name, value, r->starts[r->n], e)) < 0)
@@ -142,6 +146,25 @@ static int parse_route(struct route *r, struct str path, struct error *e)
     }
     if (!r->n || !r->labels[0].value.n)
         return error_set(e, ERR_INVALID, "job name is required");
+    return 0;
+}
+
+/* The group is of the client's namespace, said or not. */
+static int set_namespace(struct route *r, const char *ns, struct error *e)
+{
+    struct str is = str_of(ns);
+
+    for (size_t i = 0; i < r->n; i++) {
+        struct str said = r->labels[i].value;
+
+        if (!str_is(r->labels[i].name, PUSH_NAMESPACE))
+            continue;
+        if (str_eq(said, is))
+            return 0;
+        return error_set(e, ERR_DENIED, PUSH_NAMESPACE " is %s for this account, not \"%.*s\"", ns,
+                         push_cut(said, 63), said.n ? said.p : "");
+    }
+    r->labels[r->n++] = (struct text_label){STR(PUSH_NAMESPACE), is};
     return 0;
 }
 
@@ -183,7 +206,7 @@ static bool is_text(struct str content_type)
 
 static int status_of(int rc)
 {
-    return rc == ERR_TOOBIG ? 413 : rc == ERR_THROTTLED ? 429 : 400;
+    return rc == ERR_TOOBIG ? 413 : rc == ERR_THROTTLED ? 429 : rc == ERR_DENIED ? 403 : 400;
 }
 
 static void answer_error(struct http_serve *s, int status, const struct error *e)
@@ -262,10 +285,13 @@ static void delete_group(struct push *p, struct http_serve *s, const struct rout
     http_reply(s, 202, NULL, STR_NONE);
 }
 
-int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms, struct error *e)
+int push_put(struct push *p, const char *ns, const char *job, const char *target, struct str body, int64_t now_ms,
+             struct error *e)
 {
-    const struct text_label labels[] = {{STR("job"), str_of(job)}, {STR("target"), str_of(target ? target : "")}};
-    struct push_group *g = push_parse(p, labels, target ? 2 : 1, body, e);
+    const struct text_label labels[] = {{STR("job"), str_of(job)},
+                                        {STR(PUSH_NAMESPACE), str_of(ns)},
+                                        {STR("target"), str_of(target ? target : "")}};
+    struct push_group *g = push_parse(p, labels, target ? 3 : 2, body, e);
     int rc = g ? 0 : (int)e->code;
 
     if (!g)
@@ -289,10 +315,11 @@ bool push_is_write(const struct http_serve *s)
     return is_route(s->path);
 }
 
-bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms)
+bool push_serve(struct push *p, struct http_serve *s, const char *ns, int64_t now_ms)
 {
     struct error e = {0};
     struct route r = {0};
+    int rc;
 
     if (str_is(s->path, "/-/healthy") || str_is(s->path, "/-/ready")) {
         http_reply(s, 200, "text/plain; charset=utf-8", STR("OK\n"));
@@ -301,8 +328,11 @@ bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms)
     if (!is_route(s->path))
         return false;
     buf_init(&r.text, 64 * 1024);
-    if (parse_route(&r, s->path, &e) < 0)
-        answer_error(s, 400, &e);
+    rc = parse_route(&r, s->path, &e);
+    if (rc == 0 && ns)
+        rc = set_namespace(&r, ns, &e);
+    if (rc < 0)
+        answer_error(s, status_of(rc), &e);
     else if (str_is(s->method, "PUT") || str_is(s->method, "POST"))
         write_group(p, s, &r, now_ms);
     else if (str_is(s->method, "DELETE"))

@@ -6,12 +6,17 @@
  * PUT replaces a group, POST the metrics of the same names in it, DELETE drops it. A push that would make /metrics
  * inconsistent (another type for a name, one series in two groups) is refused with 400 and changes nothing but
  * the group's push_failure_time_seconds. Text format 0.0.4, also gzipped; other content types are 415.
+ *
+ * A group belongs to a namespace, that of the account that pushes it, and says so in a grouping label of its own,
+ * PUSH_NAMESPACE: whatever else two namespaces say, they share neither group nor series.
  */
 #ifndef STASHD_PUSH_H
 #define STASHD_PUSH_H
 
 #include "core/base/buf.h"
 #include "core/base/http.h"
+
+#define PUSH_NAMESPACE "pusher_namespace"
 
 struct push; /* opaque */
 
@@ -23,11 +28,12 @@ struct push_limits {
 struct push *push_new(uint64_t seed, const struct push_limits *limits);
 void push_free(struct push *p);
 
-/* True: the path is one of ours and the request was answered. */
-bool push_serve(struct push *p, struct http_serve *s, int64_t now_ms);
-/* The same from inside, as a POST to /metrics/job/<job>[/target/<target>]; target NULL: none. 0, or ERR_INVALID,
- * ERR_CONFLICT, ERR_TOOBIG, ERR_THROTTLED with the reason; then nothing changed. */
-int push_put(struct push *p, const char *job, const char *target, struct str body, int64_t now_ms,
+/* True: the path is one of ours and the request was answered. ns: the client's namespace, which PUSH_NAMESPACE is set
+ * to, and 403 when it says another one; NULL: nobody asked who the client is, it has what it says itself. */
+bool push_serve(struct push *p, struct http_serve *s, const char *ns, int64_t now_ms);
+/* The same from inside, as a POST to /metrics/job/<job>[/target/<target>] from that namespace; target NULL: none. 0, or
+ * ERR_INVALID, ERR_CONFLICT, ERR_TOOBIG, ERR_THROTTLED with the reason; then nothing changed. */
+int push_put(struct push *p, const char *ns, const char *job, const char *target, struct str body, int64_t now_ms,
              struct error *e) NODISCARD;
 /* True when this request changes something and so may need a token. */
 bool push_is_write(const struct http_serve *s);
@@ -37,8 +43,8 @@ bool push_is_write(const struct http_serve *s);
  * type are left out. */
 void push_write(const struct push *p, struct str own, struct buf *out);
 
-/* Drops all groups of a job: its invoker was deleted. */
-void push_drop_job(struct push *p, const char *job);
+/* Drops a namespace's groups of a job, and those of no namespace: its invoker was deleted. */
+void push_drop_job(struct push *p, const char *ns, const char *job);
 size_t push_groups(const struct push *p);
 uint64_t push_refused(const struct push *p); /* how many were over a cap */
 

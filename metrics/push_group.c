@@ -57,23 +57,24 @@ void push_draft_add(struct push_draft *d, struct push_metric *metric, struct str
     d->bytes += metric->name.n + labels.n + VALUE_BYTES;
 }
 
-/* job="x" among the labels of a key: a value that looks like it stands in quotes. */
-static struct str find_job(struct str labels)
+/* job="x" among the labels of a key: a value that looks like it stands in quotes. Empty: there is none. */
+static struct str find_label(struct str labels, struct str start_of)
 {
     size_t start = 0;
     bool quoted = false;
 
-    for (size_t i = 0; i < labels.n; i++) {
-        if (labels.p[i] == '\\')
-            i++;
-        else if (labels.p[i] == '"')
-            quoted = !quoted;
-        else if (labels.p[i] == ',' && !quoted && str_starts((struct str){labels.p + start, i - start}, STR("job=")))
-            return (struct str){labels.p + start, i - start};
-        else if (labels.p[i] == ',' && !quoted)
+    for (size_t i = 0; i <= labels.n; i++) {
+        if (i == labels.n || (labels.p[i] == ',' && !quoted)) {
+            if (str_starts((struct str){labels.p + start, i - start}, start_of))
+                return (struct str){labels.p + start, i - start};
             start = i + 1;
+        } else if (labels.p[i] == '\\') {
+            i++;
+        } else if (labels.p[i] == '"') {
+            quoted = !quoted;
+        }
     }
-    return (struct str){labels.p + start, labels.n - start}; /* the last one: each group has a job */
+    return STR_NONE;
 }
 
 struct push_group *push_draft_end(struct push_draft *d, struct str key)
@@ -92,7 +93,8 @@ struct push_group *push_draft_end(struct push_draft *d, struct str key)
     }
     memcpy(text, key.p, key.n);
     g->key = (struct str){text, key.n};
-    g->job = find_job(push_group_labels(g));
+    g->job = find_label(push_group_labels(g), STR("job="));
+    g->ns = find_label(push_group_labels(g), STR(PUSH_NAMESPACE "="));
     for (size_t i = 0; i < d->n_runs; i++)
         g->runs[i].set->group = g;
     map_done(&d->sets);

@@ -103,6 +103,19 @@ struct push_group *push_of_job(const struct push *p, struct str job)
     return g;
 }
 
+bool push_is_of(const struct push_group *g, struct str ns)
+{
+    const struct text_label label = {STR(PUSH_NAMESPACE), ns};
+    struct buf text;
+    bool is;
+
+    buf_init(&text, ID_MAX);
+    put_label(&text, &label);
+    is = buf_error(&text) == 0 && str_eq(buf_str(&text), g->ns);
+    buf_done(&text);
+    return is;
+}
+
 /* ---- bodies ---- */
 
 struct parse {

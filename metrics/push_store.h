@@ -63,6 +63,7 @@ struct push_group {
     int64_t pushed_ms, failed_ms; /* 0: never */
     struct str key; /* see push_group_labels */
     struct str job; /* job="x", as it stands in the key */
+    struct str ns;  /* pusher_namespace="x", idem; empty: none */
 };
 
 struct push {
@@ -141,6 +142,7 @@ struct push_group *push_parse(struct push *p, const struct text_label *labels, s
                               struct error *e);
 struct push_group *push_find(const struct push *p, const struct text_label *labels, size_t n); /* NULL: none */
 struct push_group *push_of_job(const struct push *p, struct str job); /* the first; NULL: none */
+bool push_is_of(const struct push_group *g, struct str ns); /* of that namespace */
 
 /* ---- push_store.c ---- */
 

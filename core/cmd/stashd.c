@@ -198,13 +198,13 @@ static void invoker_gone(void *ctx, const struct kobj *invoker)
         stashd_push_forget(&p->push, invoker);
 }
 
-static void session_ended(void *ctx, const char *job, const char *target, const char *text)
+static void session_ended(void *ctx, const char *ns, const char *job, const char *target, const char *text)
 {
     struct program *p = ctx;
     struct error e;
 
-    if (p->has_push && push_put(p->push.push, job, target, str_of(text), env_wall_ms(p->env), &e) < 0)
-        log_warn(&p->log, "metrics of a session were not taken", F_STR("job", job), F_ERR(&e));
+    if (p->has_push && push_put(p->push.push, ns, job, target, str_of(text), env_wall_ms(p->env), &e) < 0)
+        log_warn(&p->log, "metrics of a session were not taken", F_STR("namespace", ns), F_STR("job", job), F_ERR(&e));
 }
 
 static void make_operator(struct program *p)

@@ -45,9 +45,9 @@ void stashd_push_done(struct stashd_push *p)
     push_free(p->push);
 }
 
-static void serve(struct stashd_push *p, struct http_serve *s)
+static void serve(struct stashd_push *p, struct http_serve *s, const char *ns)
 {
-    if (!push_serve(p->push, s, env_wall_ms(p->kube->env)))
+    if (!push_serve(p->push, s, ns, env_wall_ms(p->kube->env)))
         http_reply(s, 404, text_plain, STR("not found\n"));
 }
 
@@ -58,11 +58,16 @@ static void client_went(struct http_serve *s)
     r->serve = NULL;
 }
 
-/* Any account of the cluster may push; what else there is (users, nodes) may not. */
-static bool is_account(const json_t *answer)
+/* Any account of the cluster may push, for its namespace; what else there is (users, nodes) may not: NULL. */
+static char *namespace_of(const json_t *answer)
 {
-    return json_flag(answer, "status.authenticated", false) &&
-           str_starts(str_of(json_text(answer, "status.user.username")), STR("system:serviceaccount:"));
+    static const char prefix[] = "system:serviceaccount:";
+    struct str rest = str_of(json_text(answer, "status.user.username")), ns;
+
+    if (!json_flag(answer, "status.authenticated", false) || !str_starts(rest, str_of(prefix)))
+        return NULL;
+    rest = (struct str){rest.p + sizeof(prefix) - 1, rest.n - (sizeof(prefix) - 1)};
+    return str_cut(&rest, ':', &ns) && rest.n && ns.n ? mem_strndup(ns.p, ns.n) : NULL;
 }
 
 static void review_done(struct kube_call *call, int rc, const json_t *object, const struct error *e)
@@ -70,6 +75,7 @@ static void review_done(struct kube_call *call, int rc, const json_t *object, co
     struct review *r = call->data;
     struct http_serve *s = r->serve;
     struct stashd_push *p = r->owner;
+    AUTO_FREE char *ns = rc < 0 ? NULL : namespace_of(object);
 
     (void)e;
     list_del(&r->link);
@@ -80,10 +86,10 @@ static void review_done(struct kube_call *call, int rc, const json_t *object, co
     s->data = NULL;
     if (rc < 0)
         http_reply(s, 503, text_plain, STR("the token could not be checked\n"));
-    else if (!is_account(object))
+    else if (!ns)
         http_reply(s, 401, text_plain, STR("the token is not a valid ServiceAccount token\n"));
     else
-        serve(p, s);
+        serve(p, s, ns);
 }
 
 static void start_review(struct stashd_push *p, struct http_serve *s, struct str token)
@@ -116,7 +122,7 @@ bool stashd_push_serve(struct stashd_push *p, struct http_serve *s)
     struct str token = http_header_find(s->headers, s->n_headers, "authorization");
 
     if (!push_is_write(s) || p->open)
-        return push_serve(p->push, s, env_wall_ms(p->kube->env));
+        return push_serve(p->push, s, NULL, env_wall_ms(p->kube->env));
     if (!str_starts(token, STR("Bearer ")) || token.n == 7) {
         http_reply(s, 401, text_plain, STR("a push needs a ServiceAccount token\n"));
     } else if (n_waiting(p) >= WAITING_MAX) {
@@ -134,7 +140,7 @@ void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker)
 
     for (char *c = job; *c != '-'; c++)
         *c = (char)tolower((unsigned char)*c);
-    push_drop_job(p->push, job);
+    push_drop_job(p->push, invoker->ns, job);
 }
 
 void stashd_push_forget_all(struct stashd_push *p)

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sends one sequence of pushes by prometheus_client to two gateways, and compares what they say and show after each.
 
-usage: pushes.py OFFICIAL OURS TOKEN_FILE     addresses as host:port; the token is for ours
+usage: pushes.py OFFICIAL OURS TOKEN_FILE     addresses as host:port; the token, of namespace demo, is for ours
 """
 import difflib
 import gzip
@@ -19,6 +19,8 @@ token = open(sys.argv[3]).read().strip()
 
 # What each process says of itself; times differ, but which groups have them must not.
 OWN = re.compile(r"^(go_|process_|promhttp_|pushgateway_|stash_operator_|stash_tenant_|stash_build_info)")
+# Ours says of each group whose it is.
+WHOSE = re.compile(r',pusher_namespace="demo"(?=[,}])')
 TIME = re.compile(r"^(push(?:_failure)?_time_seconds(?:\{.*\})?) (\S+)$")
 
 
@@ -55,6 +57,9 @@ def page(address, without_help=()):
         die("/metrics of %s is %d: %s" % (address, status, text))
     families, head, seen = [], [], set()
     for line in text.splitlines():
+        if address == ours and re.search(r'[{,]job="', line) and len(WHOSE.findall(line)) != 1:
+            die("a pushed series does not say whose it is: " + line)
+        line = WHOSE.sub("", line)
         if line.startswith("# "):
             name = line.split()[2]
             if not families or families[-1][0] != name:

@@ -59,7 +59,7 @@ int push_request(struct push_world *w, const char *method, const char *path, con
 
     buf_clear(&w->body);
     w->status = 0;
-    assert_true(push_serve(w->push, &s, 1772330400500));
+    assert_true(push_serve(w->push, &s, w->ns, 1772330400500));
     return w->status;
 }
 

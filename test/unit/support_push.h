@@ -7,6 +7,7 @@
 struct push_world {
     struct push *push;
     struct buf body, page; /* the last answer's; the last page */
+    const char *ns; /* of the account that pushes; NULL: nobody asked */
     int status;
     size_t live;
 };

@@ -285,7 +285,8 @@ static void carry_out(struct test_world *w, const struct effect *e)
         test_world_del(w, e->kind->id, e->ns, e->name);
         break;
     case EFFECT_PUSH:
-        buf_printf(&w->pushed, "push %s%s%s\n%s", e->family, e->label ? "/" : "", e->label ? e->label : "", e->message);
+        buf_printf(&w->pushed, "push %s %s%s%s\n%s", e->ns, e->family, e->label ? "/" : "", e->label ? e->label : "",
+                   e->message);
         break;
     case EFFECT_EVENT:
     case EFFECT_COUNT:

@@ -33,7 +33,7 @@ struct test_world {
     struct world world;
     struct plan plan;
     const struct rule *rule; /* NULL: at rest */
-    struct buf pushed;       /* of all passes carried out: "push <job>[/<target>]" and the text of each push */
+    struct buf pushed;       /* of all passes: "push <namespace> <job>[/<target>]" and the text of each */
     /* private */
     struct map docs;
     uint64_t rv;

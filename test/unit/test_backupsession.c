@@ -259,8 +259,8 @@ static void a_good_end_is_pushed_with_its_figures(void **state)
     pushed(w, "stash_backup_last_success_time_seconds", "1.772330489e+09");
     pushed(w, "stash_appscode_com_backupsession_target_success", "1");
     pushed(w, "stash_backup_target_host_count_total", "1");
-    assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db\n"));
-    assert_non_null(strstr(w->pushed.data, "push backupconfiguration-demo-db/appbinding-db\n"));
+    assert_non_null(strstr(w->pushed.data, "push demo backupconfiguration-demo-db\n"));
+    assert_non_null(strstr(w->pushed.data, "push demo backupconfiguration-demo-db/appbinding-db\n"));
     assert_non_null(strstr(w->pushed.data,
                            "{invoker_kind=\"BackupConfiguration\",invoker_name=\"db\",namespace=\"demo\","
                            "driver=\"Restic\",repository=\"repo\"} 1\n"));

@@ -47,17 +47,20 @@ static void the_operators_own_groups_are_kept_like_pushed_ones(void **state)
     struct push_world *w = *state;
     struct error e = {0};
 
-    assert_int_equal(push_put(w->push, "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"), 1772330400500,
-                              &e),
+    assert_int_equal(push_put(w->push, "n", "a", NULL, STR("# HELP x an x\n# TYPE x gauge\nx{k=\"v\"} 1\n"),
+                              1772330400500, &e),
                      0);
-    assert_int_equal(push_put(w->push, "a", "app-db", STR("y 2\n"), 1772330400500, &e), 0);
+    assert_int_equal(push_put(w->push, "n", "a", "app-db", STR("y 2\n"), 1772330400500, &e), 0);
     assert_int_equal(push_send(w, "POST", "/metrics/job/a", "z 4\n"), 200); /* a Job's push beside it */
-    push_assert_page(w, "# HELP x an x\n# TYPE x gauge\nx{instance=\"\",job=\"a\",k=\"v\"} 1\n", true);
-    push_assert_page(w, "y{instance=\"\",job=\"a\",target=\"app-db\"} 2\n", true);
+    push_assert_page(w, "# HELP x an x\n# TYPE x gauge\n"
+                        "x{instance=\"\",job=\"a\",k=\"v\",pusher_namespace=\"n\"} 1\n",
+                     true);
+    push_assert_page(w, "y{instance=\"\",job=\"a\",pusher_namespace=\"n\",target=\"app-db\"} 2\n", true);
     push_assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
-    assert_int_equal(push_put(w->push, "b", NULL, STR("# TYPE x counter\nx 2\n"), 1772330400500, &e), ERR_CONFLICT);
+    assert_int_equal(push_put(w->push, "n", "b", NULL, STR("# TYPE x counter\nx 2\n"), 1772330400500, &e),
+                     ERR_CONFLICT);
     assert_non_null(strstr(e.msg, "x is a gauge"));
-    push_drop_job(w->push, "a");
+    push_drop_job(w->push, "n", "a");
     assert_string_equal(push_page(w), "");
 }
 
@@ -176,7 +179,7 @@ static void caps_refuse_instead_of_growing(void **state)
     assert_int_equal(push_send(w, "PUT", "/metrics/job/one-more", "n 1\n"), 429);
     assert_int_equal(push_groups(w->push), 5);
     assert_int_equal(push_refused(w->push), 3);
-    push_drop_job(w->push, "n0");
+    push_drop_job(w->push, "n", "n0");
     assert_int_equal(push_groups(w->push), 4);
 }
 

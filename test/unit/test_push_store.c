@@ -162,13 +162,50 @@ static void a_job_is_dropped_by_its_name_alone(void **state)
     assert_int_equal(push_send(w, "PUT", "/metrics/job/y/job2/x", "a 1\n"), 200);
     assert_int_equal(push_send(w, "PUT", "/metrics/job/%22%2C%5C", "a 1\n"), 200);
     assert_int_equal(push_groups(w->push), 6);
-    push_drop_job(w->push, "x");
+    push_drop_job(w->push, "any", "x");
     assert_int_equal(push_groups(w->push), 3);
     push_assert_page(w, "a{a=\"p,job=\\\"x\\\",\\\\\",instance=\"\",job=\"y\"} 1\n", true);
-    push_drop_job(w->push, "\",\\");
+    push_drop_job(w->push, "any", "\",\\");
     assert_int_equal(push_groups(w->push), 2);
-    push_drop_job(w->push, "y");
+    push_drop_job(w->push, "any", "y");
     push_assert_page(w, "a", false);
+}
+
+/* shop-db/backup and shop/db-backup have one job's name. */
+static void a_group_is_of_the_namespace_that_pushed_it(void **state)
+{
+    static const char job[] = "x-shop-db-backup";
+    struct push_world *w = *state;
+    struct error e = {0};
+    char path[128];
+
+    (void)snprintf(path, sizeof(path), "/metrics/job/%s", job);
+    w->ns = "shop";
+    assert_int_equal(push_send(w, "PUT", path, "a 1\n"), 200);
+    assert_int_equal(push_put(w->push, "shop", job, NULL, STR("own 1\n"), 1, &e), 0);
+    w->ns = "shop-db";
+    assert_int_equal(push_send(w, "PUT", path, "a{pusher_namespace=\"shop\"} 2\n"), 200);
+    assert_int_equal(push_put(w->push, "shop-db", job, NULL, STR("own 2\n"), 1, &e), 0);
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/other", ""), 202);
+    push_assert_page(w, "a{instance=\"\",job=\"x-shop-db-backup\",pusher_namespace=\"shop\"} 1\n", true);
+    push_assert_page(w, "a{instance=\"\",job=\"x-shop-db-backup\",pusher_namespace=\"shop-db\"} 2\n",
+                     true);
+    push_assert_page(w, "shop\"} 1\nown{instance=\"\",job=\"x-shop-db-backup\",pusher_namespace=", true);
+    w->ns = "foe";
+    assert_int_equal(push_send(w, "DELETE", path, ""), 202);
+    assert_int_equal(push_groups(w->push), 2);
+    (void)snprintf(path, sizeof(path), "/metrics/job/%s/pusher_namespace/shop", job);
+    assert_int_equal(push_send(w, "DELETE", path, ""), 403);
+    assert_int_equal(push_send(w, "PUT", path, "a 3\n"), 403);
+    assert_non_null(strstr(w->body.data, "pusher_namespace is foe for this account, not \"shop\""));
+    assert_int_equal(push_groups(w->push), 2);
+    w->ns = "shop"; /* said or not, it is one group */
+    assert_int_equal(push_send(w, "POST", path, "a 4\n"), 200);
+    assert_int_equal(push_groups(w->push), 2);
+    push_drop_job(w->push, "shop", job);
+    assert_int_equal(push_groups(w->push), 1);
+    push_assert_page(w, "shop-db\"} 2\n", true);
+    push_assert_page(w, "shop\"}", false);
 }
 
 static void a_refused_push_leaves_nothing(void **state)
@@ -228,7 +265,7 @@ static void push_session(struct push_world *w, unsigned number, bool of_target)
         (void)snprintf(legacy, sizeof(legacy), "stash_backup_session_%u_%d_seconds", i, of_target);
         lines_gauge(&l, &m, i + number);
     }
-    assert_int_equal(push_put(w->push, job, of_target ? name : NULL, buf_str(&out), 1772330400500, &e), 0);
+    assert_int_equal(push_put(w->push, "tenant-17", job, of_target ? name : NULL, buf_str(&out), 1772330400500, &e), 0);
     lines_done(&l);
     buf_done(&out);
 }
@@ -262,6 +299,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_addition_does_not_put_a_series_on_the_page_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_two_groups_look_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_group_is_of_the_namespace_that_pushed_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_push_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_thousands_of_sessions_push_stays_small, set_up, tear_down),
     };

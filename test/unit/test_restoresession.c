@@ -150,7 +150,7 @@ static void a_restore_into_a_database_is_one_job(void **state)
     assert_string_equal(phase(w), "Succeeded");
     assert_string_equal(json_text(doc(w), "status.sessionDuration"), "1m0s");
     is(w, "MetricsPushed", "True/SuccessfullyPushedMetrics");
-    assert_non_null(strstr(w->pushed.data, "push restoresession-demo-r\n"));
+    assert_non_null(strstr(w->pushed.data, "push demo restoresession-demo-r\n"));
     assert_non_null(strstr(w->pushed.data,
                            "stash_appscode_com_restoresession_success{invoker_kind=\"RestoreSession\","
                            "invoker_name=\"r\",namespace=\"demo\",driver=\"Restic\",repository=\"repo\"} 1\n"));
