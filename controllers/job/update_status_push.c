@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 #include "metrics/lines.h"
+#include "metrics/push.h"
 
 enum { BODY_MAX = 1024 * 1024, TIMEOUT_MS = 5000, TRIES = 3, PAUSE_MS = 1000 };
 
@@ -243,7 +244,8 @@ static bool wants_push(const struct update *u)
     return u->flags->metrics && u->flags->push_url && *u->flags->push_url;
 }
 
-/* "/metrics/job/<kind>-<ns>-<name>[/target/<kind>-<name>/hostname/<host>]" */
+/* "/metrics/job/<kind>-<ns>-<name>/pusher_namespace/<ns>[/target/<kind>-<name>/hostname/<host>]": without the namespace
+ * a-b/c and a/b-c were one group. */
 static void put_path(const struct update *u, const char *host, struct buf *path)
 {
     AUTO_FREE char *job =
@@ -257,6 +259,8 @@ static void put_path(const struct update *u, const char *host, struct buf *path)
         *p = (char)tolower((unsigned char)*p);
     buf_puts(path, "/metrics/job/");
     http_escape(path, str_of(job));
+    buf_puts(path, "/" PUSH_NAMESPACE "/");
+    http_escape(path, str_of(json_text(u->invoker, "metadata.namespace")));
     if (!host)
         return;
     buf_puts(path, "/target/");

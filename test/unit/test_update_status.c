@@ -272,9 +272,10 @@ static const char *condition(const json_t *session, const char *type)
 static void pushes_have_their_labels(const struct here *w)
 {
     assert_int_equal(w->n_pushes, 2);
-    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup HTTP/1.1\r\n"));
-    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup/target/appbinding-db/"
-                                           "hostname/host-0 HTTP/1.1\r\n"));
+    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup/pusher_namespace/demo "
+                                           "HTTP/1.1\r\n"));
+    assert_non_null(strstr(w->pushed.data, "POST /metrics/job/backupconfiguration-demo-db-backup/pusher_namespace/demo/"
+                                           "target/appbinding-db/hostname/host-0 HTTP/1.1\r\n"));
     assert_non_null(strstr(w->pushed.data, "stash_appscode_com_repository_snapshot_count{invoker_kind=\"Backup"
                                            "Configuration\",invoker_name=\"db-backup\",namespace=\"demo\",driver="
                                            "\"Restic\",repository=\"repo\",name=\"repo\",backend=\"local\""));
