@@ -223,7 +223,7 @@ static void note_failure(struct push *p, const struct route *r, int64_t now_ms)
     struct push_group *g = push_find(p, r->labels, r->n);
 
     if (!g) {
-        g = push_parse(p, r->labels, r->n, STR_NONE, NULL);
+        g = push_parse(p, PUSH_CLIENT, r->labels, r->n, STR_NONE, NULL);
         g = g ? push_keep_empty(p, g) : NULL;
     }
     if (g)
@@ -233,7 +233,7 @@ static void note_failure(struct push *p, const struct route *r, int64_t now_ms)
 static void take(struct push *p, struct http_serve *s, const struct route *r, struct str body, int64_t now_ms)
 {
     struct error e = {0};
-    struct push_group *g = push_parse(p, r->labels, r->n, body, &e);
+    struct push_group *g = push_parse(p, PUSH_CLIENT, r->labels, r->n, body, &e);
     int rc = g ? 0 : (int)e.code;
 
     if (g) {
@@ -291,7 +291,7 @@ int push_put(struct push *p, const char *ns, const char *job, const char *target
     const struct text_label labels[] = {{STR("job"), str_of(job)},
                                         {STR(PUSH_NAMESPACE), str_of(ns)},
                                         {STR("target"), str_of(target ? target : "")}};
-    struct push_group *g = push_parse(p, labels, target ? 3 : 2, body, e);
+    struct push_group *g = push_parse(p, PUSH_OPERATOR, labels, target ? 3 : 2, body, e);
     int rc = g ? 0 : (int)e->code;
 
     if (!g)

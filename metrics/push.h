@@ -9,6 +9,9 @@
  *
  * A group belongs to a namespace, that of the account that pushes it, and says so in a grouping label of its own,
  * PUSH_NAMESPACE: whatever else two namespaces say, they share neither group nor series.
+ *
+ * Families stash_* are the operator's. Of them only those that workers tell of hosts and repositories can be pushed, as
+ * gauges, those of hosts only by the namespace that they are of; others are refused with 400.
  */
 #ifndef STASHD_PUSH_H
 #define STASHD_PUSH_H

@@ -120,6 +120,7 @@ bool push_is_of(const struct push_group *g, struct str ns)
 
 struct parse {
     struct push *push;
+    enum push_from from;
     struct push_draft draft;
     const struct text_label *labels;
     size_t n_labels;
@@ -169,11 +170,48 @@ static void keep_sample(struct parse *x, const struct text_sample *s)
     push_draft_add(&x->draft, m, (struct str){x->id.data + s->name.n, x->id.len - s->name.n}, s->value);
 }
 
+static bool starts_as(struct str name, const char *const *prefixes)
+{
+    for (; *prefixes; prefixes++)
+        if (str_starts(name, str_of(*prefixes)))
+            return true;
+    return false;
+}
+
+/* What the operator tells, or makes alerts of, is not for everybody to say. */
+static int check_client(const struct parse *x, const struct text_sample *s, struct error *e)
+{
+    static const char *const of_hosts[] = {"stash_appscode_com_backupsession_host_",
+                                           "stash_appscode_com_restoresession_host_", "stash_backup_host_",
+                                           "stash_restore_host_", NULL};
+    static const char *const of_repositories[] = {"stash_appscode_com_repository_", "stash_repository_", NULL};
+    const struct text_label *own = find_label(x->labels, x->n_labels, STR(PUSH_NAMESPACE));
+    const struct text_label *said = find_label(s->labels, s->n_labels, STR("namespace"));
+    bool is_host = starts_as(s->family, of_hosts);
+
+    if (!str_starts(s->family, STR("stash_")))
+        return 0;
+    if (!is_host && !starts_as(s->family, of_repositories))
+        return error_set(e, ERR_CONFLICT, "%.*s is told by the operator itself: it cannot be pushed",
+                         push_cut(s->family, 100), s->family.p);
+    if (s->type != TEXT_GAUGE)
+        return error_set(e, ERR_CONFLICT, "%.*s is a gauge, not a %s", push_cut(s->family, 100), s->family.p,
+                         text_type_name(s->type));
+    if (is_host && own && said && !str_eq(own->value, said->value)) /* a Repository may be another namespace's */
+        return error_set(e, ERR_CONFLICT, "%.*s of namespace \"%.*s\" is not told by " PUSH_NAMESPACE " \"%.*s\"",
+                         push_cut(s->family, 100), s->family.p, push_cut(said->value, 63), said->value.p,
+                         push_cut(own->value, 63), own->value.p);
+    return 0;
+}
+
 static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
 {
     struct parse *x = ctx;
     size_t most = x->push->limits.series_per_group;
+    int rc = x->from == PUSH_CLIENT ? check_client(x, s, e) : 0;
 
+    if (rc < 0)
+        return rc;
     if (s->has_timestamp)
         return error_set(e, ERR_CONFLICT, "pushed metrics must not have timestamps");
     if (str_is(s->family, "push_time_seconds") || str_is(s->family, "push_failure_time_seconds"))
@@ -209,10 +247,10 @@ static struct push_group *parse_body(struct parse *x, struct str key, struct str
     return NULL;
 }
 
-struct push_group *push_parse(struct push *p, const struct text_label *labels, size_t n, struct str body,
-                              struct error *e)
+struct push_group *push_parse(struct push *p, enum push_from from, const struct text_label *labels, size_t n,
+                              struct str body, struct error *e)
 {
-    struct parse x = {.push = p, .labels = labels, .n_labels = n};
+    struct parse x = {.push = p, .from = from, .labels = labels, .n_labels = n};
     struct push_group *g = NULL;
     struct buf key;
 

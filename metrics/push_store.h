@@ -136,10 +136,15 @@ bool push_set_next(const struct push_set *s, struct push_at *at);
 
 /* ---- push_parse.c ---- */
 
+enum push_from {
+    PUSH_CLIENT,   /* from outside: not everything can be pushed */
+    PUSH_OPERATOR, /* from inside */
+};
+
 /* Parses a body into a group of these labels. ERR_INVALID, ERR_CONFLICT, ERR_TOOBIG (over series_per_group, labels too
  * long) with the reason. */
-struct push_group *push_parse(struct push *p, const struct text_label *labels, size_t n, struct str body,
-                              struct error *e);
+struct push_group *push_parse(struct push *p, enum push_from from, const struct text_label *labels, size_t n,
+                              struct str body, struct error *e);
 struct push_group *push_find(const struct push *p, const struct text_label *labels, size_t n); /* NULL: none */
 struct push_group *push_of_job(const struct push *p, struct str job); /* the first; NULL: none */
 bool push_is_of(const struct push_group *g, struct str ns); /* of that namespace */

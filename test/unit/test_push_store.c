@@ -208,6 +208,43 @@ static void a_group_is_of_the_namespace_that_pushed_it(void **state)
     push_assert_page(w, "shop\"}", false);
 }
 
+static void what_the_operator_tells_cannot_be_pushed(void **state)
+{
+    static const char *const refused[] = {
+        "# TYPE stash_operator_leader gauge\nstash_operator_leader 1\n",
+        "stash_build_info 1\n",
+        "# TYPE stash_appscode_com_backupsession_success gauge\nstash_appscode_com_backupsession_success 0\n",
+        "# TYPE stash_backup_session_success counter\nstash_backup_session_success 0\n",
+        "# TYPE stash_restore_target_success gauge\nstash_restore_target_success 0\n",
+        "# TYPE stash_operator_queue summary\nstash_operator_queue_depth 1\nstash_operator_queue_count 1\n",
+        /* What workers tell is of one type, and of their own namespace. */
+        "# TYPE stash_appscode_com_repository_integrity counter\nstash_appscode_com_repository_integrity 0\n",
+        "stash_backup_host_backup_success 1\n",
+        "# TYPE stash_backup_host_backup_success gauge\nstash_backup_host_backup_success{namespace=\"shop\"} 0\n",
+    };
+    static const char *const taken[] = {
+        "# TYPE stash_appscode_com_backupsession_host_backup_success gauge\n"
+        "stash_appscode_com_backupsession_host_backup_success{namespace=\"foe\"} 1\n",
+        "# TYPE stash_restore_host_restore_success gauge\nstash_restore_host_restore_success{namespace=\"foe\"} 1\n",
+        /* A Repository that others use, too. */
+        "# TYPE stash_appscode_com_repository_integrity gauge\n"
+        "stash_appscode_com_repository_integrity{namespace=\"shop\"} 1\n",
+        "stashed 1\n",
+    };
+    struct push_world *w = *state;
+    struct error e = {0};
+
+    w->ns = "foe";
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+        assert_int_equal(push_send(w, "PUT", "/metrics/job/j", refused[i]), 400);
+    push_assert_page(w, "stash", false);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", refused[0]), 400);
+    assert_non_null(strstr(w->body.data, "stash_operator_leader is told by the operator itself: it cannot be pushed"));
+    for (size_t i = 0; i < sizeof(taken) / sizeof(taken[0]); i++)
+        assert_int_equal(push_send(w, "POST", "/metrics/job/j", taken[i]), 200);
+    assert_int_equal(push_put(w->push, "shop", "k", NULL, str_of(refused[2]), 1, &e), 0);
+}
+
 static void a_refused_push_leaves_nothing(void **state)
 {
     struct push_world *w = *state;
@@ -300,6 +337,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(no_two_groups_look_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_is_of_the_namespace_that_pushed_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_operator_tells_cannot_be_pushed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_push_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_thousands_of_sessions_push_stays_small, set_up, tear_down),
     };
