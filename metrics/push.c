@@ -29,6 +29,7 @@ struct push *push_new(uint64_t seed, const struct push_limits *limits)
     map_init_borrowing(&p->metrics, seed);
     map_init_borrowing(&p->sets, seed);
     map_init_borrowing(&p->jobs, seed);
+    map_init_borrowing(&p->owners, seed);
     return p;
 }
 
@@ -45,6 +46,7 @@ void push_free(struct push *p)
     map_done(&p->metrics);
     map_done(&p->sets);
     map_done(&p->jobs);
+    map_done(&p->owners);
     mem_free(p);
 }
 
@@ -64,7 +66,7 @@ void push_drop_job(struct push *p, const char *ns, const char *job)
 
     for (struct push_group *g = push_of_job(p, str_of(job)); g; g = next) {
         next = g->next;
-        if (!g->ns.n || push_is_of(g, str_of(ns)))
+        if (!g->owner->name.n || str_is(g->owner->name, ns))
             push_drop(p, g);
     }
 }

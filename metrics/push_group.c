@@ -8,9 +8,9 @@
 /* A value and what stands around it, in the bytes of the page that are counted. */
 enum { VALUE_BYTES = 24 };
 
-void push_draft_init(struct push_draft *d, struct push *p)
+void push_draft_init(struct push_draft *d, struct push *p, struct push_owner *owner)
 {
-    *d = (struct push_draft){.push = p};
+    *d = (struct push_draft){.push = p, .owner = owner};
     map_init_borrowing(&d->sets, p->seed);
 }
 
@@ -57,24 +57,23 @@ void push_draft_add(struct push_draft *d, struct push_metric *metric, struct str
     d->bytes += metric->name.n + labels.n + VALUE_BYTES;
 }
 
-/* job="x" among the labels of a key: a value that looks like it stands in quotes. Empty: there is none. */
-static struct str find_label(struct str labels, struct str start_of)
+/* job="x" among the labels of a key: a value that looks like it stands in quotes. */
+static struct str find_job(struct str labels)
 {
     size_t start = 0;
     bool quoted = false;
 
-    for (size_t i = 0; i <= labels.n; i++) {
-        if (i == labels.n || (labels.p[i] == ',' && !quoted)) {
-            if (str_starts((struct str){labels.p + start, i - start}, start_of))
-                return (struct str){labels.p + start, i - start};
-            start = i + 1;
-        } else if (labels.p[i] == '\\') {
+    for (size_t i = 0; i < labels.n; i++) {
+        if (labels.p[i] == '\\')
             i++;
-        } else if (labels.p[i] == '"') {
+        else if (labels.p[i] == '"')
             quoted = !quoted;
-        }
+        else if (labels.p[i] == ',' && !quoted && str_starts((struct str){labels.p + start, i - start}, STR("job=")))
+            return (struct str){labels.p + start, i - start};
+        else if (labels.p[i] == ',' && !quoted)
+            start = i + 1;
     }
-    return STR_NONE;
+    return (struct str){labels.p + start, labels.n - start}; /* the last one: each group has a job */
 }
 
 struct push_group *push_draft_end(struct push_draft *d, struct str key)
@@ -83,7 +82,8 @@ struct push_group *push_draft_end(struct push_draft *d, struct str key)
     struct push_group *g = mem_alloc(sizeof(*g) + n_series + n_runs + key.n);
     char *text;
 
-    *g = (struct push_group){.n = (uint32_t)d->n, .n_runs = (uint32_t)d->n_runs, .bytes = d->bytes};
+    *g = (struct push_group){
+        .owner = d->owner, .n = (uint32_t)d->n, .n_runs = (uint32_t)d->n_runs, .bytes = d->bytes};
     g->series = (void *)(g + 1);
     g->runs = (void *)(g->series + d->n);
     text = (char *)(g->runs + d->n_runs);
@@ -93,8 +93,7 @@ struct push_group *push_draft_end(struct push_draft *d, struct str key)
     }
     memcpy(text, key.p, key.n);
     g->key = (struct str){text, key.n};
-    g->job = find_label(push_group_labels(g), STR("job="));
-    g->ns = find_label(push_group_labels(g), STR(PUSH_NAMESPACE "="));
+    g->job = find_job(push_group_labels(g));
     for (size_t i = 0; i < d->n_runs; i++)
         g->runs[i].set->group = g;
     map_done(&d->sets);
@@ -112,6 +111,7 @@ void push_group_free(struct push *p, struct push_group *g)
     for (uint32_t i = g->n_runs; i-- > 0;) /* a set's first run comes last */
         if (g->runs[i].set->first == i)
             mem_free(g->runs[i].set);
+    push_owner_put(p, g->owner);
     mem_free(g);
 }
 

@@ -1,9 +1,39 @@
 /*
- * push_metric: names, types and helps of series, each once in the store. They are found by all that they say, so they
- * never change: a push that says something else of a name has one of its own until it is refused or stays.
+ * push_metric: what many groups have in common: owners, and names, types and helps of series, each once in the store.
+ * The latter are found by all that they say, so they never change: a push that says something else of a name has one of
+ * its own until it is refused or stays.
  */
 #include "core/base/mem.h"
 #include "metrics/push_store.h"
+
+struct push_owner *push_owner_get(struct push *p, struct str name)
+{
+    struct push_owner *o = map_get(&p->owners, name);
+
+    if (!o) {
+        o = mem_zalloc(sizeof(*o) + name.n);
+        list_init(&o->groups);
+        if (name.n)
+            memcpy(o->text, name.p, name.n);
+        o->name = (struct str){o->text, name.n};
+        (void)map_put(&p->owners, o->name, o);
+    }
+    return push_owner_ref(o);
+}
+
+struct push_owner *push_owner_ref(struct push_owner *o)
+{
+    o->n_refs++;
+    return o;
+}
+
+void push_owner_put(struct push *p, struct push_owner *o)
+{
+    if (--o->n_refs)
+        return;
+    (void)map_del(&p->owners, o->name);
+    mem_free(o);
+}
 
 static struct push_family *family_get(struct push *p, struct str name)
 {

@@ -64,14 +64,25 @@ static void take_own(struct page *g, struct str own)
     }
 }
 
-static bool own_type_is(const struct page_family *f, enum text_type type)
+/* The type that the operator says; PUSH_TYPES: none. */
+static enum text_type own_type(const struct page_family *f)
 {
     struct str own = f->own, line;
 
     while (own.n && str_cut(&own, '\n', &line))
-        if (str_starts(line, STR("# TYPE ")))
-            return str_ends(line, str_of(text_type_name(type)));
-    return false;
+        for (int t = 0; str_starts(line, STR("# TYPE ")) && t < PUSH_TYPES; t++)
+            if (str_ends(line, str_of(text_type_name((enum text_type)t))))
+                return (enum text_type)t;
+    return (enum text_type)PUSH_TYPES;
+}
+
+/* That of all series; where namespaces do not agree, none. */
+static enum text_type pushed_type(const struct push_family *f)
+{
+    for (int t = 0; t < PUSH_TYPES; t++)
+        if (f->n_of[t] == f->n)
+            return (enum text_type)t;
+    return TEXT_UNTYPED;
 }
 
 /* Each family's lines begin where those of the one before end; a family's mark is where its next one goes. */
@@ -132,19 +143,20 @@ static void put_head(const struct page *g, const struct page_family *f, struct b
     }
     buf_puts(out, "# TYPE ");
     buf_add_str(out, f->name);
-    buf_printf(out, " %s\n", text_type_name(f->pushed->type));
+    buf_printf(out, " %s\n", text_type_name(pushed_type(f->pushed)));
 }
 
 static void put_family(const struct page *g, const struct page_family *f, struct buf *out)
 {
+    enum text_type own = own_type(f);
     char number[32];
 
     put_head(g, f, out);
-    if (!f->pushed || (f->own.n && !own_type_is(f, f->pushed->type)))
-        return; /* of another type than our own: no reader could make sense of both */
-    for (size_t i = 0; i < f->pushed->n; i++) {
+    for (size_t i = 0; f->pushed && i < f->pushed->n; i++) {
         const struct page_line *l = &g->lines[f->start + i];
 
+        if (f->own.n && l->series->metric->type != own)
+            continue; /* of another type than our own: no reader could make sense of both */
         buf_add_str(out, l->series->metric->name);
         buf_add_str(out, push_set_text(l->set));
         buf_putc(out, ' ');

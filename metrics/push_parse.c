@@ -103,19 +103,6 @@ struct push_group *push_of_job(const struct push *p, struct str job)
     return g;
 }
 
-bool push_is_of(const struct push_group *g, struct str ns)
-{
-    const struct text_label label = {STR(PUSH_NAMESPACE), ns};
-    struct buf text;
-    bool is;
-
-    buf_init(&text, ID_MAX);
-    put_label(&text, &label);
-    is = buf_error(&text) == 0 && str_eq(buf_str(&text), g->ns);
-    buf_done(&text);
-    return is;
-}
-
 /* ---- bodies ---- */
 
 struct parse {
@@ -229,10 +216,11 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
 
 static struct push_group *parse_body(struct parse *x, struct str key, struct str body, struct error *e)
 {
+    const struct text_label *ns = find_label(x->labels, x->n_labels, STR(PUSH_NAMESPACE));
     struct push_group *g;
     int rc;
 
-    push_draft_init(&x->draft, x->push);
+    push_draft_init(&x->draft, x->push, push_owner_get(x->push, ns ? ns->value : STR_NONE));
     map_init_borrowing(&x->firsts, x->push->seed);
     map_init(&x->ids, x->push->seed);
     buf_init(&x->id, ID_MAX);

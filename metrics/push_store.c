@@ -57,68 +57,84 @@ static void note_group(struct push *p, struct push_group *g)
     for (uint32_t i = 0; i < g->n; i++) {
         const struct push_metric *m = g->series[i].metric;
 
-        m->family->type = m->type;
+        m->family->n_of[m->type]++;
         m->family->n++;
     }
     for (uint32_t i = 0; i < g->n_runs; i++)
         if (g->runs[i].set->first == i)
             note_set(p, g->runs[i].set);
     note_job(p, g);
+    list_add_tail(&g->owner->groups, &g->link);
     p->bytes += g->bytes;
     (void)map_put(&p->groups, g->key, g);
 }
 
 static void forget_group(struct push *p, struct push_group *g)
 {
-    for (uint32_t i = 0; i < g->n; i++)
-        g->series[i].metric->family->n--;
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct push_metric *m = g->series[i].metric;
+
+        m->family->n_of[m->type]--;
+        m->family->n--;
+    }
     for (uint32_t i = 0; i < g->n_runs; i++)
         if (g->runs[i].set->first == i)
             forget_set(p, g->runs[i].set);
     forget_job(p, g);
+    list_del(&g->link);
     p->bytes -= g->bytes;
 }
 
 /* ---- what may come in ---- */
 
-static size_t count_family(const struct push_group *g, const struct push_family *f)
+static void mark_families(const struct push_group *g, size_t mark)
 {
-    size_t n = 0;
-
-    for (uint32_t i = 0; g && i < g->n; i++)
-        n += g->series[i].metric->family == f;
-    return n;
+    for (uint32_t i = 0; i < g->n; i++)
+        g->series[i].metric->family->mark = mark;
 }
 
-/* For printf's "%.*s". */
-static int other_type(const struct push *p, const struct push_group *old, const struct push_metric *mine,
-                      struct error *e)
+/* Its first series of a family whose mark is the family's type + 1 in a push, and that is of another type. */
+static const struct push_metric *other_type(const struct push_group *g)
 {
-    struct str name = mine->family->name, labels = STR_NONE;
-    void *value;
+    for (uint32_t i = 0; i < g->n; i++) {
+        const struct push_metric *m = g->series[i].metric;
 
-    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
-        if (value != old && count_family(value, mine->family)) {
-            labels = push_group_labels(value);
-            break;
-        }
-    return error_set(e, ERR_CONFLICT, "%.*s is a %s in group {%.*s}, not a %s", push_cut(name, 60), name.p,
-                     text_type_name(mine->family->type), push_cut(labels, 120), labels.n ? labels.p : "",
-                     text_type_name(mine->type));
+        if (m->family->mark && m->family->mark != m->type + 1)
+            return m;
+    }
+    return NULL;
 }
 
-/* Does another group than the one that is replaced hold a family as another type? */
-static int check_types(const struct push *p, const struct push_group *in, const struct push_group *old,
-                       struct error *e)
+/* Does another group of the owner than the one that is replaced hold a family as another type? Only those are looked at
+ * that anybody has as another. */
+static int check_types(const struct push_group *in, const struct push_group *old, struct error *e)
 {
+    const struct push_metric *other = NULL;
+    struct str labels = STR_NONE;
+    bool is_any = false;
+
     for (uint32_t i = 0; i < in->n; i++) {
         const struct push_metric *m = in->series[i].metric;
-        const struct push_family *f = m->family;
 
-        if (f->n && f->type != m->type && count_family(old, f) != f->n)
-            return other_type(p, old, m, e);
+        m->family->mark = m->family->n_of[m->type] != m->family->n ? m->type + 1 : 0;
+        is_any = is_any || m->family->mark;
     }
-    return 0;
+    if (!is_any)
+        return 0;
+    LIST_EACH (it, &in->owner->groups) {
+        const struct push_group *g = LIST_ENTRY(it, struct push_group, link);
+
+        if (g != old && (other = other_type(g))) {
+            labels = push_group_labels(g);
+            break;
+        }
+    }
+    if (other)
+        (void)error_set(e, ERR_CONFLICT, "%.*s is a %s in group {%.*s}, not a %s", push_cut(other->family->name, 60),
+                        other->family->name.p, text_type_name(other->type), push_cut(labels, 120), labels.p,
+                        text_type_name((enum text_type)(other->family->mark - 1)));
+    mark_families(in, 0);
+    return other ? ERR_CONFLICT : 0;
 }
 
 static const struct push_set *other_holder(const struct push_set *s, const struct push_group *old)
@@ -173,7 +189,7 @@ static int check(const struct push *p, const struct push_group *in, const struct
     if (p->bytes + in->bytes + p->help_bytes > p->limits.total_bytes)
         return error_set(e, ERR_TOOBIG, "all pushed series and their helps would be over %zu bytes",
                          p->limits.total_bytes);
-    rc = check_types(p, in, old, e);
+    rc = check_types(in, old, e);
     for (uint32_t i = 0; i < in->n_runs && rc == 0; i++)
         if (in->runs[i].set->first == i)
             rc = check_set(p, in->runs[i].set, old, e);
@@ -181,12 +197,6 @@ static int check(const struct push *p, const struct push_group *in, const struct
 }
 
 /* ---- what goes in ---- */
-
-static void mark_families(const struct push_group *g, size_t mark)
-{
-    for (uint32_t i = 0; i < g->n; i++)
-        g->series[i].metric->family->mark = mark;
-}
 
 static void add_series(struct push_draft *d, const struct push_at *at)
 {
@@ -200,7 +210,7 @@ static struct push_group *merge(struct push *p, const struct push_group *old, co
     struct push_group *g;
     struct push_draft d;
 
-    push_draft_init(&d, p);
+    push_draft_init(&d, p, push_owner_ref(in->owner));
     mark_families(in, 1);
     for (struct push_at at = {0}; push_next(old, &at);)
         if (!at.series->metric->family->mark)

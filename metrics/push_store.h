@@ -12,12 +12,22 @@
 #include "metrics/push.h"
 #include "metrics/text.h"
 
-/* A family's name. */
+enum { PUSH_TYPES = TEXT_SUMMARY + 1 };
+
+/* A family's name. Its series have one type in each namespace. */
 struct push_family {
-    size_t n_metrics;    /* it lives as long as it has one */
-    size_t n;            /* series in the store */
-    enum text_type type; /* of them all; means nothing without one */
-    size_t mark;         /* what a call notes of it while it runs; else 0 */
+    size_t n_metrics;         /* it lives as long as it has one */
+    size_t n;                 /* series in the store */
+    uint32_t n_of[PUSH_TYPES]; /* of each type */
+    size_t mark;              /* what a call notes of it while it runs; else 0 */
+    struct str name;
+    char text[];
+};
+
+/* A namespace that pushes, and all clients that nobody knows: they have one of no name. */
+struct push_owner {
+    struct list groups; /* those in the store */
+    size_t n_refs;      /* groups, those of a push under way too: it goes with the last */
     struct str name;
     char text[];
 };
@@ -56,6 +66,8 @@ struct push_run {
 /* One block of memory; each set is another. */
 struct push_group {
     struct push_group *next, *prev; /* of the same job */
+    struct list link;               /* of the same owner */
+    struct push_owner *owner;
     struct push_series *series; /* in the order in which they were pushed */
     struct push_run *runs;
     uint32_t n, n_runs;
@@ -63,7 +75,6 @@ struct push_group {
     int64_t pushed_ms, failed_ms; /* 0: never */
     struct str key; /* see push_group_labels */
     struct str job; /* job="x", as it stands in the key */
-    struct str ns;  /* pusher_namespace="x", idem; empty: none */
 };
 
 struct push {
@@ -74,12 +85,17 @@ struct push {
     struct map metrics;  /* key to struct push_metric */
     struct map sets;     /* text to the first struct push_set: none needs to look at all groups */
     struct map jobs;     /* job="x" to its first struct push_group */
+    struct map owners;   /* name to struct push_owner */
     size_t bytes;
     size_t help_bytes;   /* of all metrics, those of a push under way too */
     uint64_t refused;
 };
 
 /* ---- push_metric.c ---- */
+
+struct push_owner *push_owner_get(struct push *p, struct str name); /* counts one more reference */
+struct push_owner *push_owner_ref(struct push_owner *o);
+void push_owner_put(struct push *p, struct push_owner *o);
 
 /* Counts one more series of it. */
 struct push_metric *push_metric_get(struct push *p, struct str name, struct str family, struct str help,
@@ -91,13 +107,14 @@ void push_metric_put(struct push *p, struct push_metric *m); /* one less */
 /* A group that grows: init, add, end. */
 struct push_draft {
     struct push *push;
+    struct push_owner *owner;
     struct push_series *series;
     struct push_run *runs;
     size_t n, cap, n_runs, cap_runs, bytes;
     struct map sets; /* text to struct push_set */
 };
 
-void push_draft_init(struct push_draft *d, struct push *p);
+void push_draft_init(struct push_draft *d, struct push *p, struct push_owner *owner_take);
 void push_draft_add(struct push_draft *d, struct push_metric *metric_take, struct str labels, double value);
 struct push_group *push_draft_end(struct push_draft *d, struct str key);
 
@@ -147,7 +164,6 @@ struct push_group *push_parse(struct push *p, enum push_from from, const struct 
                               struct str body, struct error *e);
 struct push_group *push_find(const struct push *p, const struct text_label *labels, size_t n); /* NULL: none */
 struct push_group *push_of_job(const struct push *p, struct str job); /* the first; NULL: none */
-bool push_is_of(const struct push_group *g, struct str ns); /* of that namespace */
 
 /* ---- push_store.c ---- */
 

@@ -245,6 +245,36 @@ static void what_the_operator_tells_cannot_be_pushed(void **state)
     assert_int_equal(push_put(w->push, "shop", "k", NULL, str_of(refused[2]), 1, &e), 0);
 }
 
+static void namespaces_need_not_agree_on_types(void **state)
+{
+    static const char own[] = "# HELP z Own\n# TYPE z counter\nz 1\n";
+    struct push_world *w = *state;
+
+    w->ns = "foe";
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# TYPE a counter\na 1\n# TYPE z gauge\nz 1\n"), 200);
+    w->ns = "shop";
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# TYPE a gauge\na 2\n# TYPE z counter\nz 2\n"), 200);
+    push_assert_page(w, "# TYPE a untyped\na{instance=\"\",job=\"j\",pusher_namespace=\"foe\"} 1\n"
+                        "a{instance=\"\",job=\"j\",pusher_namespace=\"shop\"} 2\n",
+                     true);
+    /* Within one they do. */
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/k", "b 1\n# TYPE a counter\na 3\n"), 400);
+    assert_string_equal(w->body.data,
+                        "a is a gauge in group {instance=\"\",job=\"j\",pusher_namespace=\"shop\"}, not a counter\n");
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/k", "# TYPE a gauge\na 3\n"), 200);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/j", "# TYPE a counter\na 3\n"), 400);
+    /* Of those that agree with the operator's own family all are there. */
+    buf_clear(&w->page);
+    push_write(w->push, STR(own), &w->page);
+    assert_non_null(strstr(w->page.data, "z 1\nz{instance=\"\",job=\"j\",pusher_namespace=\"shop\"} 2\n"));
+    assert_null(strstr(w->page.data, "z{instance=\"\",job=\"j\",pusher_namespace=\"foe\"}"));
+    w->ns = "foe";
+    assert_int_equal(push_send(w, "DELETE", "/metrics/job/j", ""), 202);
+    push_assert_page(w, "# TYPE a gauge\na{", true);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "# TYPE a histogram\na_sum 1\n"), 200);
+    push_assert_page(w, "# TYPE a untyped\na{", true);
+}
+
 static void a_refused_push_leaves_nothing(void **state)
 {
     struct push_world *w = *state;
@@ -338,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_is_of_the_namespace_that_pushed_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_the_operator_tells_cannot_be_pushed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(namespaces_need_not_agree_on_types, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_refused_push_leaves_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_thousands_of_sessions_push_stays_small, set_up, tear_down),
     };
