@@ -50,6 +50,14 @@ void push_free(struct push *p)
     mem_free(p);
 }
 
+void push_clear(struct push *p)
+{
+    void *value;
+
+    for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
+        push_drop(p, value);
+}
+
 size_t push_groups(const struct push *p)
 {
     return map_size(&p->groups);
@@ -302,6 +310,7 @@ int push_put(struct push *p, const char *ns, const char *job, const char *target
     rc = push_commit(p, g, false, e);
     if (rc < 0)
         push_group_free(p, g);
+    p->refused += rc == ERR_TOOBIG || rc == ERR_THROTTLED;
     return rc;
 }
 

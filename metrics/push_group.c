@@ -5,8 +5,8 @@
 #include "core/base/mem.h"
 #include "metrics/push_store.h"
 
-/* A value and what stands around it, in the bytes of the page that are counted. */
-enum { VALUE_BYTES = 24 };
+/* A value and what stands around it, and two push times without labels, in the bytes of the page that are counted. */
+enum { VALUE_BYTES = 24, TIMES_BYTES = 84 };
 
 void push_draft_init(struct push_draft *d, struct push *p, struct push_owner *owner)
 {
@@ -84,6 +84,7 @@ struct push_group *push_draft_end(struct push_draft *d, struct str key)
 
     *g = (struct push_group){
         .owner = d->owner, .n = (uint32_t)d->n, .n_runs = (uint32_t)d->n_runs, .bytes = d->bytes};
+    g->bytes += TIMES_BYTES + 2 * key.n;
     g->series = (void *)(g + 1);
     g->runs = (void *)(g->series + d->n);
     text = (char *)(g->runs + d->n_runs);

@@ -58,8 +58,8 @@ static void family_put(struct push *p, struct push_family *f)
 }
 
 /* "0 name family help": names have no blanks. */
-static struct push_metric *metric_new(struct push *p, struct str key, struct str name, struct str family,
-                                      struct str help, enum text_type type)
+static struct push_metric *metric_new(struct push *p, struct push_owner *owner, struct str key, struct str name,
+                                      struct str family, struct str help, enum text_type type)
 {
     struct push_metric *m = mem_zalloc(sizeof(*m) + key.n);
 
@@ -69,13 +69,15 @@ static struct push_metric *metric_new(struct push *p, struct str key, struct str
     m->help = (struct str){m->text + key.n - help.n, help.n};
     m->type = type;
     m->family = family_get(p, family);
+    m->owner = push_owner_ref(owner);
+    m->owner->help_bytes += help.n;
     (void)map_put(&p->metrics, m->key, m);
     p->help_bytes += help.n;
     return m;
 }
 
-struct push_metric *push_metric_get(struct push *p, struct str name, struct str family, struct str help,
-                                    enum text_type type)
+struct push_metric *push_metric_get(struct push *p, struct push_owner *owner, struct str name, struct str family,
+                                    struct str help, enum text_type type)
 {
     struct push_metric *m;
     struct buf key;
@@ -90,7 +92,7 @@ struct push_metric *push_metric_get(struct push *p, struct str name, struct str 
     buf_add_str(&key, help);
     m = map_get(&p->metrics, buf_str(&key));
     if (!m)
-        m = metric_new(p, buf_str(&key), name, family, help, type);
+        m = metric_new(p, owner, buf_str(&key), name, family, help, type);
     m->n++;
     buf_done(&key);
     return m;
@@ -102,6 +104,8 @@ void push_metric_put(struct push *p, struct push_metric *m)
         return;
     (void)map_del(&p->metrics, m->key);
     p->help_bytes -= m->help.n;
+    m->owner->help_bytes -= m->help.n;
+    push_owner_put(p, m->owner);
     family_put(p, m->family);
     mem_free(m);
 }

@@ -149,7 +149,7 @@ static int put_id(struct buf *out, const struct parse *x, const struct text_samp
 static void keep_sample(struct parse *x, const struct text_sample *s)
 {
     const struct push_metric *first = map_get(&x->firsts, s->family);
-    struct push_metric *m = push_metric_get(x->push, s->name, s->family, first ? first->help : s->help,
+    struct push_metric *m = push_metric_get(x->push, x->draft.owner, s->name, s->family, first ? first->help : s->help,
                                             first ? first->type : s->type);
 
     if (!first)
@@ -217,10 +217,12 @@ static int on_sample(void *ctx, const struct text_sample *s, struct error *e)
 static struct push_group *parse_body(struct parse *x, struct str key, struct str body, struct error *e)
 {
     const struct text_label *ns = find_label(x->labels, x->n_labels, STR(PUSH_NAMESPACE));
+    struct push_owner *owner = push_owner_get(x->push, ns ? ns->value : STR_NONE);
     struct push_group *g;
     int rc;
 
-    push_draft_init(&x->draft, x->push, push_owner_get(x->push, ns ? ns->value : STR_NONE));
+    x->push->before = owner->bytes + owner->help_bytes;
+    push_draft_init(&x->draft, x->push, owner);
     map_init_borrowing(&x->firsts, x->push->seed);
     map_init(&x->ids, x->push->seed);
     buf_init(&x->id, ID_MAX);

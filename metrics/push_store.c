@@ -65,6 +65,8 @@ static void note_group(struct push *p, struct push_group *g)
             note_set(p, g->runs[i].set);
     note_job(p, g);
     list_add_tail(&g->owner->groups, &g->link);
+    g->owner->n_groups++;
+    g->owner->bytes += g->bytes;
     p->bytes += g->bytes;
     (void)map_put(&p->groups, g->key, g);
 }
@@ -82,6 +84,8 @@ static void forget_group(struct push *p, struct push_group *g)
             forget_set(p, g->runs[i].set);
     forget_job(p, g);
     list_del(&g->link);
+    g->owner->n_groups--;
+    g->owner->bytes -= g->bytes;
     p->bytes -= g->bytes;
 }
 
@@ -177,6 +181,63 @@ static bool has_twin(const struct push *p, const struct push_group *in)
     return map_get(&p->groups, (struct str){key, in->key.n}) != NULL;
 }
 
+/* Has a namespace with `mine` more than half of what the others leave, when all have `all`? Clients that nobody knows
+ * have no share. */
+static bool is_over_share(const struct push_owner *o, size_t mine, size_t all, size_t limit)
+{
+    return o->name.n && all + mine > limit;
+}
+
+static int check_group(const struct push *p, const struct push_owner *o, struct error *e)
+{
+    size_t all = map_size(&p->groups) + 1, limit = p->limits.groups;
+
+    if (all > limit)
+        return error_set(e, ERR_THROTTLED, "there are %zu groups already", limit);
+    if (is_over_share(o, o->n_groups + 1, all, limit))
+        return error_set(e, ERR_THROTTLED, "namespace %.*s has %zu groups already, half of the %zu that others leave",
+                         push_cut(o->name, 63), o->name.p, o->n_groups, limit - (all - o->n_groups - 1));
+    return 0;
+}
+
+/* The helps that go with a group, of all and of its owner: those of which it has every series. */
+static void count_going(const struct push_group *g, size_t *all, size_t *mine)
+{
+    for (uint32_t i = 0; i < g->n; i++)
+        g->series[i].metric->n--;
+    for (uint32_t i = 0; i < g->n; i++) {
+        struct push_metric *m = g->series[i].metric;
+
+        if (m->n == 0 && m->owner == g->owner)
+            *mine += m->help.n;
+        if (m->n++ == 0)
+            *all += m->help.n;
+    }
+}
+
+/* Is there room for `now` in the place of `old`? */
+static int check_room(const struct push *p, const struct push_group *now, const struct push_group *old, struct error *e)
+{
+    const struct push_owner *o = now->owner;
+    size_t limit = p->limits.total_bytes, all_gone = 0, my_gone = 0, all, mine;
+
+    if (old) {
+        count_going(old, &all_gone, &my_gone);
+        all_gone += old->bytes;
+        my_gone += old->bytes;
+    }
+    all = p->bytes + p->help_bytes + now->bytes - all_gone;
+    mine = o->bytes + o->help_bytes + now->bytes - my_gone;
+    if (old && mine <= p->before)
+        return 0;
+    if (all > limit)
+        return error_set(e, ERR_TOOBIG, "all pushed series and their helps would be over %zu bytes", limit);
+    if (is_over_share(o, mine, all, limit))
+        return error_set(e, ERR_TOOBIG, "namespace %.*s would have %zu bytes, over half of the %zu that others leave",
+                         push_cut(o->name, 63), o->name.p, mine, limit - (all - mine));
+    return 0;
+}
+
 static int check(const struct push *p, const struct push_group *in, const struct push_group *old, struct error *e)
 {
     struct str labels = push_group_labels(in);
@@ -184,11 +245,8 @@ static int check(const struct push *p, const struct push_group *in, const struct
 
     if (!old && has_twin(p, in))
         return error_set(e, ERR_CONFLICT, "there is a group {%.*s} already", push_cut(labels, 200), labels.p);
-    if (!old && map_size(&p->groups) >= p->limits.groups)
-        return error_set(e, ERR_THROTTLED, "there are %zu groups already", p->limits.groups);
-    if (p->bytes + in->bytes + p->help_bytes > p->limits.total_bytes)
-        return error_set(e, ERR_TOOBIG, "all pushed series and their helps would be over %zu bytes",
-                         p->limits.total_bytes);
+    if (!old && (rc = check_group(p, in->owner, e)) < 0)
+        return rc;
     rc = check_types(in, old, e);
     for (uint32_t i = 0; i < in->n_runs && rc == 0; i++)
         if (in->runs[i].set->first == i)
@@ -262,12 +320,14 @@ int push_commit(struct push *p, struct push_group *in, bool replace, struct erro
         return rc;
     if (old && !replace) {
         now = merge(p, old, in);
-        if ((rc = check_merged(p, now, e)) < 0) {
-            push_group_free(p, now);
-            return rc;
-        }
-        push_group_free(p, in);
+        rc = check_merged(p, now, e);
     }
+    if (rc == 0)
+        rc = check_room(p, now, old, e);
+    if (now != in)
+        push_group_free(p, rc < 0 ? now : in);
+    if (rc < 0)
+        return rc;
     if (old) {
         now->failed_ms = old->failed_ms;
         forget_group(p, old);
@@ -279,7 +339,7 @@ int push_commit(struct push *p, struct push_group *in, bool replace, struct erro
 
 struct push_group *push_keep_empty(struct push *p, struct push_group *in)
 {
-    if (map_size(&p->groups) < p->limits.groups && !has_twin(p, in)) {
+    if (!has_twin(p, in) && check_group(p, in->owner, NULL) == 0 && check_room(p, in, NULL, NULL) == 0) {
         note_group(p, in);
         return in;
     }

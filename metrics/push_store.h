@@ -27,7 +27,9 @@ struct push_family {
 /* A namespace that pushes, and all clients that nobody knows: they have one of no name. */
 struct push_owner {
     struct list groups; /* those in the store */
-    size_t n_refs;      /* groups, those of a push under way too: it goes with the last */
+    size_t n_groups, bytes;
+    size_t help_bytes; /* of the metrics that it said first, those of a push under way too */
+    size_t n_refs;     /* groups and metrics, those of a push under way too: it goes with the last */
     struct str name;
     char text[];
 };
@@ -35,6 +37,7 @@ struct push_owner {
 /* What a series is besides its labels and its value, as a push said it. */
 struct push_metric {
     struct push_family *family;
+    struct push_owner *owner; /* who said it first */
     size_t n; /* series that have it, those of a push under way too: it goes with the last */
     enum text_type type;
     struct str name, help; /* name: with _bucket, _sum, _count where it has one */
@@ -71,7 +74,7 @@ struct push_group {
     struct push_series *series; /* in the order in which they were pushed */
     struct push_run *runs;
     uint32_t n, n_runs;
-    size_t bytes;                 /* of its lines */
+    size_t bytes;                 /* of its lines, push times too */
     int64_t pushed_ms, failed_ms; /* 0: never */
     struct str key; /* see push_group_labels */
     struct str job; /* job="x", as it stands in the key */
@@ -88,6 +91,7 @@ struct push {
     struct map owners;   /* name to struct push_owner */
     size_t bytes;
     size_t help_bytes;   /* of all metrics, those of a push under way too */
+    size_t before;       /* while a push is under way: what its owner had before, with helps */
     uint64_t refused;
 };
 
@@ -98,8 +102,8 @@ struct push_owner *push_owner_ref(struct push_owner *o);
 void push_owner_put(struct push *p, struct push_owner *o);
 
 /* Counts one more series of it. */
-struct push_metric *push_metric_get(struct push *p, struct str name, struct str family, struct str help,
-                                    enum text_type type);
+struct push_metric *push_metric_get(struct push *p, struct push_owner *owner, struct str name, struct str family,
+                                    struct str help, enum text_type type);
 void push_metric_put(struct push *p, struct push_metric *m); /* one less */
 
 /* ---- push_group.c ---- */

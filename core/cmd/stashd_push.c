@@ -28,7 +28,7 @@ static const char text_plain[] = "text/plain; charset=utf-8";
 
 void stashd_push_init(struct stashd_push *p, struct kube *kube, bool open, uint64_t seed)
 {
-    *p = (struct stashd_push){.kube = kube, .seed = seed, .open = open};
+    *p = (struct stashd_push){.kube = kube, .open = open};
     p->push = push_new(seed, &(struct push_limits){0, 0, 0});
     list_init(&p->waiting);
 }
@@ -145,6 +145,5 @@ void stashd_push_forget(struct stashd_push *p, const struct kobj *invoker)
 
 void stashd_push_forget_all(struct stashd_push *p)
 {
-    push_free(p->push);
-    p->push = push_new(p->seed, &(struct push_limits){0, 0, 0});
+    push_clear(p->push);
 }

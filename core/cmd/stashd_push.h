@@ -14,7 +14,6 @@
 struct stashd_push {
     struct kube *kube;
     struct push *push;
-    uint64_t seed;       /* private */
     bool open;           /* metrics.push.auth: open: nobody is asked for a token */
     struct list waiting; /* private: reviews under way */
 };

@@ -57,7 +57,7 @@ static void the_operators_own_groups_are_kept_like_pushed_ones(void **state)
                      true);
     push_assert_page(w, "y{instance=\"\",job=\"a\",pusher_namespace=\"n\",target=\"app-db\"} 2\n", true);
     push_assert_page(w, "z{instance=\"\",job=\"a\"} 4\n", true);
-    assert_int_equal(push_put(w->push, "n", "b", NULL, STR("# TYPE x counter\nx 2\n"), 1772330400500, &e),
+    assert_int_equal(push_put(w->push, "n", "a", "app-db", STR("# TYPE x counter\nx 2\n"), 1772330400500, &e),
                      ERR_CONFLICT);
     assert_non_null(strstr(e.msg, "x is a gauge"));
     push_drop_job(w->push, "n", "a");

@@ -12,7 +12,7 @@ enum { N_SESSIONS = 1000, N_METRICS = 11 };
 
 static int set_up(void **state)
 {
-    const struct push_limits limits = {.groups = 2 * N_SESSIONS, .series_per_group = 30};
+    const struct push_limits limits = {.groups = 4 * N_SESSIONS, .series_per_group = 30};
 
     *state = support_push_new(&limits);
     return 0;
@@ -104,7 +104,7 @@ static void a_group_does_not_outgrow_its_cap_by_additions(void **state)
 /* A help stays as long as a series has it, and each is counted once. */
 static void helps_count_for_the_total(void **state)
 {
-    const struct push_limits limits = {.total_bytes = 3000};
+    const struct push_limits limits = {.total_bytes = 4500};
     struct push_world *w = *state;
     char first[1100], second[1100], third[1100];
 
@@ -124,6 +124,51 @@ static void helps_count_for_the_total(void **state)
     assert_int_equal(push_refused(w->push), 1);
     assert_int_equal(push_send(w, "DELETE", "/metrics/job/k", ""), 202);
     assert_int_equal(push_send(w, "PUT", "/metrics/job/l", third), 200);
+}
+
+static void no_namespace_takes_what_others_need(void **state)
+{
+    const struct push_limits limits = {.groups = 16, .total_bytes = 32 * 1024};
+    struct push_world *w = *state;
+    char body[16 * 1024], path[64];
+
+    push_free(w->push);
+    w->push = push_new(1, &limits);
+    w->ns = "foe";
+    for (unsigned i = 0; i < 20; i++) { /* refused ones are groups, too */
+        (void)snprintf(path, sizeof(path), "/metrics/job/j%u", i);
+        assert_int_equal(push_send(w, "PUT", path, i % 2 ? "a 1 1\n" : "a 1\n"), i % 2 ? 400 : i < 8 ? 200 : 429);
+    }
+    assert_int_equal(push_groups(w->push), 8);
+    w->ns = "fiend";
+    for (unsigned i = 0; i < 20; i++) {
+        (void)snprintf(path, sizeof(path), "/metrics/job/j%u", i);
+        assert_int_equal(push_send(w, "PUT", path, "a 1\n"), i < 4 ? 200 : 429);
+    }
+    assert_string_equal(w->body.data, "namespace fiend has 4 groups already, half of the 8 that others leave\n");
+    w->ns = "shop";
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/j", "a 1\n"), 200);
+    push_clear(w->push);
+
+    w->ns = "foe"; /* lines, helps and labels of groups are one room */
+    (void)snprintf(body, sizeof(body), "a{l=\"%07000d\"} 1\n", 1);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/lines", body), 200);
+    (void)snprintf(body, sizeof(body), "# HELP b %07000d\nb 1\n", 1);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/help", body), 200);
+    (void)snprintf(body, sizeof(body), "/metrics/job/labels/l/%07000d", 1);
+    assert_int_equal(push_send(w, "PUT", body, ""), 413);
+    (void)snprintf(body, sizeof(body), "# HELP b %07000d\nb 1\n", 2);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/help", body), 200); /* no bigger than before */
+    (void)snprintf(body, sizeof(body), "# HELP b %011000d\nb 1\n", 2);
+    assert_int_equal(push_send(w, "POST", "/metrics/job/help", body), 413);
+    push_assert_page(w, "# HELP b 000", true);
+    assert_int_equal(push_refused(w->push), 6 + 16 + 2);
+    w->ns = "shop";
+    (void)snprintf(body, sizeof(body), "a{l=\"%07000d\"} 1\n", 1);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/lines", body), 200);
+    w->ns = "foe";
+    (void)snprintf(body, sizeof(body), "a{l=\"%07000d\"} 2\n", 1);
+    assert_int_equal(push_send(w, "PUT", "/metrics/job/lines", body), 200);
 }
 
 static void an_addition_does_not_put_a_series_on_the_page_twice(void **state)
@@ -363,6 +408,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(groups_with_the_same_labels_are_told_apart_by_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_group_does_not_outgrow_its_cap_by_additions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(helps_count_for_the_total, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_namespace_takes_what_others_need, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_addition_does_not_put_a_series_on_the_page_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_two_groups_look_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_dropped_by_its_name_alone, set_up, tear_down),
