@@ -7,6 +7,7 @@
 #include "controllers/operator_metrics.h"
 #include "controllers/schedule.h"
 #include "controllers/scheduler.h"
+#include "controllers/session_metrics.h"
 #include "core/base/mem.h"
 #include "k8s/lease.h"
 #include "k8s/serverclock.h"
@@ -96,6 +97,8 @@ static void active(void *ctx, bool is_active)
     struct operator *op = ctx;
 
     log_info(op->o.log, is_active ? "working" : "not working");
+    if (is_active && op->o.on_push)
+        session_metrics_recall(op->cache, op->o.on_push, op->o.ctx);
     scheduler_set_active(op->scheduler, is_active);
 }
 

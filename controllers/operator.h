@@ -27,7 +27,8 @@ struct operator_options {
     void (*on_lead)(void *ctx, bool leads); /* the lead was won or lost; NULL fine */
     /* An invoker is gone for good; NULL fine. Its record is borrowed. */
     void (*on_invoker_gone)(void *ctx, const struct kobj *invoker);
-    /* Metrics of a session that has ended, as a push to the gateway would bring them (metrics.md 3); NULL fine. */
+    /* Metrics of a session that has ended, as a push to the gateway would bring them (metrics.md 3), and with the lead
+     * what is known of those that ended before; NULL fine. */
     void (*on_push)(void *ctx, const char *ns, const char *job, const char *target, const char *text);
     void *ctx;
 };
