@@ -15,6 +15,7 @@ static const char *const of_kind[] = {"kind", NULL};
 static const char *const of_request[] = {"verb", "resource", "code", NULL};
 static const char *const of_result[] = {"result", NULL};
 static const char *const of_reason[] = {"reason", NULL};
+static const char *const of_phase[] = {"phase", NULL};
 
 static const double seconds_buckets[] = {0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
 static const double delay_buckets[] = {0.005, 0.05, 0.5, 1, 5, 15, 60, 300, 600};
@@ -73,6 +74,10 @@ void operator_metrics_init(struct operator_metrics *m, struct registry *r, const
                               "Backup and restore sessions that run.", NULL, NULL, 0);
     m->waiting = registry_add(r, METRIC_GAUGE, "stash_operator_sessions_waiting", "Sessions that have not started.",
                               of_reason, NULL, 0);
+    m->configurations = registry_add(r, METRIC_GAUGE, "stash_operator_configurations",
+                                     "BackupConfigurations by phase.", of_phase, NULL, 0);
+    m->damaged = registry_add(r, METRIC_GAUGE, "stash_operator_repositories_damaged",
+                              "Repositories whose last check found damage.", NULL, NULL, 0);
     add_build_info(r, s);
 }
 
@@ -148,6 +153,38 @@ static bool tally_session(void *ctx, const struct kobj *o)
     return true;
 }
 
+/* As the phases are in BackupConfiguration's table; one that has none yet is left out. */
+static const char *const phases[] = {"Ready", "NotReady", "Invalid"};
+enum { N_PHASES = sizeof(phases) / sizeof(phases[0]) };
+
+static bool tally_configuration(void *ctx, const struct kobj *o)
+{
+    double *n = ctx;
+
+    for (size_t i = 0; i < N_PHASES; i++)
+        n[i] += strcmp(kobj_text(o, "status.phase"), phases[i]) == 0;
+    return true;
+}
+
+static bool tally_repository(void *ctx, const struct kobj *o)
+{
+    double *n = ctx;
+
+    *n += strcmp(kobj_text(o, "status.integrity"), "false") == 0;
+    return true;
+}
+
+static void tally_objects(struct operator_metrics *m, const struct cache *c)
+{
+    double n[N_PHASES] = {0}, damaged = 0;
+
+    cache_each(c, kind_get(KIND_BACKUPCONFIGURATION), tally_configuration, n);
+    cache_each(c, kind_get(KIND_REPOSITORY), tally_repository, &damaged);
+    for (size_t i = 0; i < N_PHASES; i++)
+        metric_set(m->configurations, VALUES(phases[i]), n[i]);
+    metric_set(m->damaged, NULL, damaged);
+}
+
 void operator_metrics_collect(struct operator_metrics *m, const struct cache *c, bool is_leader,
                               const struct kube_watch *watches, size_t n_watches, uint64_t events_dropped)
 {
@@ -163,6 +200,7 @@ void operator_metrics_collect(struct operator_metrics *m, const struct cache *c,
     cache_each(c, kind_get(KIND_RESTORESESSION), tally_session, &t);
     metric_set(m->waiting, VALUES("Pending"), t.pending);
     metric_set(m->running, NULL, t.running);
+    tally_objects(m, c);
     metric_set(m->leader, NULL, is_leader);
     metric_set(m->dropped, NULL, (double)events_dropped);
     for (size_t i = 0; i < n_watches; i++) {

@@ -10,7 +10,7 @@
 struct operator_metrics {
     struct registry *registry;
     struct metric *passes, *pass_seconds, *queue_depth, *leader, *requests, *restarts, *relists, *delay, *dropped,
-        *running, *waiting, *missed, *checks, *overdue, *kept;
+        *running, *waiting, *missed, *checks, *overdue, *kept, *configurations, *damaged;
 };
 
 void operator_metrics_init(struct operator_metrics *m, struct registry *r, const struct operator_settings *s);

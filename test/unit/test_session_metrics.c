@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "controllers/operator_metrics.h"
 #include "controllers/session_metrics.h"
 #include "core/base/mem.h"
 #include "k8s/cache.h"
@@ -150,11 +151,36 @@ static void a_failed_restore_stays_one_too(void **state)
     shows(h, "waits", false);
 }
 
+static void phases_and_damage_are_read_from_the_cache(void **state)
+{
+    static const char invalid[] = "{\"spec\": {}, \"status\": {\"phase\": \"Invalid\"}}";
+    const struct operator_settings settings = {.fullname = "stashd"};
+    struct here *h = *state;
+    struct registry *r = registry_new();
+    struct operator_metrics m;
+
+    operator_metrics_init(&m, r, &settings);
+    put(h, KIND_BACKUPCONFIGURATION, "demo", "a", "2026-03-01T00:00:00Z", configuration);
+    put(h, KIND_BACKUPCONFIGURATION, "demo", "b", "2026-03-01T00:00:00Z", configuration);
+    put(h, KIND_BACKUPCONFIGURATION, "demo", "c", "2026-03-01T00:00:00Z", invalid);
+    put(h, KIND_REPOSITORY, "demo", "good", "2026-03-01T00:00:00Z", "{\"status\": {\"integrity\": true}}");
+    put(h, KIND_REPOSITORY, "demo", "bad", "2026-03-01T00:00:00Z", "{\"status\": {\"integrity\": false}}");
+    put(h, KIND_REPOSITORY, "demo", "unknown", "2026-03-01T00:00:00Z", "{\"status\": {}}");
+    operator_metrics_collect(&m, h->cache, true, NULL, 0, 0);
+    registry_write(r, &h->page);
+    assert_non_null(strstr(h->page.data, "\nstash_operator_configurations{phase=\"Ready\"} 2\n"));
+    assert_non_null(strstr(h->page.data, "\nstash_operator_configurations{phase=\"NotReady\"} 0\n"));
+    assert_non_null(strstr(h->page.data, "\nstash_operator_configurations{phase=\"Invalid\"} 1\n"));
+    assert_non_null(strstr(h->page.data, "\nstash_operator_repositories_damaged 1\n"));
+    registry_free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_failed_backup_stays_one_when_the_lead_changes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failed_restore_stays_one_too, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(phases_and_damage_are_read_from_the_cache, set_up, tear_down),
     };
 
     mem_install(1);
