@@ -271,7 +271,8 @@ static void on_info(struct receive *r, const struct sst_info *info)
              F_STR("server", info->server_version));
     if (info->server_version[0]) /* in a rolling upgrade the donor's need not be that of the node we asked first */
         r->complete.flavour = sst_flavour_of(info->server_version);
-    if (sst_check_info(info, r->complete.flavour, &e) < 0) {
+    if (sst_check_info(info, r->complete.flavour, &e) < 0 ||
+        (info->server_version[0] && backup_cluster_fits(c, info->server_version, &e) < 0)) {
         fail(c, &e);
         return;
     }
@@ -291,7 +292,13 @@ static bool on_data_begin(struct receive *r, struct error *e)
 static bool on_data(struct receive *r, struct str bytes)
 {
     struct cluster *c = r->data;
+    struct error e;
 
+    if (sst_check_stream(r->stream, r->complete.flavour, &e) < 0) {
+        (void)error_wrap(&e, ERR_INVALID, "AppBinding %s/%s: it could not be restored", c->b->app->ns, c->b->app->name);
+        fail(c, &e);
+        return false;
+    }
     return backup_write(c->b, bytes);
 }
 

@@ -29,6 +29,7 @@ struct cluster {
     char selected[128]; /* the donor that the group chose for us */
     char trouble[400];  /* what garbd said went wrong */
     enum sst_log_type trouble_type; /* SST_LOG_TLS, _REFUSED, _NO_GROUP, the one that tells most; _OTHER: nothing */
+    char tool_version[64]; /* of what prepares a backup in this image; "": there is none */
     char own_name[64];  /* of our certificate: a donor that encrypts asks for it */
     uint64_t expected_bytes;
     bool garbd_runs, receiving, piping, guarding;
@@ -39,6 +40,8 @@ struct cluster {
 
 /* Looks at the cluster, chooses the donor, and makes all that is needed. */
 int backup_cluster_prepare(struct cluster *c, struct error *e) NODISCARD;
+/* Can this image restore what a server of that version gives? ERR_INVALID says why not. */
+int backup_cluster_fits(const struct cluster *c, const char *server, struct error *e) NODISCARD;
 /* The node that is to give its data; the one behind the AppBinding when the cluster chooses. Never NULL. */
 struct galera_node *backup_cluster_donor(struct cluster *c);
 /* Where that node comes from; NULL or one without an address of its own: any member. */

@@ -10,6 +10,8 @@
 
 #include "controllers/job/backup_cluster.h"
 #include "controllers/job/pem.h"
+#include "controllers/job/prepare_tool.h"
+#include "controllers/job/restore_info.h"
 #include "core/base/mem.h"
 
 enum { VERSION_TIMEOUT_MS = 10000 };
@@ -158,6 +160,30 @@ static int check_garbd(struct cluster *c, struct error *e)
     return rc;
 }
 
+int backup_cluster_fits(const struct cluster *c, const char *server, struct error *e)
+{
+    const struct app *app = c->b->app;
+
+    if (!c->tool_version[0] ||
+        restore_info_check(server, c->galera.flavour == XBSTREAM_MARIADB, c->tool_version, e) == 0)
+        return 0;
+    return error_wrap(e, ERR_INVALID, "AppBinding %s/%s: this image could not restore it", app->ns, app->name);
+}
+
+/* A backup that nobody can restore is found out now, and costs no donor anything. */
+static int check_restorable(struct cluster *c, struct error *e)
+{
+    const struct galera_node *donor = backup_cluster_donor(c);
+    const char *tool = prepare_tool_find(c->galera.flavour == XBSTREAM_MARIADB);
+    int rc = galera_check_encryption(donor, e);
+
+    if (rc < 0)
+        return error_wrap(e, rc, "AppBinding %s/%s", c->b->app->ns, c->b->app->name);
+    if (tool && (rc = prepare_tool_version(c->b->job, tool, c->tool_version, e)) < 0)
+        return rc;
+    return backup_cluster_fits(c, donor->version, e);
+}
+
 /*
  * Without a vote (pc.weight=0): a backup must not change when the cluster has a quorum. With one, a group that loses
  * garbd and a node at once has lost half, and none of its parts becomes primary again: they wait for garbd for ever.
@@ -244,7 +270,7 @@ int backup_cluster_prepare(struct cluster *c, struct error *e)
     if (b->params->sst_port && b->params->sst_port == b->params->group_port)
         return error_set(e, ERR_INVALID, "garbd's group port must not be the port of the transfer");
     if ((rc = galera_look(&c->galera, &b->sql, &b->app->guard, b->params->wait_s, e)) < 0 ||
-        (rc = check_garbd(c, e)) < 0)
+        (rc = check_restorable(c, e)) < 0 || (rc = check_garbd(c, e)) < 0)
         return rc;
     memcpy(b->result->version, c->galera.nodes[0].version, sizeof(b->result->version));
     c->method = sst_method_of(b->app->sst_method, c->galera.flavour);

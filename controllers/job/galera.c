@@ -21,7 +21,9 @@ enum {
     "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready','wsrep_connected','wsrep_local_state_comment',"          \
     "'wsrep_cluster_status','wsrep_incoming_addresses','wsrep_local_commits','wsrep_cluster_size',"                    \
     "'wsrep_evs_state','wsrep_provider_version');"                                                                     \
-    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options','wsrep_mode')"
+    "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options',"              \
+    "'wsrep_mode');"                                                                                                   \
+    "SELECT 'encryption_plugin',PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE='ENCRYPTION'"
 
 /* Nodes of the users' own may be called stash-…, but these have an address for clients. */
 #define GARBD_QUERY                                                                                                    \
@@ -101,6 +103,8 @@ void galera_parse_node(struct str rows, struct galera_node *out)
             out->cluster_size = number(line);
         else if (str_is(key, "wsrep_provider_version"))
             copy(out->provider, sizeof(out->provider), line);
+        else if (str_is(key, "encryption_plugin"))
+            copy(out->encryption, sizeof(out->encryption), line);
         else if (str_is(key, "wsrep_mode")) {
             out->replicates_aria = names(line, "REPLICATE_ARIA");
             out->replicates_myisam = names(line, "REPLICATE_MYISAM");
@@ -121,6 +125,16 @@ int galera_check_node(const struct galera_node *n, struct error *e)
     if (!str_same(n->state, "Synced"))
         return error_set(e, ERR_INVALID, "node %s is %s, not Synced", n->name, n->state);
     return 0;
+}
+
+int galera_check_encryption(const struct galera_node *n, struct error *e)
+{
+    if (!n->encryption[0])
+        return 0;
+    return error_set(e, ERR_INVALID,
+                     "node %s encrypts data at rest (plugin %s): a restore would need the plugin and its keys, which "
+                     "are not kept with the backup; dump the server instead (an AppBinding without parameters.group)",
+                     n->name, n->encryption);
 }
 
 int galera_check_rest(const struct galera *g, struct error *e)

@@ -16,6 +16,7 @@
 #include "controllers/job/backup.h"
 #include "controllers/job/datadir.h"
 #include "controllers/job/grastate.h"
+#include "controllers/job/prepare_tool.h"
 #include "controllers/job/restore_info.h"
 #include "controllers/job/restore_pump.h"
 #include "controllers/job/unpack.h"
@@ -43,36 +44,18 @@ struct physical {
 
 static int find_tools(struct physical *p, struct error *e)
 {
-    static const char *const m_prepare[] = {"mariadb-backup", "mariabackup", NULL};
-    static const char *const p_extract[] = {"xbstream", NULL}, *const p_prepare[] = {"xtrabackup", NULL};
+    static const char *const p_extract[] = {"xbstream", NULL};
     const char *server = p->r->server;
 
-    p->is_mariadb = *server ? strstr(server, "MariaDB") != NULL : job_find_program(m_prepare) != NULL;
+    p->is_mariadb = *server ? strstr(server, "MariaDB") != NULL : prepare_tool_find(true) != NULL;
     p->extract = p->is_mariadb ? NULL : job_find_program(p_extract);
-    p->prepare = job_find_program(p->is_mariadb ? m_prepare : p_prepare);
+    p->prepare = prepare_tool_find(p->is_mariadb);
     if (p->prepare && (p->is_mariadb || p->extract))
         return 0;
     return error_set(e, ERR_NOTFOUND,
                      "the snapshot holds a physical backup of %s, but this image has no %s: use the Task of that "
                      "database",
                      *server ? server : "a database", p->is_mariadb ? "mariadb-backup" : "xtrabackup and xbstream");
-}
-
-static int ask_tool_version(struct physical *p, struct error *e)
-{
-    const char *argv[] = {p->prepare, "--version", NULL};
-    struct job_command c = {
-        .argv = argv, .envp = job_environment(p->r->job), .out_max = 65536, .timeout_ms = 30000, .quiet = true};
-    struct job_result result;
-    int rc = job_run_ok(p->r->job, &c, &result, e);
-
-    if (rc == 0) {
-        (void)restore_info_tool_version(buf_str(&result.out), p->tool_version);
-        if (!*p->tool_version)
-            (void)restore_info_tool_version(buf_str(&result.err.text), p->tool_version);
-    }
-    job_result_done(&result);
-    return rc;
 }
 
 /* ---- files of the stage ---- */
@@ -389,7 +372,7 @@ static int check_first(struct physical *p, struct error *e)
     if (rc == 0 && !p->is_mariadb && str_same(f->existing_data, "keep"))
         return error_set(e, ERR_INVALID, "--existing-data=keep is for MariaDB: a server of MySQL's kind finds the same "
                          "tablespaces in the kept folder and does not start; remove the data, or use another claim");
-    if (rc < 0 || (rc = ask_tool_version(p, e)) < 0)
+    if (rc < 0 || (rc = prepare_tool_version(p->r->job, p->prepare, p->tool_version, e)) < 0)
         return rc;
     /* Of the snapshot's tag: found before hours of extracting; the file in the backup decides in the end. */
     return *p->r->server ? restore_info_check(p->r->server, p->is_mariadb, p->tool_version, e) : 0;

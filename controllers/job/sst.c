@@ -218,6 +218,46 @@ int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, s
     return 0;
 }
 
+/* "plugin_load=file_key_management=file_key_management;provider_lz4=…" in backup-my.cnf; providers compress pages. */
+static bool find_encryption(struct str cnf, struct str *ret_plugin)
+{
+    struct str line, one;
+
+    while (cnf.n && str_cut(&cnf, '\n', &line)) {
+        if (!str_starts(line, STR("plugin_load=")))
+            continue;
+        line.p += 12;
+        line.n -= 12;
+        while (str_cut(&line, ';', &one) && str_cut(&one, '=', ret_plugin))
+            if (ret_plugin->n && !str_starts(*ret_plugin, STR("provider_")))
+                return true;
+    }
+    return false;
+}
+
+int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e)
+{
+    struct str plugin;
+
+    if (xbstream_saw_suffix(x, ".xbcrypt"))
+        return error_set(e, ERR_INVALID,
+                         "the donor encrypts the files of its backup: remove encrypt from [xtrabackup] in the "
+                         "configuration of the nodes");
+    if (flavour != XBSTREAM_MARIADB)
+        return 0;
+    if (xbstream_saw_suffix(x, ".qp"))
+        return error_set(e, ERR_INVALID,
+                         "the donor compresses the files of its backup, and a restore has no qpress: remove compress "
+                         "from [mariabackup] in the configuration of the nodes");
+    if (find_encryption(xbstream_text(x, "backup-my.cnf"), &plugin))
+        return error_set(e, ERR_INVALID,
+                         "the donor encrypts data at rest (plugin %.*s): a restore would need the plugin and its keys, "
+                         "which are not kept with the backup; dump the server instead (an AppBinding without "
+                         "parameters.group)",
+                         (int)plugin.n, plugin.p);
+    return 0;
+}
+
 bool sst_is_info_file(const char *path)
 {
     return str_same(path, "sst_info") || str_same(path, "xtrabackup_galera_info") ||

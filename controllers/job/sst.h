@@ -56,6 +56,9 @@ int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e) NOD
 /* May a backup be taken of what a donor of this family announces? ERR_INVALID says why not. */
 int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, struct error *e) NODISCARD;
 
+/* May what has passed so far of a donor's data be restored? ERR_INVALID says why not. */
+int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e) NODISCARD;
+
 /* What a stream's first bytes say. */
 enum sst_start {
     SST_START_XBSTREAM,

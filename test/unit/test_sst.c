@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "controllers/job/app.h"
+#include "controllers/job/backup_cluster.h"
 #include "controllers/job/galera.h"
 #include "controllers/job/receive.h"
 #include "controllers/job/sst.h"
@@ -398,6 +399,70 @@ static void world_start(struct world *w)
     job_init(&w->job, w->env, "/tmp", "/tmp");
     w->job.log.write = to_nowhere;
     buf_init(&w->got, 1 << 20);
+}
+
+/* ---- what could not be restored ---- */
+
+static void a_node_that_encrypts_at_rest_is_refused(void **state)
+{
+    struct galera_node n = node("n2", "Synced", 0);
+    struct error e;
+
+    (void)state;
+    assert_int_equal(galera_check_encryption(&n, &e), 0);
+    galera_parse_node(STR("version\t10.11.19-MariaDB\nencryption_plugin\tfile_key_management\n"), &n);
+    assert_int_equal(galera_check_encryption(&n, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "node n2 encrypts data at rest (plugin file_key_management)"));
+    assert_non_null(strstr(e.msg, "dump the server instead"));
+}
+
+static void assert_stream(enum xbstream_flavour flavour, const char *file, const char *text, const char *error)
+{
+    struct xbstream *x = xbstream_new();
+    struct error e;
+    struct buf b;
+
+    buf_init(&b, 4096);
+    put_file(&b, file, text);
+    assert_int_equal(xbstream_feed(x, b.data, b.len, &e), 0);
+    assert_int_equal(sst_check_stream(x, flavour, &e), error ? ERR_INVALID : 0);
+    if (error)
+        assert_non_null(strstr(e.msg, error));
+    buf_done(&b);
+    xbstream_free(x);
+}
+
+static void what_no_restore_can_read_is_seen_as_it_passes(void **state)
+{
+    (void)state;
+    assert_stream(XBSTREAM_MARIADB, "shop/a.ibd", "pages", NULL);
+    assert_stream(XBSTREAM_MARIADB, "shop/a.ibd.qp", "pages", "remove compress from [mariabackup]");
+    assert_stream(XBSTREAM_PERCONA_57, "shop/a.ibd.qp", "pages", NULL);
+    assert_stream(XBSTREAM_PERCONA_80, "shop/a.ibd.zst", "pages", NULL);
+    assert_stream(XBSTREAM_PERCONA_80, "shop/a.ibd.zst.xbcrypt", "pages", "remove encrypt from [xtrabackup]");
+    assert_stream(XBSTREAM_MARIADB, "backup-my.cnf", "[mysqld]\ninnodb_page_size=16384\n", NULL);
+    assert_stream(XBSTREAM_MARIADB, "backup-my.cnf", "[mysqld]\nplugin_load=provider_lz4=provider_lz4\n", NULL);
+    assert_stream(XBSTREAM_MARIADB, "backup-my.cnf",
+                  "[mysqld]\nplugin_dir=\"/p/\"\nplugin_load=provider_lz4=provider_lz4\n"
+                  "plugin_load=provider_lz4=provider_lz4;file_key_management=file_key_management\n",
+                  "encrypts data at rest (plugin file_key_management)");
+}
+
+static void a_server_of_another_series_is_refused(void **state)
+{
+    static struct cluster c = {.galera.flavour = XBSTREAM_MARIADB};
+    struct app app = {.ns = "demo", .name = "db"};
+    struct backup b = {.app = &app};
+    struct error e;
+
+    (void)state;
+    c.b = &b;
+    assert_int_equal(backup_cluster_fits(&c, "11.4.2-MariaDB", &e), 0); /* an image that restores nothing at all */
+    (void)snprintf(c.tool_version, sizeof(c.tool_version), "10.11.19-MariaDB");
+    assert_int_equal(backup_cluster_fits(&c, "10.11.8-MariaDB-log", &e), 0);
+    assert_int_equal(backup_cluster_fits(&c, "11.4.2-MariaDB", &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "AppBinding demo/db: this image could not restore it: "));
+    assert_non_null(strstr(e.msg, "needs mariadb-backup 11.4"));
 }
 
 static void make_tls(struct world *w)
@@ -1081,6 +1146,9 @@ int main(void)
         T(strangers_that_stay_do_not_keep_the_donor_out),
         T(a_stranger_does_not_shorten_the_wait),
         T(a_short_stream_is_refused),
+        T(a_node_that_encrypts_at_rest_is_refused),
+        T(what_no_restore_can_read_is_seen_as_it_passes),
+        T(a_server_of_another_series_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
         T(a_donor_behind_a_service_may_hide),

@@ -1,0 +1,14 @@
+/*
+ * prepare_tool: the program of this image that makes a data directory of a physical backup.
+ */
+#ifndef STASHD_PREPARE_TOOL_H
+#define STASHD_PREPARE_TOOL_H
+
+#include "controllers/job/job.h"
+
+/* MariaDB's or Percona's; NULL: this image has none. */
+const char *prepare_tool_find(bool is_mariadb);
+/* "10.11.8-MariaDB", "8.0.35-30"; "" when what it prints is not understood. */
+int prepare_tool_version(struct job *j, const char *program, char out[64], struct error *e) NODISCARD;
+
+#endif
