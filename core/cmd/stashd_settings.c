@@ -35,7 +35,8 @@ static const struct config_item items[] = {
      "none, listed or cluster: where a foreign namespace may get a Repository's Secret"},
     {"secrets-lending-namespaces", CFG_LIST, AT(lending), NULL, 0, 0, "namespaces for secrets-access=listed"},
     {"allow-hostpath-backend", CFG_BOOL, AT(allow_hostpath), "false", 0, 0, "allow local backends on a hostPath"},
-    {"jobs-ttl-after-finished", CFG_DURATION, AT(job_ttl_ns), "1h", 0, 0, "how long finished Jobs stay"},
+    {"jobs-ttl-after-finished", CFG_DURATION, AT(job_ttl_ns), "1h", 600, 31536000, /* what ran is known by its Job */
+     "how long finished Jobs stay; at least 10m"},
     {"jobs-default-timeout", CFG_DURATION, AT(job_timeout_ns), "24h", 0, 0,
      "deadline of sessions without timeOut; 0s: none"},
     {"jobs-prune-delay", CFG_DURATION, AT(prune_delay_ns), "10m", 0, 31536000, "from retention to the prune Job"},
