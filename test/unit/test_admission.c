@@ -1,12 +1,14 @@
 /* admission: AdmissionReviews in, verdicts out: each rule refused with its words, and what is always let through. */
 #include "test.h"
 
+#include <glob.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "controllers/admission.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/loop/env_uv.h"
 #include "support_world.h"
 
 static const char app[] =
@@ -29,7 +31,7 @@ static const char restore[] =
 
 struct story { /* of one request */
     const char *kind, *operation;
-    char object[2048], old[2048];
+    char object[4096], old[4096];
     struct admission_request request;
     struct admission_verdict verdict;
     bool blind; /* the cache is not complete */
@@ -128,6 +130,36 @@ static void good_objects_pass_without_a_word(void **state)
 }
 
 /* By the same words as in the condition (test_trigger). */
+/* A user who applies them meets no refusal. */
+static void the_examples_are_accepted(void **state)
+{
+    struct test_world *w = *state;
+    glob_t files;
+
+    assert_int_equal(glob(TEST_DATA "/../../../examples/*.yaml", 0, NULL, &files), 0);
+    for (size_t f = 0; f < files.gl_pathc; f++) {
+        json_t *documents, *d;
+        struct buf text;
+        struct error e;
+        size_t i;
+
+        buf_init(&text, 65536);
+        assert_int_equal(env_uv_read_file(files.gl_pathv[f], &text, &e), 0);
+        documents = test_yaml_documents(text.data);
+        json_array_foreach (documents, i, d) {
+            struct story s = {0};
+            char *object = json_compact(d);
+
+            assert_string_equal(create(w, &s, json_text(d, "kind"), object), "");
+            mem_free(object);
+            done(&s);
+        }
+        json_decref(documents);
+        buf_done(&text);
+    }
+    globfree(&files);
+}
+
 static void who_triggers_must_be_known_and_able_to(void **state)
 {
     struct test_world *w = *state;
@@ -496,6 +528,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, test_world_teardown)
     const struct CMUnitTest tests[] = {
         T(good_objects_pass_without_a_word),
+        T(the_examples_are_accepted),
         T(who_triggers_must_be_known_and_able_to),
         T(a_bad_object_may_go_and_change_all_but_its_spec),
         T(other_kinds_and_subresources_are_not_ours_to_judge),
