@@ -18,7 +18,7 @@ struct push *push_new(uint64_t seed, const struct push_limits *limits)
     if (limits)
         p->limits = *limits;
     if (!p->limits.groups)
-        p->limits.groups = 10000;
+        p->limits.groups = 30000;
     if (!p->limits.series_per_group)
         p->limits.series_per_group = 1000;
     if (!p->limits.total_bytes)
@@ -61,6 +61,16 @@ void push_clear(struct push *p)
 size_t push_groups(const struct push *p)
 {
     return map_size(&p->groups);
+}
+
+size_t push_bytes(const struct push *p)
+{
+    return p->bytes + p->help_bytes;
+}
+
+const struct push_limits *push_limits(const struct push *p)
+{
+    return &p->limits;
 }
 
 uint64_t push_refused(const struct push *p)

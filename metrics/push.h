@@ -24,9 +24,10 @@
 struct push; /* opaque */
 
 struct push_limits {
-    /* 0: 10,000, 1,000 (additions to a group count), 20 MB with helps; over them: 413 or 429, never growth. Of groups
-     * and bytes a namespace has half of what the others leave at most: there is always something left for the next one.
-     * What takes no more room than what it replaces is never over a cap. */
+    /* 0: 30,000, 1,000 (additions to a group count), 20 MB with helps, three times as much for what the operator itself
+     * adds; over them: 413 or 429, never growth. Of groups and bytes a namespace has half of what the others leave at
+     * most: there is always something left for the next one. What takes no more room than what it replaces is never
+     * over a cap. */
     size_t groups, series_per_group, total_bytes;
 };
 
@@ -53,6 +54,8 @@ void push_drop_job(struct push *p, const char *ns, const char *job);
 /* Drops everything but what push_refused counts. */
 void push_clear(struct push *p);
 size_t push_groups(const struct push *p);
-uint64_t push_refused(const struct push *p); /* how many were over a cap */
+size_t push_bytes(const struct push *p); /* of the page's pushed part, as they are counted */
+const struct push_limits *push_limits(const struct push *p);
+uint64_t push_refused(const struct push *p); /* how many were over a cap, the operator's own too */
 
 #endif

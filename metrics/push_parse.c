@@ -7,7 +7,7 @@
 #include "core/base/mem.h"
 #include "metrics/push_store.h"
 
-enum { ID_MAX = 16 * 1024 };
+enum { ID_MAX = 16 * 1024, OPERATOR_TIMES = 3 };
 
 /* ---- labels ---- */
 
@@ -222,6 +222,7 @@ static struct push_group *parse_body(struct parse *x, struct str key, struct str
     int rc;
 
     x->push->before = owner->bytes + owner->help_bytes;
+    x->push->room = x->push->limits.total_bytes * (x->from == PUSH_OPERATOR ? OPERATOR_TIMES : 1);
     push_draft_init(&x->draft, x->push, owner);
     map_init_borrowing(&x->firsts, x->push->seed);
     map_init(&x->ids, x->push->seed);

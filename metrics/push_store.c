@@ -219,7 +219,7 @@ static void count_going(const struct push_group *g, size_t *all, size_t *mine)
 static int check_room(const struct push *p, const struct push_group *now, const struct push_group *old, struct error *e)
 {
     const struct push_owner *o = now->owner;
-    size_t limit = p->limits.total_bytes, all_gone = 0, my_gone = 0, all, mine;
+    size_t limit = p->room, all_gone = 0, my_gone = 0, all, mine;
 
     if (old) {
         count_going(old, &all_gone, &my_gone);

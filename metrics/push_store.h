@@ -92,6 +92,7 @@ struct push {
     size_t bytes;
     size_t help_bytes;   /* of all metrics, those of a push under way too */
     size_t before;       /* while a push is under way: what its owner had before, with helps */
+    size_t room;         /* idem: the most that all may have after it */
     uint64_t refused;
 };
 

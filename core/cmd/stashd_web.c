@@ -68,6 +68,19 @@ static void add_process(struct buf *out, double started_s)
     add_gauge(out, "process_start_time_seconds", "gauge", "When the process started, in Unix seconds.", started_s);
 }
 
+/* What is pushed, by clients and by the operator, against its caps: over them metrics are lost. */
+static void add_push(struct buf *out, const struct push *p)
+{
+    const struct push_limits *most = push_limits(p);
+
+    add_gauge(out, "stash_operator_pushes_refused_total", "counter",
+              "Pushes over a cap, those of the operator's own sessions too.", (double)push_refused(p));
+    add_gauge(out, "stash_operator_push_groups", "gauge", "Groups of pushed series.", (double)push_groups(p));
+    add_gauge(out, "stash_operator_push_groups_limit", "gauge", "Their cap.", (double)most->groups);
+    add_gauge(out, "stash_operator_push_bytes", "gauge", "Bytes of this page that were pushed.", (double)push_bytes(p));
+    add_gauge(out, "stash_operator_push_bytes_limit", "gauge", "Their cap.", (double)most->total_bytes);
+}
+
 static void serve_metrics(struct stashd_web *w, struct http_serve *s)
 {
     struct buf own, page;
@@ -76,6 +89,8 @@ static void serve_metrics(struct stashd_web *w, struct http_serve *s)
     buf_init(&page, PAGE_MAX);
     registry_write(w->registry, &own);
     add_process(&own, (double)w->started_ms / 1000);
+    if (w->push)
+        add_push(&own, w->push->push);
     if (w->push && w->operator && operator_leads(w->operator))
         push_write(w->push->push, buf_str(&own), &page);
     else
