@@ -5,6 +5,8 @@
 
 #include "core/base/mem.h"
 
+#define RUN_TAG "stash.run"
+
 enum {
     CANCELED_WAIT_S = 20, /* of a pod's grace of 60 s */
     DUMP_TRIES = 5,
@@ -66,6 +68,7 @@ static void build_command(struct backup *b, const char *method)
     add_tag(c, "stash.namespace", p->ns);
     add_tag(c, "stash.invoker", invoker);
     add_tag(c, "stash.session", p->session);
+    add_tag(c, RUN_TAG, b->id);
     add_tag(c, "stash.target", target);
     add_tag(c, "stash.method", method);
     add_tag(c, "stash.donor", b->result->donor);
@@ -166,14 +169,13 @@ void backup_commit(struct backup *b)
 static void find_unseen_snapshot(struct backup *b)
 {
     AUTO_FREE char *path = mem_printf("/%s", b->result->path);
-    const char *session = b->params->session;
     struct error e;
 
-    /* By our cluster's tag: another's session of the same due time has the same name, and a good snapshot. */
-    if (!b->pipeline.committed || b->pipeline.summary.snapshot_id[0] || !session || !*session)
+    /* By what nobody else has: sessions of one due time have the same name in each cluster and namespace, and theirs
+     * may be a good snapshot. */
+    if (!b->pipeline.committed || b->pipeline.summary.snapshot_id[0])
         return;
-    if (repo_find_tagged(b->repo, b->params->hostname, path, "stash.session", session, b->began_s,
-                         b->pipeline.summary.snapshot_id, &e) < 0)
+    if (repo_find_tagged(b->repo, b->params->hostname, path, RUN_TAG, b->id, b->pipeline.summary.snapshot_id, &e) < 0)
         log_warn(&b->job->log, "whether a snapshot was made could not be seen", F_ERR(&e));
 }
 
@@ -232,6 +234,7 @@ int backup_run(struct job *j, struct repo *repo, const struct app *app, const st
                        .began_s = env_wall_ms(j->env) / 1000};
     int rc = sql_init(&b.sql, j, app, e);
 
+    (void)snprintf(b.id, sizeof(b.id), "%016llx", (unsigned long long)env_random(j->env));
     *out = (struct backup_result){.path = cluster ? BACKUP_STREAM_FILE : BACKUP_DUMP_FILE,
                                   .manifest.is_dump = !cluster};
     if (rc == 0)

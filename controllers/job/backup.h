@@ -78,6 +78,7 @@ struct backup {
     void *mode;         /* struct of the mode: for callbacks */
     struct error error; /* the first failure; code 0: none */
     int64_t began_s;    /* Unix time */
+    char id[17];        /* of this run, at random: the tag that only its own snapshot has */
     struct pipeline_progress progress; /* to be told */
     bool progress_due, wake;
 };

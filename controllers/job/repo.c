@@ -242,7 +242,7 @@ bool repo_is_own(const struct repo *r, const struct restic_snapshot *s)
 }
 
 int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
-                     int64_t since_s, char id[65], struct error *e)
+                     char id[65], struct error *e)
 {
     struct restic_snapshots list;
     int rc = repo_snapshots(r, host, path, false, &list, e);
@@ -251,8 +251,7 @@ int repo_find_tagged(struct repo *r, const char *host, const char *path, const c
     if (rc < 0)
         return rc;
     for (size_t i = 0; i < list.n; i++)
-        if (list.items[i].time_s >= since_s && repo_is_own(r, &list.items[i]) &&
-            str_same(restic_tag(&list.items[i], tag), value))
+        if (str_same(restic_tag(&list.items[i], tag), value))
             (void)snprintf(id, 65, "%s", list.items[i].id);
     restic_snapshots_done(&list);
     return 0;

@@ -67,10 +67,9 @@ int repo_snapshots(struct repo *r, const char *host, const char *path, bool late
 /* Made by our cluster; without an identity of our own what has none either. */
 bool repo_is_own(const struct repo *r, const struct restic_snapshot *s);
 
-/* Our newest snapshot of a host and path that carries the tag "<name>=<value>" and was made at since_s or later, into
- * id; "": there is none. */
+/* The newest snapshot of a host and path that carries the tag "<name>=<value>", into id; "": there is none. */
 int repo_find_tagged(struct repo *r, const char *host, const char *path, const char *tag, const char *value,
-                     int64_t since_s, char id[65], struct error *e) NODISCARD;
+                     char id[65], struct error *e) NODISCARD;
 /* Size of the newest snapshot's file; 0: unknown. For percentages only: failures are no errors. */
 uint64_t repo_last_size(struct repo *r, const char *host, const char *path);
 /* Removes one snapshot (its data goes with the next prune); waits for others as repo_run_waiting does. */

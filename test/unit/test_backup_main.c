@@ -528,22 +528,33 @@ static void a_snapshot_that_nobody_told_of_is_removed_too(void **state)
     assert_failed(w, run(w, NULL), "was made and has been removed again: restic was killed by signal 9");
 }
 
-/* Sessions of one due time have the same name in each cluster: only ours may be taken for the one that was not told. */
-static void the_snapshot_of_another_clusters_session_is_not_taken_for_ours(void **state)
+/* Sessions of one due time have the same name in each cluster and namespace: only ours may be taken for the one that
+ * was not told. */
+static void the_snapshot_of_anothers_session_is_not_taken_for_ours(struct here *w, const char *tags)
 {
-    struct here *w = *state;
     AUTO_FREE char *script = mem_printf(
-        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then cat >/dev/null; sleep 1; echo theirs | restic "
-        "--no-cache -q -r %s/repo backup --stdin --stdin-filename dumpfile.sql --host host-0 "
-        "--tag stash.session=s1,stash.cluster=blue; "
+        "#!/bin/sh\nPATH=%s\nif [ $1 = backup ]; then cat >/dev/null; echo theirs | restic "
+        "--no-cache -q -r %s/repo backup --stdin --stdin-filename dumpfile.sql --host host-0 --tag %s; "
         "kill -9 $$; fi\nexec restic \"$@\"\n",
-        w->old_path, w->dir);
+        w->old_path, w->dir, tags);
 
     write_file(w, "bin/restic", script, 0755);
     w->cluster = "STASH_CLUSTER=red";
     assert_int_equal(run(w, NULL), 0);
     assert_string_equal(json_text(w->output, "targetStatus.stats.0.phase"), "Failed");
     assert_int_equal(count_snapshots(w), 1);
+}
+
+static void a_failed_backup_leaves_another_clusters_snapshot(void **state)
+{
+    the_snapshot_of_anothers_session_is_not_taken_for_ours(
+        *state, "stash.session=s1,stash.cluster=blue,stash.namespace=demo,stash.target=AppBinding/demo/db");
+}
+
+static void a_failed_backup_leaves_another_namespaces_snapshot(void **state)
+{
+    the_snapshot_of_anothers_session_is_not_taken_for_ours(
+        *state, "stash.session=s1,stash.cluster=red,stash.namespace=other,stash.target=AppBinding/other/db");
 }
 
 static void on_poll(struct timer *t)
@@ -623,7 +634,8 @@ int main(void)
         R(an_unknown_action_is_no_success),
         R(a_snapshot_of_a_failed_backup_is_removed_again),
         R(a_snapshot_that_nobody_told_of_is_removed_too),
-        R(the_snapshot_of_another_clusters_session_is_not_taken_for_ours),
+        R(a_failed_backup_leaves_another_clusters_snapshot),
+        R(a_failed_backup_leaves_another_namespaces_snapshot),
         R(a_sigterm_ends_it_soon_without_a_snapshot),
         T(what_is_missing_on_the_command_line_is_said),
         T(progress_goes_into_the_target),
