@@ -90,6 +90,16 @@ static const char *or(const char *a, const char *b)
     return a && *a ? a : b;
 }
 
+/* As the Job has it, where the operator says so: the invoker may name another one by now. */
+static void find_repository(struct update *u)
+{
+    const json_t *o = json_at(u->invoker, "spec.repository");
+    const char *ns = or(json_text(o, "namespace"), json_text(u->invoker, "metadata.namespace"));
+
+    u->repository_name = or(repo_flags_env(u->envp, "STASH_REPOSITORY_NAME"), json_text(o, "name"));
+    u->repository_ns = or(repo_flags_env(u->envp, "STASH_REPOSITORY_NAMESPACE"), ns);
+}
+
 static int read_objects(struct update *u, struct error *e)
 {
     const struct update_flags *f = u->flags;
@@ -106,6 +116,7 @@ static int read_objects(struct update *u, struct error *e)
     }
     if (rc < 0)
         return rc;
+    find_repository(u);
     u->target = (struct status_target){.kind = or(f->target_kind, json_text(u->reported, "ref.kind")),
                                        .name = or(f->target_name, json_text(u->reported, "ref.name")),
                                        .ns = or(or(f->target_ns, json_text(u->reported, "ref.namespace")), f->ns)};

@@ -25,6 +25,7 @@ struct update {
     const json_t *reported;
     json_t *session, *invoker; /* as read at the start; for restores the same object */
     const json_t *invoker_target; /* the target in the invoker */
+    const char *repository_name, *repository_ns; /* whose backend the flags name */
     json_t *conditions;       /* of the session, made here */
     struct status_repository repository;
     bool status_failed;       /* something could not be written: the exit status says so */
@@ -39,7 +40,6 @@ struct post {
     struct update *u;
     struct repo repo;
     struct secrets key;
-    const char *repository, *repository_ns;
     size_t n_unclaimed; /* snapshots of our hosts of which nobody knows the cluster */
 };
 /* The invoker's retention policy; fills u->repository and n_unclaimed. */

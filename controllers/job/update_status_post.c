@@ -57,7 +57,7 @@ static int verify_integrity(struct post *p, struct error *e)
 
 static int send_metrics(struct post *p, struct error *e)
 {
-    return update_status_push_repository(p->u, p->repository, p->repository_ns, e);
+    return update_status_push_repository(p->u, p->u->repository_name, p->u->repository_ns, e);
 }
 
 /* ---- all of them ---- */
@@ -111,7 +111,7 @@ static void note(struct post *p, const struct action *a, int rc, const struct er
     if (rc == 0) {
         say_result(p, a, result, sizeof(result));
         condition_set(p->u->conditions, now_s, a->condition, "True", a->good, "%s of Repository %s/%s succeeded%s",
-                      a->name, p->repository_ns, p->repository, result);
+                      a->name, p->u->repository_ns, p->u->repository_name, result);
         if (a->run == update_status_retain)
             log_info(&p->u->job->log, "post-backup action succeeded", F_STR("action", a->name),
                      F_INT("snapshots", p->u->repository.snapshots), F_INT("removed", p->u->repository.removed));
@@ -120,7 +120,7 @@ static void note(struct post *p, const struct action *a, int rc, const struct er
         return;
     }
     condition_set(p->u->conditions, now_s, a->condition, "False", a->bad, "%s of Repository %s/%s failed. Reason: %s",
-                  a->name, p->repository_ns, p->repository, e->msg);
+                  a->name, p->u->repository_ns, p->u->repository_name, e->msg);
     log_error(&p->u->job->log, "post-backup action failed", F_STR("action", a->name), F_ERR(e));
 }
 
@@ -166,8 +166,12 @@ static int wait_for_others(struct post *p, struct error *e)
 static json_t *change_repository(void *ctx, const json_t *repository, struct error *e)
 {
     struct update *u = ctx;
+    const char *uid = repo_flags_env(u->envp, "STASH_REPOSITORY_UID");
 
-    (void)e;
+    if (uid && *uid && !str_same(uid, json_text(repository, "metadata.uid"))) {
+        (void)error_set(e, ERR_INVALID, "it was deleted and made anew: the backup is in the old one");
+        return NULL;
+    }
     return status_patch_repository(repository, u->session, &u->repository, env_wall_ms(u->job->env) / 1000);
 }
 
@@ -175,7 +179,7 @@ static void write_repository(struct post *p)
 {
     struct error e;
 
-    if (apiserver_patch(p->u->api, kind_get(KIND_REPOSITORY), p->repository_ns, p->repository, "status",
+    if (apiserver_patch(p->u->api, kind_get(KIND_REPOSITORY), p->u->repository_ns, p->u->repository_name, "status",
                         change_repository, p->u, NULL, &e) == 0)
         return;
     p->u->status_failed = true;
@@ -206,10 +210,7 @@ static void log_unknown(struct post *p, const json_t *actions)
 
 void update_status_post(struct update *u, const json_t *actions)
 {
-    const char *ns = json_text(u->invoker, "spec.repository.namespace");
-    struct post p = {.u = u,
-                     .repository = json_text(u->invoker, "spec.repository.name"),
-                     .repository_ns = *ns ? ns : json_text(u->invoker, "metadata.namespace")};
+    struct post p = {.u = u};
     json_t *kept = json_incref((json_t *)(uintptr_t)actions); /* waiting replaces the session that holds it */
     struct error e = {0};
     int rc;

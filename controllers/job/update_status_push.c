@@ -53,7 +53,7 @@ static void put_session_labels(struct lines *l, const struct update *u, const ch
     lines_label(l, "invoker_name", json_text(u->invoker, "metadata.name"));
     lines_label(l, "namespace", ns);
     lines_label(l, "driver", "Restic");
-    lines_label(l, "repository", json_text(u->invoker, "spec.repository.name"));
+    lines_label(l, "repository", u->repository_name);
 }
 
 static void put_target_labels(struct lines *l, const struct update *u, const json_t *app)

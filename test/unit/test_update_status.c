@@ -35,6 +35,7 @@ struct here {
     char dir[64];
     char master[64], push[64];
     const char *cluster; /* "STASH_CLUSTER=…" of the next run; NULL: not set */
+    const char *more[4]; /* variables of the next run besides */
     /* what a test wants to happen in the server */
     void (*on_patch)(struct here *w); /* before the first status write; once */
     unsigned n_patches;
@@ -259,8 +260,12 @@ static int run(struct here *w, const char *session, const char *invoker_kind, co
                           "--storage-secret-name=s", "--storage-secret-namespace=demo", kind, name,
                           "--target-kind=AppBinding", "--target-name=db", "--target-namespace=demo", out,
                           "--metrics-enabled=true", scratch, w->push, w->master, NULL};
-    const char *envp[] = {secret, "POD_NAMESPACE=demo", w->cluster, NULL};
+    const char *envp[8] = {secret, "POD_NAMESPACE=demo"};
+    size_t n = 2;
 
+    for (size_t i = 0; i < 4 && w->more[i]; i++)
+        envp[n++] = w->more[i];
+    envp[n] = w->cluster;
     return update_status_main(&w->job, (int)(sizeof(argv) / sizeof(argv[0])) - 1, argv, envp);
 }
 
@@ -590,6 +595,62 @@ static void a_gateway_that_is_not_there_changes_nothing(void **state)
     json_decref(s);
 }
 
+/* The backend in the Job's flags is repo's, whatever the configuration says when the backup ends. */
+static void what_was_done_is_told_of_the_repository_that_it_was_done_to(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *uid = NULL;
+    json_t *r, *other, *s;
+
+    add_backup(w);
+    add_snapshots(w);
+    put(w, "POST", "/apis/stash.appscode.com/v1alpha1/namespaces/demo/repositories",
+        "{apiVersion: stash.appscode.com/v1alpha1, kind: Repository, metadata: {name: other},"
+        " spec: {backend: {local: {mountPath: /o}, storageSecretName: s}}}");
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations/db-backup",
+        "{spec: {repository: {name: other}}}");
+    r = get(w, "repositories", "repo");
+    uid = mem_printf("STASH_REPOSITORY_UID=%s", json_text(r, "metadata.uid"));
+    json_decref(r);
+    w->more[0] = "STASH_REPOSITORY_NAME=repo";
+    w->more[1] = "STASH_REPOSITORY_NAMESPACE=demo";
+    w->more[2] = uid;
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    r = get(w, "repositories", "repo");
+    other = get(w, "repositories", "other");
+    s = get(w, "backupsessions", "s1");
+    assert_int_equal(json_int(r, "status.snapshotCount", -1), 3);
+    assert_null(json_at(other, "status.lastBackupTime"));
+    assert_null(json_at(other, "status.integrity"));
+    assert_non_null(strstr(condition_message(json_at(s, "status.conditions"), "RepositoryIntegrityVerified"),
+                           "of Repository demo/repo succeeded"));
+    assert_non_null(strstr(w->pushed.data, "repository=\"repo\",name=\"repo\""));
+    json_decref(r);
+    json_decref(other);
+    json_decref(s);
+}
+
+static void a_namesake_of_the_repository_is_told_nothing(void **state)
+{
+    struct here *w = *state;
+    json_t *r, *s;
+
+    add_backup(w);
+    add_snapshots(w);
+    w->more[0] = "STASH_REPOSITORY_NAME=repo";
+    w->more[1] = "STASH_REPOSITORY_NAMESPACE=demo";
+    w->more[2] = "STASH_REPOSITORY_UID=of-the-old-one";
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 1);
+    r = get(w, "repositories", "repo");
+    s = get(w, "backupsessions", "s1");
+    assert_null(json_at(r, "status.lastBackupTime"));
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.phase"), "Succeeded");
+    json_decref(r);
+    json_decref(s);
+}
+
 static void a_gateways_url_is_taken_apart(void **state)
 {
     char host[256];
@@ -633,6 +694,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_unpublished_result_fails_the_job, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restored_hosts_are_upserted_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gateway_that_is_not_there_changes_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_was_done_is_told_of_the_repository_that_it_was_done_to, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_namesake_of_the_repository_is_told_nothing, set_up, tear_down),
         cmocka_unit_test(a_gateways_url_is_taken_apart),
     };
 
