@@ -40,7 +40,7 @@ struct post {
     struct update *u;
     struct repo repo;
     struct secrets key;
-    size_t n_unclaimed; /* snapshots of our hosts of which nobody knows the cluster */
+    size_t n_unclaimed; /* snapshots of our hosts of which nobody knows the cluster or the target */
 };
 /* The invoker's retention policy; fills u->repository and n_unclaimed. */
 int update_status_retain(struct post *p, struct error *e) NODISCARD;

@@ -92,6 +92,7 @@ static bool is_wanted(const struct post *p, const json_t *actions, const struct 
 static void say_result(const struct post *p, const struct action *a, char *text, size_t size)
 {
     const struct status_repository *r = &p->u->repository;
+    const struct status_target *t = &p->u->target;
 
     *text = '\0';
     if (a->run != update_status_retain)
@@ -99,14 +100,15 @@ static void say_result(const struct post *p, const struct action *a, char *text,
     (void)snprintf(text, size, ": %lld snapshots, %lld removed", (long long)r->snapshots, (long long)r->removed);
     if (p->n_unclaimed)
         (void)snprintf(text + strlen(text), size - strlen(text),
-                       "; %zu of no known cluster stay (restic tag --add " REPO_CLUSTER_TAG "=%s makes them ours)",
-                       p->n_unclaimed, p->repo.cluster);
+                       "; %zu of no known cluster or target stay (restic tag --add " REPO_CLUSTER_TAG
+                       "=%s,stash.target=%s/%s/%s makes them ours)",
+                       p->n_unclaimed, p->repo.cluster, t->kind, t->ns, t->name);
 }
 
 static void note(struct post *p, const struct action *a, int rc, const struct error *e)
 {
     int64_t now_s = env_wall_ms(p->u->job->env) / 1000;
-    char result[240];
+    char result[800];
 
     if (rc == 0) {
         say_result(p, a, result, sizeof(result));

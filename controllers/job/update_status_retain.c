@@ -23,7 +23,7 @@ static size_t read_tags(const json_t *policy, const char *tags[33])
     return n;
 }
 
-/* tag: "--tag=…", of those only; NULL: of all. */
+/* Of the snapshots with a tag: "--tag=…". */
 static int forget_of(struct post *p, const struct restic_policy *policy, const json_t *hosts, const char *tag,
                      struct error *e)
 {
@@ -42,8 +42,7 @@ static int forget_of(struct post *p, const struct restic_policy *policy, const j
     /* A repository may be shared: only snapshots of this session's hosts are judged by its policy. */
     json_array_foreach (hosts, i, host)
         restic_add_option(&c, "host", json_string_value(host));
-    if (tag)
-        restic_add(&c, tag);
+    restic_add(&c, tag);
     restic_add_policy(&c, policy);
     rc = repo_run_waiting(&p->repo, &c, true, REPO_LOCK_WAIT_S, &out, e);
     if (rc == 0)
@@ -57,25 +56,27 @@ static int forget_of(struct post *p, const struct restic_policy *policy, const j
 
 /* Whose the snapshots under our hosts are. */
 struct sharing {
-    bool targets;        /* our cluster's own, but of other targets, too */
-    size_t n_unclaimed;  /* of no known cluster, while ours is known */
+    size_t n_unclaimed;  /* of no known cluster, or ours and of no known target, while our cluster is known */
     char cluster[64];    /* another one's; "": none */
 };
 
-static void look_at_owner(struct post *p, const struct restic_snapshot *s, const char *target, struct sharing *out)
+static bool knows_cluster(const struct post *p)
 {
-    const char *whose = restic_tag(s, "stash.target"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+    return p->repo.cluster && *p->repo.cluster;
+}
 
-    if (repo_is_own(&p->repo, s))
-        out->targets |= whose && !str_same(whose, target);
-    else if (cluster)
+static void look_at_owner(struct post *p, const struct restic_snapshot *s, struct sharing *out)
+{
+    const char *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+
+    if (cluster && !repo_is_own(&p->repo, s))
         (void)snprintf(out->cluster, sizeof(out->cluster), "%s", cluster);
-    else
+    else if (knows_cluster(p) && (!cluster || !restic_tag(s, "stash.target")))
         out->n_unclaimed++;
 }
 
 /* Databases have the host "host-0" unless they are given an alias, in each cluster. */
-static int find_others(struct post *p, const json_t *hosts, const char *target, struct sharing *ret, struct error *e)
+static int find_others(struct post *p, const json_t *hosts, struct sharing *ret, struct error *e)
 {
     struct restic_snapshots list;
     int rc = repo_snapshots(&p->repo, NULL, NULL, false, &list, e);
@@ -85,38 +86,39 @@ static int find_others(struct post *p, const json_t *hosts, const char *target, 
         return rc;
     for (size_t i = 0; i < list.n; i++)
         if (json_has_text(hosts, list.items[i].host))
-            look_at_owner(p, &list.items[i], target, ret);
+            look_at_owner(p, &list.items[i], ret);
     restic_snapshots_done(&list);
     return 0;
 }
 
 /*
- * What is ours carries our cluster's tag, and only that is judged: of another cluster, or of nobody known, nothing is
- * ever removed here. With other targets under our hosts the policy goes by target too, so that a busy database does not
- * push out the only backups of a quiet one.
+ * What is ours carries the tags of our cluster and target, and only that is judged: a busy database does not push out
+ * the only backups of a quiet one, and of another cluster, or of nobody known, nothing is ever removed here. That is
+ * said to restic each time, also while we see no others: forget may wait for hours, and what it runs over then is not
+ * what we have seen.
  *
- * Without an identity of our own (not under an operator of this version) it is what carries none: restic cannot ask for
- * that, so where others have one nothing is done.
+ * Without an identity of our own (not under an operator of this version) it is what carries no cluster's tag: restic
+ * cannot ask for that, so where others have one nothing is done.
  */
 static int forget_shared(struct post *p, const struct restic_policy *policy, const json_t *hosts, const char *target,
                          const struct sharing *others, struct error *e)
 {
-    const char *cluster = p->repo.cluster;
     AUTO_FREE char *by_target = mem_printf("--tag=stash.target=%s", target), *ours = NULL;
+    struct restic_policy counts = *policy;
     int rc;
 
-    if (cluster && *cluster) {
-        ours = mem_printf("--tag=" REPO_CLUSTER_TAG "=%s%s%s", cluster, others->targets ? ",stash.target=" : "",
-                          others->targets ? target : "");
+    if (knows_cluster(p)) {
+        ours = mem_printf("%s," REPO_CLUSTER_TAG "=%s", by_target, p->repo.cluster);
         return forget_of(p, policy, hosts, ours, e);
     }
     if (*others->cluster)
         return error_set(e, ERR_INVALID,
                          "cluster %s has snapshots of the same hosts here, and which cluster this is is not known: "
                          "STASH_CLUSTER is not set", others->cluster);
-    rc = forget_of(p, policy, hosts, others->targets ? by_target : NULL, e);
-    if (rc == 0 && others->targets)
-        rc = forget_of(p, policy, hosts, "--tag=", e); /* what no program of ours tagged is judged by itself */
+    rc = forget_of(p, policy, hosts, by_target, e);
+    counts.keep_tags = NULL; /* which what no program of ours tagged has none of: it is judged by itself */
+    if (rc == 0 && !restic_policy_is_empty(&counts))
+        rc = forget_of(p, &counts, hosts, "--tag=", e);
     return rc;
 }
 
@@ -126,8 +128,12 @@ static int forget(struct post *p, const struct restic_policy *policy, struct err
     AUTO_FREE char *target = mem_printf("%s/%s/%s", t->kind, t->ns, t->name);
     json_t *hosts = status_patch_hosts(p->u->session, p->u->reported);
     struct sharing others;
-    int rc = find_others(p, hosts, target, &others, e);
+    int rc = 0;
 
+    if (!knows_cluster(p)) /* then it is as we see it that counts: as near as can be to forget's own look */
+        rc = repo_wait_unlocked(&p->repo, true, REPO_LOCK_WAIT_S, e);
+    if (rc == 0)
+        rc = find_others(p, hosts, &others, e);
     if (rc == 0) {
         p->n_unclaimed = others.n_unclaimed;
         rc = forget_shared(p, policy, hosts, target, &others, e);

@@ -33,7 +33,7 @@ struct here {
     struct model *model;
     struct h2_server *server;
     char dir[64];
-    char master[64], push[64];
+    char master[64], push[64], old_path[4096];
     const char *cluster; /* "STASH_CLUSTER=…" of the next run; NULL: not set */
     const char *more[4]; /* variables of the next run besides */
     /* what a test wants to happen in the server */
@@ -141,6 +141,7 @@ static int set_up(void **state)
     w->env = env_uv_new();
     job_init(&w->job, w->env, "/tmp", "/tmp");
     w->job.log.min = LOG_ERROR + 1;
+    (void)snprintf(w->old_path, sizeof(w->old_path), "%s", getenv("PATH"));
     (void)snprintf(w->dir, sizeof(w->dir), "/tmp/test-update-status-XXXXXX");
     assert_non_null(mkdtemp(w->dir));
     mo.env = w->env;
@@ -181,6 +182,7 @@ static int tear_down(void **state)
     job_done(&w->job);
     env_uv_free(w->env);
     buf_done(&w->pushed);
+    assert_int_equal(setenv("PATH", w->old_path, 1), 0);
     job_remove(w->dir);
     mem_free(w);
     assert_int_equal(mem_live(), live);
@@ -193,6 +195,18 @@ static void write_file(struct here *w, const char *name, const char *text)
     struct error e;
 
     assert_int_equal(env_uv_write_file(path, str_of(text), 0644, false, &e), 0);
+}
+
+/* What the program finds first under that name. */
+static void write_program(struct here *w, const char *name, const char *script)
+{
+    AUTO_FREE char *dir = mem_printf("%s/bin", w->dir), *file = mem_printf("%s/%s", dir, name);
+    AUTO_FREE char *path = mem_printf("%s:%s", dir, w->old_path);
+    struct error e;
+
+    assert_int_equal(job_make_dir(dir, 0755, &e), 0);
+    assert_int_equal(env_uv_write_file(file, str_of(script), 0755, false, &e), 0);
+    assert_int_equal(setenv("PATH", path, 1), 0);
 }
 
 static void add_backup(struct here *w)
@@ -377,7 +391,8 @@ static void another_clusters_snapshots_stay(void **state)
                    "backup() { restic backup --host host-0 --tag stash.target=AppBinding/demo/$1$2 data; } && "
                    "backup db ,stash.cluster=red && backup db && backup db ,stash.cluster=red && "
                    "backup db ,stash.cluster=blue && backup db ,stash.cluster=blue && "
-                   "backup quiet ,stash.cluster=red; } >log 2>&1",
+                   "backup quiet ,stash.cluster=red && restic backup --host host-0 --tag stash.cluster=red data; } "
+                   ">log 2>&1",
                    w->dir);
     json_t *o;
 
@@ -393,8 +408,43 @@ static void another_clusters_snapshots_stay(void **state)
     assert_int_equal(count_tagged(w, "stash.target=AppBinding/demo/db"), 4);
     o = get(w, "backupsessions", "s1");
     assert_non_null(strstr(condition_message(json_at(o, "status.conditions"), "RetentionPolicyApplied"),
-                           ": 5 snapshots, 1 removed; 1 of no known cluster stay"));
+                           ": 6 snapshots, 1 removed; 2 of no known cluster or target stay (restic tag --add "
+                           "stash.cluster=red,stash.target=AppBinding/demo/db makes them ours)"));
     json_decref(o);
+}
+
+/* forget waits for whoever works in the repository, here for the first backup of another database under the same host:
+ * what was seen before it is not what it runs over. */
+static void a_first_backup_stays_that_came_while_retention_waited(struct here *w, const char *cluster)
+{
+    AUTO_FREE char *line = mem_printf(IN_REPO "echo x >data && restic backup --host host-0 --tag "
+                                      "stash.target=AppBinding/demo/db%s data >log 2>&1", w->dir, cluster);
+    AUTO_FREE char *script = mem_printf(
+        "#!/bin/sh\nPATH=%s\nif [ $1 = forget ] && [ ! -e %s/met ]; then :>%s/met; "
+        "(" IN_REPO "restic backup --host host-0 --tag stash.target=AppBinding/demo/quiet%s data) >/dev/null 2>&1; fi\n"
+        "exec restic \"$@\"\n", w->old_path, w->dir, w->dir, w->dir, cluster);
+
+    support_restic_make(w->dir, "pw");
+    assert_int_equal(system(line), 0);
+    add_backup(w);
+    write_program(w, "restic", script);
+    write_file(w, "output.json", good_output);
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(count_tagged(w, "stash.target=AppBinding/demo/quiet"), 1);
+    assert_int_equal(count_tagged(w, "stash.target=AppBinding/demo/db"), 1);
+}
+
+static void a_first_backup_of_our_cluster_stays_that_came_while_retention_waited(void **state)
+{
+    struct here *w = *state;
+
+    w->cluster = "STASH_CLUSTER=red";
+    a_first_backup_stays_that_came_while_retention_waited(w, ",stash.cluster=red");
+}
+
+static void a_first_backup_of_no_cluster_stays_that_came_while_retention_waited(void **state)
+{
+    a_first_backup_stays_that_came_while_retention_waited(*state, "");
 }
 
 /* Nobody told us who we are, and others are here: what has no tag may be theirs. */
@@ -684,6 +734,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_good_backup_is_published_with_retention_check_and_size, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_databases_snapshots_stay, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_clusters_snapshots_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_first_backup_of_our_cluster_stays_that_came_while_retention_waited, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_first_backup_of_no_cluster_stays_that_came_while_retention_waited, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(who_does_not_know_his_cluster_removes_nothing_where_others_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_host_gets_an_event, set_up, tear_down),
