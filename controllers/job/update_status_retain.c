@@ -11,16 +11,17 @@
 
 enum { OUT_MAX = 16 * 1024 * 1024 };
 
-static size_t read_tags(const json_t *policy, const char *tags[33])
+/* own: besides the user's. */
+static void read_tags(const json_t *policy, const char *own, const char *tags[34])
 {
     json_t *tag;
     size_t i, n = 0;
 
+    tags[n++] = own;
     json_array_foreach (json_object_get(policy, "keepTags"), i, tag)
-        if (n < 32 && json_is_string(tag))
+        if (n < 33 && json_is_string(tag))
             tags[n++] = json_string_value(tag);
     tags[n] = NULL;
-    return n;
 }
 
 /* Of the snapshots with a tag: "--tag=…". */
@@ -157,21 +158,24 @@ static int count_snapshots(struct post *p, struct error *e)
 int update_status_retain(struct post *p, struct error *e)
 {
     const json_t *o = json_at(p->u->invoker, "spec.retentionPolicy");
-    const char *tags[33];
+    AUTO_FREE char *own = mem_printf("stash.session=%s", json_text(p->u->session, "metadata.name"));
+    const char *tags[34];
     struct restic_policy policy = {.keep_last = json_int(o, "keepLast", 0),
                                    .keep_hourly = json_int(o, "keepHourly", 0),
                                    .keep_daily = json_int(o, "keepDaily", 0),
                                    .keep_weekly = json_int(o, "keepWeekly", 0),
                                    .keep_monthly = json_int(o, "keepMonthly", 0),
                                    .keep_yearly = json_int(o, "keepYearly", 0),
-                                   .keep_tags = tags,
+                                   .keep_tags = tags + 1,
                                    .dry_run = json_flag(o, "dryRun", false)};
     int rc = 0;
 
-    (void)read_tags(o, tags);
+    read_tags(o, own, tags);
     p->u->repository.removed = 0;
     p->u->repository.may_prune = json_flag(o, "prune", false) && !policy.dry_run;
-    if (!restic_policy_is_empty(&policy)) /* with nothing to keep, forget would have no rule */
+    if (!restic_policy_is_empty(&policy)) { /* with nothing to keep, forget would have no rule */
+        policy.keep_tags = tags; /* what has just been made stays, whatever the policy says of it */
         rc = forget(p, &policy, e);
+    }
     return rc < 0 ? rc : count_snapshots(p, e);
 }

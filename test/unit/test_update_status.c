@@ -447,6 +447,28 @@ static void a_first_backup_of_no_cluster_stays_that_came_while_retention_waited(
     a_first_backup_stays_that_came_while_retention_waited(*state, "");
 }
 
+/* No backup has the tags of a release before somebody gives it to it. */
+static void a_policy_of_tags_alone_keeps_what_was_just_made(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *line =
+        mem_printf(IN_REPO "{ echo x >data && backup() { restic backup --host host-0 --tag "
+                   "stash.cluster=red,stash.target=AppBinding/demo/db,$1 data; } && "
+                   "backup release && backup stash.session=s0 && backup stash.session=s1; } >log 2>&1", w->dir);
+
+    support_restic_make(w->dir, "pw");
+    assert_int_equal(system(line), 0);
+    add_backup(w);
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupconfigurations/db-backup",
+        "{spec: {retentionPolicy: {keepLast: null, keepTags: [release]}}}");
+    write_file(w, "output.json", good_output);
+    w->cluster = "STASH_CLUSTER=red";
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(count_tagged(w, "stash.session=s1"), 1);
+    assert_int_equal(count_tagged(w, "release"), 1);
+    assert_int_equal(count_tagged(w, "stash.session=s0"), 0);
+}
+
 /* Nobody told us who we are, and others are here: what has no tag may be theirs. */
 static void who_does_not_know_his_cluster_removes_nothing_where_others_are(void **state)
 {
@@ -738,6 +760,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_first_backup_of_no_cluster_stays_that_came_while_retention_waited, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_policy_of_tags_alone_keeps_what_was_just_made, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_does_not_know_his_cluster_removes_nothing_where_others_are, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_host_gets_an_event, set_up, tear_down),
