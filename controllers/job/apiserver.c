@@ -7,7 +7,14 @@
 #include "core/base/limits.h"
 #include "core/base/mem.h"
 
-enum { FIRST_PAUSE_MS = 500, PAUSE_MAX_MS = 15000, PATIENCE_MS = 120000, CONFLICTS_MAX = 50 };
+enum {
+    FIRST_PAUSE_MS = 500,
+    PAUSE_MAX_MS = 15000,
+    PATIENCE_MS = 120000,
+    LONG_PATIENCE_MS = 24 * 3600 * 1000,
+    TOKEN_MS = 600000, /* the kubelet looks at a pod's token every minute or two */
+    CONFLICTS_MAX = 50,
+};
 
 static const char *const no_fields[] = {NULL};
 const struct kind apiserver_secret_kind = {
@@ -21,7 +28,7 @@ struct ask {
     struct job_op op;
     json_t *object;
     struct error error;
-    int rc;
+    int rc, status;
     bool done;
 };
 
@@ -30,6 +37,7 @@ static void on_answer(struct kube_call *c, int rc, const json_t *object, const s
     struct ask *a = c->data;
 
     a->rc = rc;
+    a->status = c->status;
     a->object = json_incref((json_t *)(uintptr_t)object);
     if (e)
         a->error = *e;
@@ -41,7 +49,7 @@ static void cancel_ask(struct job_op *op)
     kube_cancel(&LIST_ENTRY(op, struct ask, op)->call);
 }
 
-static int ask_once(struct apiserver *s, const struct kube_call *c, json_t **ret, struct error *e)
+static int ask_once(struct apiserver *s, const struct kube_call *c, json_t **ret, int *ret_status, struct error *e)
 {
     struct ask a = {.call = *c, .op.cancel = cancel_ask};
 
@@ -54,28 +62,46 @@ static int ask_once(struct apiserver *s, const struct kube_call *c, json_t **ret
     if (a.rc < 0)
         *e = a.error;
     *ret = a.object;
+    *ret_status = a.status;
     return a.rc;
 }
 
-static bool worth_another(int rc)
+/* How long it is worth trying. */
+struct trying {
+    uint64_t end_ns, token_end_ns; /* 0: the token was not refused yet */
+};
+
+static bool worth_another(const struct apiserver *s, struct trying *t, int rc, int status)
 {
-    return rc == ERR_THROTTLED || rc == ERR_NET || rc == ERR_TIMEOUT;
+    uint64_t now_ns = env_now_ns(s->job->env);
+
+    if (!s->is_patient || status != 401)
+        return (rc == ERR_THROTTLED || rc == ERR_NET || rc == ERR_TIMEOUT) && now_ns < t->end_ns;
+    if (!t->token_end_ns)
+        t->token_end_ns = now_ns + (uint64_t)TOKEN_MS * 1000000;
+    return now_ns < t->token_end_ns;
+}
+
+void apiserver_be_patient(struct apiserver *s, bool is_patient)
+{
+    s->is_patient = is_patient;
 }
 
 int apiserver_call(struct apiserver *s, const struct kube_call *c, json_t **ret, struct error *e)
 {
-    uint64_t end = env_now_ns(s->job->env) + (uint64_t)PATIENCE_MS * 1000000;
+    uint64_t patience_ms = s->is_patient ? LONG_PATIENCE_MS : PATIENCE_MS;
+    struct trying t = {.end_ns = env_now_ns(s->job->env) + patience_ms * 1000000};
     uint32_t pause = FIRST_PAUSE_MS;
     struct error own;
     json_t *object;
-    int rc;
+    int rc, status;
 
     e = e ? e : &own;
     for (;;) {
         if ((rc = job_check(s->job, e)) < 0)
             return rc;
-        rc = ask_once(s, c, &object, e);
-        if (!worth_another(rc) || env_now_ns(s->job->env) >= end)
+        rc = ask_once(s, c, &object, &status, e);
+        if (!worth_another(s, &t, rc, status))
             break;
         log_warn(&s->job->log, "the API server did not answer", F_STR("object", c->name), F_ERR(e));
         if ((rc = job_sleep(s->job, e->retry_after_ms > pause ? e->retry_after_ms : pause, e)) < 0)

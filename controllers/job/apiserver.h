@@ -23,9 +23,14 @@ void apiserver_free(struct apiserver *a); /* NULL is fine. Waits until its conne
 /* The pod's namespace: POD_NAMESPACE, else the account's file, else the kubeconfig's, else "default". */
 const char *apiserver_namespace(const struct apiserver *a);
 
+/* From here on calls are tried again for a day, or until the Job is ended: for what is lost otherwise. A token that
+ * expired meanwhile is no refusal as long as the kubelet may bring a new one. */
+void apiserver_be_patient(struct apiserver *a, bool is_patient);
+
 /*
  * c: verb, kind, ns, name, subresource, query, body. *ret (may be NULL): the answer, one reference. ERR_THROTTLED,
- * ERR_NET and ERR_TIMEOUT are tried again with back-off for two minutes; the other codes (client.h) come at once.
+ * ERR_NET and ERR_TIMEOUT are tried again with back-off for two minutes, or a day; the other codes (client.h) come at
+ * once.
  */
 int apiserver_call(struct apiserver *a, const struct kube_call *c, json_t **ret, struct error *e) NODISCARD;
 int apiserver_get(struct apiserver *a, const struct kind *k, const char *ns, const char *name, json_t **ret,

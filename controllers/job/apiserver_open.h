@@ -14,6 +14,7 @@ struct apiserver {
     struct tls_context *tls;
     struct http_peer *own_peer; /* NULL: somebody else's */
     char *ns;
+    bool is_patient; /* apiserver_be_patient */
 };
 
 #endif

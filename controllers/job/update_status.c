@@ -193,7 +193,8 @@ static const json_t *actions_of(const struct update *u)
     return json_object_get(entry, "postBackupActions");
 }
 
-static int publish(struct update *u, struct error *e)
+/* Hours of work are told by nobody else: a Job does not run twice, and a restore is not begun again. */
+static int bring(struct update *u, struct error *e)
 {
     int rc = read_objects(u, e);
 
@@ -201,7 +202,16 @@ static int publish(struct update *u, struct error *e)
         return rc;
     if (!is_restore(u) && output_succeeded(u->output))
         update_status_post(u, actions_of(u));
-    rc = write_session(u, e);
+    return write_session(u, e);
+}
+
+static int publish(struct update *u, struct error *e)
+{
+    int rc;
+
+    apiserver_be_patient(u->api, true);
+    rc = bring(u, e);
+    apiserver_be_patient(u->api, false);
     if (rc == 0) {
         log_info(&u->job->log, "result published", F_STR("kind", json_text(u->session, "kind")),
                  F_STR("name", json_text(u->session, "metadata.name")),

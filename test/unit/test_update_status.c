@@ -4,6 +4,7 @@
  */
 #include "test.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -39,6 +40,10 @@ struct here {
     /* what a test wants to happen in the server */
     void (*on_patch)(struct here *w); /* before the first status write; once */
     unsigned n_patches;
+    struct timer timer;
+    const char *away_at; /* method of requests that it does not answer; NULL: it is there */
+    int away_status;     /* but with this */
+    unsigned n_away;     /* so many times; counts down */
     /* the gateway */
     struct tcp_listen *gateway;
     struct buf pushed; /* all requests, heads and bodies */
@@ -47,10 +52,48 @@ struct here {
 
 static char template[] = "/tmp/test-update-status-XXXXXX"; /* holds the repository that tests copy */
 
+/* ---- a clock that leaps: half an hour passes while a request is not answered ---- */
+
+static uint64_t leaped_ns;
+static const struct env_ops *real_ops;
+static struct env_ops leaping_ops;
+
+static uint64_t leaping_now(struct env *e)
+{
+    return real_ops->now_ns(e) + leaped_ns;
+}
+
+static void leaping_set(struct env *e, struct timer *t, uint64_t due_ns)
+{
+    real_ops->timer_set(e, t, due_ns > leaped_ns ? due_ns - leaped_ns : 0);
+}
+
+static void let_leap(struct env *e)
+{
+    leaped_ns = 0;
+    real_ops = e->ops;
+    leaping_ops = *e->ops;
+    leaping_ops.now_ns = leaping_now;
+    leaping_ops.timer_set = leaping_set;
+    e->ops = &leaping_ops;
+}
+
+static bool is_away(struct here *w, struct http_serve *s)
+{
+    if (!w->away_at || !w->n_away || !str_is(s->method, w->away_at))
+        return false;
+    w->n_away--;
+    leaped_ns += 1800ull * 1000000000;
+    http_reply(s, w->away_status, "text/plain", STR("not now\n"));
+    return true;
+}
+
 static void serve(void *ctx, struct http_serve *s)
 {
     struct here *w = ctx;
 
+    if (is_away(w, s))
+        return;
     if (str_is(s->method, "PATCH")) {
         w->n_patches++;
         if (w->on_patch) {
@@ -624,6 +667,79 @@ static void an_unpublished_result_fails_the_job(void **state)
     assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 1); /* not its target */
 }
 
+/* n requests of a method are answered with a status, after half an hour each where the clock leaps. */
+static int run_while_away(struct here *w, const char *method, int status, unsigned n)
+{
+    write_file(
+        w, "output.json",
+        "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    w->away_at = method;
+    w->away_status = status;
+    w->n_away = n;
+    return run(w, "s1", "BackupConfiguration", "db-backup");
+}
+
+static void assert_published(struct here *w)
+{
+    json_t *s = get(w, "backupsessions", "s1");
+
+    assert_string_equal(json_text(s, "status.targets.0.stats.0.error"), "x");
+    json_decref(s);
+}
+
+static void a_result_waits_for_an_api_server_that_is_away(void **state)
+{
+    struct here *w = *state;
+
+    add_backup(w);
+    let_leap(w->env);
+    assert_int_equal(run_while_away(w, "GET", 500, 1), 0);
+    assert_published(w);
+    put(w, "PATCH", "/apis/stash.appscode.com/v1beta1/namespaces/demo/backupsessions/s1/status",
+        "{status: {targets: null}}");
+    assert_int_equal(run_while_away(w, "PATCH", 500, 1), 0);
+    assert_published(w);
+}
+
+/* Nobody renews a pod's token while the API server is away: when it is back the old one may have expired. */
+static void a_result_waits_for_a_new_token(void **state)
+{
+    struct here *w = *state;
+
+    add_backup(w);
+    assert_int_equal(run_while_away(w, "GET", 401, 1), 0);
+    assert_published(w);
+}
+
+/* Whoever waits for a Job's end does not wait for its events. */
+static void an_event_is_not_waited_for_that_long(void **state)
+{
+    struct here *w = *state;
+
+    add_backup(w);
+    let_leap(w->env);
+    assert_int_equal(run_while_away(w, "POST", 500, 10), 0);
+    assert_int_equal(w->n_away, 9);
+    assert_published(w);
+}
+
+static void end_it(struct timer *t)
+{
+    struct here *w = t->data;
+
+    job_cancel(&w->job);
+}
+
+static void a_sigterm_ends_the_waiting(void **state)
+{
+    struct here *w = *state;
+
+    add_backup(w);
+    timer_init(&w->timer, end_it, w);
+    timer_set_in(w->env, &w->timer, 200);
+    assert_int_equal(run_while_away(w, "GET", 500, UINT_MAX), 143);
+}
+
 static void restored_hosts_are_upserted_by_name(void **state)
 {
     struct here *w = *state;
@@ -769,6 +885,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_check_that_cannot_run_says_nothing_of_integrity, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_concurrent_writer_is_not_overwritten, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_unpublished_result_fails_the_job, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_result_waits_for_an_api_server_that_is_away, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_result_waits_for_a_new_token, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_event_is_not_waited_for_that_long, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_sigterm_ends_the_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restored_hosts_are_upserted_by_name, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gateway_that_is_not_there_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_done_is_told_of_the_repository_that_it_was_done_to, set_up, tear_down),
