@@ -15,6 +15,8 @@
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
 
+#define TARGET_TAG "stash.target"
+
 enum { EXIT_SIGNAL = 143 };
 
 #define F(member) offsetof(struct restore_flags, member)
@@ -73,9 +75,16 @@ static bool has_path(const struct restic_snapshot *s, const char *path)
     return false;
 }
 
+static char *target_of(const struct restore *r)
+{
+    return mem_printf("AppBinding/%s/%s", r->flags->app_ns, r->flags->app);
+}
+
 static int take_snapshot(struct restore *r, const struct restic_snapshot *s, struct error *e)
 {
     const char *server = restic_tag(s, "stash.server"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+    const char *target = restic_tag(s, TARGET_TAG);
+    AUTO_FREE char *ours = target_of(r);
     bool dump = has_path(s, "/" BACKUP_DUMP_FILE);
 
     r->is_physical = has_path(s, "/" BACKUP_STREAM_FILE);
@@ -87,7 +96,10 @@ static int take_snapshot(struct restore *r, const struct restic_snapshot *s, str
     r->bytes = s->bytes;
     r->has_manifest = restic_tag(s, MANIFEST_TAG) != NULL;
     log_info(&r->job->log, "snapshot found", F_STR("snapshot", s->id), F_STR("host", s->host), F_STR("time", s->time),
-             F_STR("cluster", cluster ? cluster : ""), F_BOOL("physical", r->is_physical));
+             F_STR("target", target ? target : ""), F_STR("cluster", cluster ? cluster : ""),
+             F_BOOL("physical", r->is_physical));
+    if (target && !str_same(target, ours)) /* which is meant where one database is made from another */
+        log_warn(&r->job->log, "the snapshot is another database's", F_STR("target", target), F_STR("restored", ours));
     return 0;
 }
 
@@ -115,12 +127,12 @@ static void take_newer(const struct restic_snapshot **newest, const struct resti
 
 static void look_for_owners(const struct restore *r, const struct restic_snapshots *list, struct owners *o)
 {
-    AUTO_FREE char *ours = mem_printf("AppBinding/%s/%s", r->flags->app_ns, r->flags->app);
+    AUTO_FREE char *ours = target_of(r);
 
     *o = (struct owners){0};
     for (size_t i = 0; i < list->n; i++) {
         const struct restic_snapshot *s = &list->items[i];
-        const char *target = restic_tag(s, "stash.target"), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
+        const char *target = restic_tag(s, TARGET_TAG), *cluster = restic_tag(s, REPO_CLUSTER_TAG);
 
         take_newer(&o->any, s);
         note_owner(o->targets, target);

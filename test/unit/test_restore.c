@@ -130,6 +130,35 @@ static void the_latest_of_a_shared_host_is_our_own_or_none(void **state)
                                   "AppBinding/demo/b)"));
 }
 
+static void keep(void *ctx, struct str line)
+{
+    buf_add_str(ctx, line);
+}
+
+/* The only database under a host is taken for what is meant, also when it is another one. */
+static void the_log_says_whose_the_latest_is(void **state)
+{
+    struct here *h = *state;
+    struct restore r;
+    struct error e;
+    struct buf log;
+
+    buf_init(&log, 65536);
+    h->job.log.min = LOG_INFO;
+    h->job.log.write = keep;
+    h->job.log.ctx = &log;
+    assert_int_equal(find(h, "lone", "latest", &r, &e), 0);
+    drop(&r);
+    assert_non_null(strstr(log.data, "another database's"));
+    assert_non_null(strstr(log.data, "\"target\":\"AppBinding/demo/b\""));
+    buf_clear(&log);
+    assert_int_equal(find(h, "shared", "latest", &r, &e), 0);
+    drop(&r);
+    assert_null(strstr(log.data, "another database's"));
+    assert_non_null(strstr(log.data, "\"target\":\"AppBinding/demo/db\""));
+    buf_done(&log);
+}
+
 static void is_of(struct here *h, const char *cluster, const char *host, const char *server)
 {
     struct restore r;
@@ -332,7 +361,7 @@ static int make_repository(void **state)
         "stash.target=AppBinding/demo/$2,stash.server=$3; } && "
         "told() { restic backup --stdin --stdin-filename dumpfile.sql --host $1 --tag stash.manifest=1 <$2; } && "
         "told told $1/manifest/dump && told cut $1/manifest/dump_cut && told miscounted $1/manifest/dump_miscounted && "
-        "dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x && "
+        "dump lone b theirs && dump shared db ours && dump shared b theirs && dump strange a x && dump strange b x && "
         "dump two db of-red,stash.cluster=red && dump two db of-blue,stash.cluster=blue && "
         "dump lost db of-nobody && dump lost db of-red,stash.cluster=red && "
         "dump mixed db of-red,stash.cluster=red && dump mixed b of-blue,stash.cluster=blue; } >log 2>&1 || "
@@ -353,6 +382,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_a_snapshot_holds_decides_how_it_is_restored, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_latest_of_a_shared_host_is_our_own_or_none, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_log_says_whose_the_latest_is, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_latest_is_our_clusters_or_that_of_the_only_other, set_up, tear_down),
         cmocka_unit_test_setup_teardown(all_bytes_reach_the_program_and_then_its_input_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_program_that_dies_early_ends_the_restore, set_up, tear_down),
