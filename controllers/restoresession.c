@@ -34,6 +34,40 @@ static void drop_finalizer(const void *view, struct world *w, struct plan *p)
                json_pack("{s:{s:o}}", "metadata", "finalizers", list));
 }
 
+/* ---- Jobs that are stopped ---- */
+
+static void delete_jobs(const struct restoresession_view *v, struct plan *p)
+{
+    for (size_t i = 0; i < v->n_hosts; i++) {
+        const struct outcome *o = &v->hosts[i].outcome;
+
+        if (o->state != OUTCOME_ABSENT && !o->deleting)
+            plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->hosts[i].job_name, o->uid, "Foreground");
+        if (o->lost_at_s)
+            plan_wake_at(p, o->lost_at_s);
+    }
+}
+
+static void stop_jobs(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
+
+    (void)w;
+    if (is_new)
+        restoresession_set_deadline_exceeded(v, "; its Jobs are stopped");
+    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
+    plan_status(p, json_pack("{s:I}", "totalHosts", (json_int_t)v->n_hosts));
+    if (is_new)
+        restoresession_tell_deadline(v, p, "; its Jobs are stopped");
+    delete_jobs(v, p);
+}
+
+static bool is_open(const struct restoresession_host *h)
+{
+    return !*h->phase || strcmp(h->phase, "Running") == 0;
+}
+
 /* ---- before the start ---- */
 
 static void write_started(const struct restoresession_view *v, struct plan *p, const char *status, const char *reason,
@@ -81,11 +115,18 @@ static void note_unknown(const void *view, struct world *w, struct plan *p)
                                                              since)));
 }
 
-static bool is_past_deadline(const void *view)
+static bool is_late(const void *view)
 {
     const struct restoresession_view *v = view;
 
-    return v->deadline_s && v->now_s >= v->deadline_s;
+    return v->is_late;
+}
+
+static bool is_late_begun(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->is_late && v->n_begun;
 }
 
 static void end_unstarted(const void *view, struct world *w, struct plan *p)
@@ -113,11 +154,27 @@ static void wait_on(const struct restoresession_view *v, struct plan *p, enum re
         plan_wake_at(p, v->deadline_s);
 }
 
+/* Of a host that runs by the status none is made again, however long ago its Job came and went. */
+static void note_begun(const struct restoresession_view *v)
+{
+    for (size_t i = 0; i < v->n_hosts; i++)
+        if (v->hosts[i].outcome.state != OUTCOME_ABSENT && !*v->hosts[i].phase)
+            restoresession_put_stat(v, v->hosts[i].name, "Running", NULL);
+}
+
+/* For now nothing more is made, and what was made is written down: so it may wait for as long as it has to. */
+static void withdraw(const struct restoresession_view *v)
+{
+    note_begun(v);
+    if (v->n_hosts) /* else an edit has hidden which they are */
+        condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+}
+
 /* What it lacks may be long in coming: meanwhile it stands in nobody's way. */
 static void leave_line(const struct restoresession_view *v)
 {
     condition_drop(v->conditions, EXECUTOR);
-    condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+    withdraw(v);
     restoresession_set_found_conditions(v);
 }
 
@@ -176,6 +233,9 @@ static void fail_executor(const struct restoresession_view *v, struct world *w, 
 {
     restoresession_set_found_conditions(v);
     restoresession_set_condition(v, EXECUTOR, "False", reason, message);
+    for (size_t i = 0; i < v->n_hosts && v->n_begun; i++)
+        if (is_open(&v->hosts[i]))
+            restoresession_put_stat(v, v->hosts[i].name, "Failed", message);
     restoresession_finish(v, w, p, RESTORESESSION_FAILED);
     plan_event(p, "Warning", "Restore Job Failed", "%s", message);
 }
@@ -194,8 +254,7 @@ static void wait_for_catalog(const void *view, struct world *w, struct plan *p)
 
     (void)w;
     restoresession_set_found_conditions(v);
-    if (!v->n_begun)
-        condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+    withdraw(v);
     restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForCatalog", v->impossible);
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->catalog_until_s);
@@ -251,6 +310,27 @@ static void give_up_refused(const void *view, struct world *w, struct plan *p)
                   arena_printf(world_arena(w), "%s was refused. Reason: %s", v->refused, v->refusal->message));
 }
 
+static bool is_vain(const void *view)
+{
+    const struct restoresession_view *v = view;
+
+    return v->n_jobs && (is_impossible(v) || has_foreign_claim(v) || is_refused_for_good(v));
+}
+
+/* It is given up when nothing of it writes any more. */
+static void stop_begun(const void *view, struct world *w, struct plan *p)
+{
+    const struct restoresession_view *v = view;
+
+    (void)w;
+    restoresession_set_found_conditions(v);
+    note_begun(v);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", "StoppingJobs",
+                                 "not all of its Jobs can be made: those that were are stopped");
+    wait_on(v, p, RESTORESESSION_PENDING);
+    delete_jobs(v, p);
+}
+
 static bool is_refused_for_now(const void *view)
 {
     const struct restoresession_view *v = view;
@@ -263,8 +343,7 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     restoresession_set_found_conditions(v);
-    if (!v->n_begun)
-        condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+    withdraw(v);
     restoresession_set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
                   arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
     wait_on(v, p, RESTORESESSION_PENDING);
@@ -287,7 +366,7 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     restoresession_set_found_conditions(v);
-    condition_drop(v->conditions, RESTORESESSION_ADMITTED);
+    withdraw(v);
     restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS,
                   arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     wait_on(v, p, RESTORESESSION_PENDING);
@@ -310,7 +389,7 @@ static void join_line(const void *view, struct world *w, struct plan *p)
     (void)w;
     restoresession_set_found_conditions(v);
     restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS, "nobody else has the target");
-    condition_drop(v->conditions, RESTORESESSION_ADMITTED); /* its time is now, whatever it was */
+    withdraw(v); /* its time is now, whatever it was */
     restoresession_set_condition(v, RESTORESESSION_ADMITTED, "Unknown", "AboutToStart",
                                  "its Jobs are about to be made");
     wait_on(v, p, RESTORESESSION_PENDING);
@@ -376,44 +455,11 @@ static void start(const void *view, struct world *w, struct plan *p)
 
 /* ---- while it runs ---- */
 
-static bool is_open(const struct restoresession_host *h)
-{
-    return !*h->phase || strcmp(h->phase, "Running") == 0;
-}
-
 static bool is_late_with_jobs(const void *view)
 {
     const struct restoresession_view *v = view;
 
     return v->is_late && v->n_jobs;
-}
-
-static void stop_jobs(const void *view, struct world *w, struct plan *p)
-{
-    const struct restoresession_view *v = view;
-    bool is_new = !condition_is(v->conditions, "DeadlineExceeded", "True");
-
-    (void)w;
-    if (is_new)
-        restoresession_set_deadline_exceeded(v, "; its Jobs are stopped");
-    restoresession_write_status(v, p, RESTORESESSION_RUNNING);
-    if (is_new)
-        restoresession_tell_deadline(v, p, "; its Jobs are stopped");
-    for (size_t i = 0; i < v->n_hosts; i++) {
-        const struct outcome *o = &v->hosts[i].outcome;
-
-        if (o->state != OUTCOME_ABSENT && !o->deleting)
-            plan_delete(p, kind_get(KIND_JOB), v->self->ns, v->hosts[i].job_name, o->uid, "Foreground");
-        if (o->lost_at_s)
-            plan_wake_at(p, o->lost_at_s);
-    }
-}
-
-static bool is_late(const void *view)
-{
-    const struct restoresession_view *v = view;
-
-    return v->is_late;
 }
 
 static void end_late(const void *view, struct world *w, struct plan *p)
@@ -571,12 +617,14 @@ enum { /* short, for the table */
 #define BEFORE(in)                                                                                                     \
     {in, has_begun, note_made, RUNNING, "JobsFound"},                                                                  \
     {in, may_have_run, note_unknown, RUNNING, "JobsMayHaveRun"},                                                       \
-    {in, is_past_deadline, end_unstarted, FAILED, "DeadlineExceededUnstarted"},                                        \
+    {in, is_late_begun, stop_jobs, RUNNING, "DeadlineExceeded"},                                                       \
+    {in, is_late, end_unstarted, FAILED, "DeadlineExceededUnstarted"},                                                 \
     {in, is_repository_absent, wait_for_others, PENDING, "RepositoryMissing"},                                         \
     {in, is_invalid, refuse, INVALID, "ValidationFailed"},                                                             \
     {in, is_secret_missing, wait_for_others, PENDING, "StorageSecretMissing"},                                         \
     {in, is_target_missing, wait_for_others, PENDING, "TargetMissing"},                                                \
     {in, awaits_catalog, wait_for_catalog, PENDING, "WaitingForCatalog"},                                              \
+    {in, is_vain, stop_begun, PENDING, "JobsStopped"},                                                                 \
     {in, is_impossible, give_up_job, FAILED, "FailedToEnsureRestoreExecutor"},                                         \
     {in, has_foreign_claim, give_up_claim, FAILED, "ClaimExists"},                                                     \
     {in, is_refused_for_good, give_up_refused, FAILED, "JobRefused"},                                                  \

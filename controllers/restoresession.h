@@ -61,7 +61,7 @@ struct restoresession_view {
 
     const char *waits_for;      /* "BackupSession ns/name": who holds the target; NULL */
     bool is_out_of_line;        /* its status does not say yet, or not lately, that it is about to start */
-    int64_t line_s;             /* since when it is in line; 0: it has a Job */
+    int64_t line_s;             /* since when it is in line; 0: it has a Job, and waits for nobody */
 
     size_t n_begun;             /* hosts that have a Job, or have reported */
     bool has_begun;             /* all have */
@@ -73,7 +73,7 @@ struct restoresession_view {
 
 #define RESTORESESSION_EXECUTOR "RestoreExecutorEnsured"
 #define RESTORESESSION_TARGET "RestoreTargetFound"
-#define RESTORESESSION_ADMITTED "Admitted" /* Unknown: from then on its Jobs may be made */
+#define RESTORESESSION_ADMITTED "Admitted" /* Unknown: from then on its Jobs may be made, of hosts without a phase */
 #define RESTORESESSION_WAITS "WaitingForOtherSession" /* its reason, with Unknown, while in line */
 
 extern const char *const restoresession_phases[];
@@ -86,7 +86,7 @@ void restoresession_set_found_conditions(const struct restoresession_view *v);
 /* The condition, and the event, which stands behind the write in a plan. how: what follows the time in both. */
 void restoresession_set_deadline_exceeded(const struct restoresession_view *v, const char *how);
 void restoresession_tell_deadline(const struct restoresession_view *v, struct plan *p, const char *how);
-/* A host's result that its worker could not report. */
+/* A host's result that its worker could not report, and why; "Running", NULL: its Job was made. */
 void restoresession_put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why);
 void restoresession_write_status(const struct restoresession_view *v, struct plan *p, enum restoresession_phase phase);
 void restoresession_finish(const struct restoresession_view *v, struct world *w, struct plan *p,

@@ -236,21 +236,23 @@ static int64_t admitted_s(const struct restoresession_view *v)
 
 /*
  * A Job is forgotten some time after its end. So that none is there tells nothing once that time has passed since the
- * first may have been made. The status says since when; while nothing is made, it is said anew before that.
+ * first may have been made. The status says since when; while nothing is made, it is said anew before that. asks: the
+ * cache may not have those yet that were made just now.
  */
-static void look_at_jobs(struct world *w, struct restoresession_view *v)
+static void look_at_jobs(struct world *w, struct restoresession_view *v, bool asks)
 {
     int64_t since_s = admitted_s(v);
     bool is_long_ago = since_s && v->now_s >= since_s + job_stays_s(v) / 4 * 3;
 
-    make_hosts(w, v);
+    v->n_begun = v->n_jobs = 0;
     for (size_t i = 0; i < v->n_hosts; i++) {
         struct restoresession_host *h = &v->hosts[i];
 
         outcome_glance(w, v->self->ns, h->job_name, v->self->uid, &h->outcome);
-        if (h->outcome.state == OUTCOME_ABSENT && !*h->phase && is_long_ago)
+        if (h->outcome.state == OUTCOME_ABSENT && !*h->phase && since_s && (is_long_ago || asks))
             outcome_look(w, v->self->ns, h->job_name, v->self->uid, &h->outcome);
         v->n_begun += h->outcome.state != OUTCOME_ABSENT || *h->phase;
+        v->n_jobs += h->outcome.state != OUTCOME_ABSENT && !h->outcome.is_lost;
     }
     v->has_begun = v->n_begun == v->n_hosts;
     v->may_have_run = is_long_ago && !v->has_begun;
@@ -260,9 +262,12 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
 {
     const json_t *conditions = json_at(v->doc, "status.conditions");
     const struct kobj *rival;
+    bool is_old = v->now_s >= admitted_s(v) + job_stays_s(v) / 2; /* or not said at all */
 
-    if (backupsession_has_job(world_cache(w), v->self))
-        return; /* it has the target already: a crash came before the status */
+    if (v->n_jobs || backupsession_has_job(world_cache(w), v->self)) {
+        v->is_out_of_line = is_old;
+        return; /* it has the target already: a crash came before the status, or not all Jobs could be made */
+    }
     rival = backupsession_before(world_cache(w), v->self, &v->ref);
     if (!rival)
         rival = restoresession_rival(world_cache(w), v->self, &v->ref);
@@ -272,7 +277,7 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
         v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
     v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") ||
                         strcmp(condition_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS) != 0 ||
-                        v->now_s >= admitted_s(v) + job_stays_s(v) / 2;
+                        is_old;
     v->line_s = condition_since(conditions, RESTORESESSION_EXECUTOR);
 }
 
@@ -284,16 +289,48 @@ static void set_deadline(struct restoresession_view *v)
         v->deadline_s = v->self->created_s + ns / 1000000000;
 }
 
+static bool has_all_it_needs(const struct restoresession_view *v)
+{
+    return !*v->problems && v->repository.doc && !v->is_target_absent && !v->impossible;
+}
+
+/* It waits, or is given up: by what is really there. */
+static bool makes_nothing_more(const struct restoresession_view *v)
+{
+    return !has_all_it_needs(v) || strcmp(v->repository.secret_status, "True") != 0 || v->conflict || v->refusal ||
+           v->waits_for;
+}
+
+static void look_at_start(struct world *w, struct restoresession_view *v, const json_t *task)
+{
+    if (!v->deadline_s && v->in.settings->job_default_timeout_s > 0)
+        v->deadline_s = v->now_s + v->in.settings->job_default_timeout_s;
+    for (size_t i = 0; i < v->n_hosts && !v->impossible; i++) {
+        struct restoresession_host *h = &v->hosts[i];
+
+        h->in.repository = v->in.repository;
+        h->in.app = v->in.app;
+        if (!*h->phase) /* one that has reported is not run again */
+            v->impossible = make_job(w, v, h, task);
+    }
+    find_conflict(w, v);
+    find_refusal(w, v);
+    look_at_line(w, v);
+}
+
 static void look_before_start(struct world *w, struct restoresession_view *v)
 {
     const json_t *task;
     struct problems out;
 
     set_deadline(v);
+    v->is_late = v->deadline_s && v->now_s >= v->deadline_s;
     problems_init(&out, world_arena(w));
     restoresession_check(v->doc, &out);
-    if (!out.n) /* so it has no more hosts than it may */
-        look_at_jobs(w, v);
+    if (!out.n) { /* so it has no more hosts than it may */
+        make_hosts(w, v);
+        look_at_jobs(w, v, v->is_late);
+    }
     repository_look(w, v->self->ns, json_at(v->in.unit, "repository"), &v->repository);
     v->in.repository = v->repository.doc;
     look_at_target(w, v);
@@ -303,17 +340,12 @@ static void look_before_start(struct world *w, struct restoresession_view *v)
     if (v->repository.problem)
         problems_add(&out, "spec.repository", "%s", v->repository.problem);
     v->problems = problems_join(&out);
-    if (world_waiting(w) || *v->problems || !v->repository.doc || v->is_target_absent || v->impossible)
+    if (world_waiting(w))
         return;
-    if (!v->deadline_s && v->in.settings->job_default_timeout_s > 0)
-        v->deadline_s = v->now_s + v->in.settings->job_default_timeout_s;
-    make_hosts(w, v);
-    for (size_t i = 0; i < v->n_hosts && !v->impossible; i++)
-        if (!*v->hosts[i].phase) /* one that has reported is not run again */
-            v->impossible = make_job(w, v, &v->hosts[i], task);
-    find_conflict(w, v);
-    find_refusal(w, v);
-    look_at_line(w, v);
+    if (has_all_it_needs(v))
+        look_at_start(w, v, task);
+    if (v->n_hosts && makes_nothing_more(v))
+        look_at_jobs(w, v, true);
 }
 
 /* ---- after it ---- */

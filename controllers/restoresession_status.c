@@ -87,7 +87,7 @@ void restoresession_tell_deadline(const struct restoresession_view *v, struct pl
 
 void restoresession_put_stat(const struct restoresession_view *v, const char *host, const char *phase, const char *why)
 {
-    json_t *stat = json_pack("{s:s, s:s, s:s}", "hostname", host, "phase", phase, "error", why);
+    json_t *stat = json_pack("{s:s, s:s, s:s*}", "hostname", host, "phase", phase, "error", why);
     const json_t *it;
     size_t i;
 

@@ -201,8 +201,9 @@ static void a_crash_in_the_middle_goes_on_with_what_is_there(void **state)
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
     /* The status write was lost, the last Job was not made, the first ordinal has reported. */
     test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-2");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{" HAS_WAITED "}");
     test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
-                     "{status: {phase: Pending, stats: [{hostname: host-0, phase: Succeeded}]}}");
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded}]}}");
     assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "create Job demo/stash-restore-r-0-2\n"));
     assert_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0-0"));
     assert_string_equal(phase(w), "Running");
@@ -582,6 +583,122 @@ static void a_full_quota_is_waited_for(void **state)
     assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
 }
 
+/* ---- of several Jobs only the first could be made ---- */
+
+static void make_the_first_only(struct test_world *w)
+{
+    add(w, CLUSTER);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-1");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-2");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{status: {totalHosts: null}}");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{" HAS_WAITED "}");
+}
+
+static void makes_the_others(struct test_world *w, const char *at)
+{
+    assert_string_equal(step(w), "JoinedLine");
+    test_world_at(w, at);
+    assert_string_equal(step(w), "SuccessfullyEnsuredRestoreExecutor");
+    assert_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0-0"));
+    assert_non_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0-1"));
+    assert_non_null(test_world_effect(w, EFFECT_CREATE, KIND_JOB, "demo/stash-restore-r-0-2"));
+    assert_string_equal(phase(w), "Running");
+}
+
+/* The second may be made when the first is forgotten, an hour after its end. */
+static void a_quota_of_one_job_is_waited_for_by_the_others_for_hours(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_refuse(w, KIND_JOB, "demo", "stash-restore-r-0-1", REFUSAL_QUOTA, "exceeded quota: count/jobs.batch");
+    assert_string_equal(step(w), "JobRefusedForNow");
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Running");
+    assert_null(json_at(doc(w), "status.stats.0.error"));
+    assert_null(json_at(doc(w), "status.stats.1"));
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r",
+                     "{status: {stats: [{hostname: host-0, phase: Succeeded}]}}");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-0");
+    test_world_at(w, "2026-03-01T03:40:00Z");
+    makes_the_others(w, "2026-03-01T03:40:02Z");
+}
+
+/* It has not reported, and has gone: the others are made, it is not. */
+static void a_host_that_was_begun_is_not_begun_again_when_the_others_are(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_del(w, KIND_REPOSITORY, "demo", "repo");
+    test_world_unseen(w, KIND_JOB, "demo", "stash-restore-r-0-0");
+    assert_string_equal(step(w), "RepositoryMissing");
+    test_world_del(w, KIND_JOB, "demo", "stash-restore-r-0-0");
+    test_world_at(w, "2026-03-01T09:00:00Z");
+    assert_string_equal(step(w), "RepositoryMissing");
+    test_world_add_file(w, "xtradb.yaml");
+    test_world_patch(w, KIND_REPOSITORY, "demo", "repo",
+                     "{status: {conditions: [{type: StorageSecretVerified, status: \"True\", reason: x}]}}");
+    makes_the_others(w, "2026-03-01T09:00:02Z");
+    assert_string_equal(step(w), "JobLost");
+    assert_string_equal(json_text(doc(w), "status.stats.0.hostname"), "host-0");
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Unknown");
+}
+
+/* More are not begun on what was said an hour ago. */
+static void the_others_are_begun_only_after_the_status_says_so(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_at(w, "2026-03-01T02:30:00Z");
+    makes_the_others(w, "2026-03-01T02:30:02Z");
+}
+
+static void what_is_refused_for_good_is_given_up_when_its_jobs_have_stopped(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_unseen(w, KIND_JOB, "demo", "stash-restore-r-0-0"); /* it was made a moment ago */
+    test_world_refuse(w, KIND_JOB, "demo", "stash-restore-r-0-1", REFUSAL_INVALID, "no");
+    assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "delete Job demo/stash-restore-r-0-0 Foreground\n"));
+    assert_string_equal(phase(w), "Pending");
+    is(w, "RestoreExecutorEnsured", "Unknown/StoppingJobs");
+    assert_string_equal(step(w), "JobRefused");
+    assert_string_equal(phase(w), "Failed");
+    says(w, "RestoreExecutorEnsured", "Job \"stash-restore-r-0-1\" was refused. Reason: no");
+    assert_string_equal(json_text(doc(w), "status.stats.0.phase"), "Failed");
+}
+
+static void what_became_impossible_is_given_up_when_its_jobs_have_stopped(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_patch(w, KIND_FUNCTION, NULL, "update-status", "{spec: {args: [\"${NOBODY}\"]}}");
+    assert_string_equal(step(w), "JobsStopped");
+    assert_null(test_world_get(w, KIND_JOB, "demo", "stash-restore-r-0-0"));
+    assert_string_equal(phase(w), "Pending");
+    assert_string_equal(step(w), "FailedToEnsureRestoreExecutor");
+    assert_string_equal(phase(w), "Failed");
+}
+
+static void the_deadline_stops_a_job_though_not_all_were_made(void **state)
+{
+    struct test_world *w = *state;
+
+    make_the_first_only(w);
+    test_world_unseen(w, KIND_JOB, "demo", "stash-restore-r-0-0");
+    test_world_patch(w, KIND_RESTORESESSION, "demo", "r", "{spec: {timeOut: 10m}, status: {sessionDeadline: null}}");
+    test_world_at(w, "2026-03-01T02:10:00Z");
+    assert_non_null(strstr(test_world_step(w, C, "demo", "r"), "delete Job demo/stash-restore-r-0-0 Foreground\n"));
+    assert_string_equal(phase(w), "Running");
+    assert_string_equal(step(w), "DeadlineExceededStopped");
+    assert_string_equal(phase(w), "Failed");
+    assert_int_equal(json_int(doc(w), "status.totalHosts", 0), 3);
+}
+
 /* ---- what is not made again ---- */
 
 /* The worker was killed before its report, no status could be written, and the Job's time to stay is over. */
@@ -883,6 +1000,12 @@ int main(void)
         T(a_crash_in_the_middle_goes_on_with_what_is_there),
         T(a_restore_whose_job_may_have_come_and_gone_is_not_run_again),
         T(nor_is_a_host_of_several),
+        T(a_quota_of_one_job_is_waited_for_by_the_others_for_hours),
+        T(a_host_that_was_begun_is_not_begun_again_when_the_others_are),
+        T(the_others_are_begun_only_after_the_status_says_so),
+        T(what_is_refused_for_good_is_given_up_when_its_jobs_have_stopped),
+        T(what_became_impossible_is_given_up_when_its_jobs_have_stopped),
+        T(the_deadline_stops_a_job_though_not_all_were_made),
         T(a_restore_about_to_start_says_so_again_before_its_jobs_would_be_forgotten),
         T(one_that_waits_in_line_for_hours_is_about_nothing),
         T(a_job_that_is_there_is_only_noted),
