@@ -78,6 +78,11 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
         set_env(env, "STASH_RESTORE_NAME", json_text(in->invoker, "metadata.name"));
         set_env(env, "STASH_RESTORE_UID", json_text(in->invoker, "metadata.uid"));
     }
+    if (in->repository) { /* whose backend is in the flags: the invoker may name another one before the Job ends */
+        set_env(env, "STASH_REPOSITORY_NAME", json_text(in->repository, "metadata.name"));
+        set_env(env, "STASH_REPOSITORY_NAMESPACE", json_text(in->repository, "metadata.namespace"));
+        set_env(env, "STASH_REPOSITORY_UID", json_text(in->repository, "metadata.uid"));
+    }
     if (o->cluster && *o->cluster) /* whose snapshots are ours, where several clusters share a repository */
         set_env(env, "STASH_CLUSTER", o->cluster);
     set_env_field(env, "POD_NAME", "metadata.name");

@@ -250,6 +250,18 @@ static void the_worker_knows_its_cluster(void **state)
     assert_string_equal(json_text(item(job, "spec.template.spec.containers.0.env", "STASH_CLUSTER"), "value"), "green");
 }
 
+/* By name and UID: the invoker may get another Repository while the Job runs, and that one be made anew. */
+static void the_worker_knows_the_repository_of_its_backend(void **state)
+{
+    static const char env[] = "spec.template.spec.containers.0.env";
+    struct test_world *w = *state;
+    const json_t *job = must_make(w, NULL, -1);
+
+    assert_string_equal(json_text(item(job, env, "STASH_REPOSITORY_NAME"), "value"), "repo");
+    assert_string_equal(json_text(item(job, env, "STASH_REPOSITORY_NAMESPACE"), "value"), "demo");
+    assert_string_equal(json_text(item(job, env, "STASH_REPOSITORY_UID"), "value"), "uid-repo");
+}
+
 static void resources_have_defaults_that_contradict_nobody(void **state)
 {
     struct test_world *w = *state;
@@ -402,6 +414,7 @@ int main(void)
         T(a_local_backend_is_mounted),
         T(the_invokers_settings_reach_every_container),
         T(the_worker_knows_its_cluster),
+        T(the_worker_knows_the_repository_of_its_backend),
         T(resources_have_defaults_that_contradict_nobody),
         T(security_is_restricted_unless_said_otherwise),
         T(the_floor_names_what_it_refuses),
