@@ -32,6 +32,7 @@ struct operator_settings {
     const char *fullname;        /* chart full name: "stashd" */
     const char *cluster_id;      /* clusterID; "" or NULL: the UID of Namespace kube-system */
     const char *pushgateway_url; /* PROMETHEUS_PUSHGATEWAY_URL; "" */
+    bool push_by_token;          /* it is the operator itself, and asks who pushes */
     bool allow_hostpath_backend;
     bool lend_everywhere;          /* secrets.access: cluster */
     struct config_list lend_to;    /* secrets.lendingNamespaces */

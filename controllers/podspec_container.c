@@ -85,6 +85,8 @@ static json_t *environment(const struct job_input *in, const json_t *function, c
     }
     if (o->cluster && *o->cluster) /* whose snapshots are ours, where several clusters share a repository */
         set_env(env, "STASH_CLUSTER", o->cluster);
+    /* A gateway of somebody else's is shown no token, whatever the Function or the invoker says. */
+    set_env(env, "STASH_PUSH_TOKEN_FILE", in->settings->push_by_token ? PODSPEC_TOKEN_DIR "/token" : "");
     set_env_field(env, "POD_NAME", "metadata.name");
     set_env_field(env, "POD_NAMESPACE", "metadata.namespace");
     set_env_field(env, "POD_IP", "status.podIP"); /* the state transfer comes to it */

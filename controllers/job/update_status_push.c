@@ -16,8 +16,6 @@
 
 enum { BODY_MAX = 1024 * 1024, TIMEOUT_MS = 5000, TRIES = 3, PAUSE_MS = 1000 };
 
-static const char token_path[] = "/var/run/secrets/kubernetes.io/serviceaccount/token";
-
 /* ---- labels ---- */
 
 static bool is_label_name(struct str s)
@@ -273,6 +271,7 @@ static void put_path(const struct update *u, const char *host, struct buf *path)
 
 static int send_body(struct update *u, const char *host, struct str body, struct error *e)
 {
+    const char *token_path = repo_flags_env(u->envp, "STASH_PUSH_TOKEN_FILE");
     struct buf path, token;
     struct post_request r = {.url = u->flags->push_url,
                              .content_type = "text/plain; version=0.0.4",
@@ -284,8 +283,8 @@ static int send_body(struct update *u, const char *host, struct str body, struct
     buf_init(&token, 64 * 1024);
     put_path(u, host, &path);
     r.path = path.data;
-    if (env_uv_read_file(token_path, &token, NULL) == 0 && token.len)
-        r.bearer = token.data; /* the gateway inside the operator knows us by it */
+    if (token_path && *token_path && env_uv_read_file(token_path, &token, NULL) == 0 && token.len)
+        r.bearer = token.data; /* the gateway inside the operator knows us by it; no other one is to see it */
     for (int try = 1;; try++) {
         rc = post_send(u->job, &r, e);
         if ((rc != ERR_NET && rc != ERR_TIMEOUT) || try == TRIES)

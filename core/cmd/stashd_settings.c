@@ -137,6 +137,7 @@ void stashd_settings_operator(const struct stashd_settings *s, struct operator_s
         .fullname = s->fullname,
         .cluster_id = s->cluster_id,
         .pushgateway_url = s->pushgateway_url,
+        .push_by_token = strcmp(s->pushgateway_mode, "embedded") == 0 && strcmp(s->push_auth, "token") == 0,
         .allow_hostpath_backend = s->allow_hostpath,
         .lend_everywhere = strcmp(s->secrets_access, "cluster") == 0,
         .lend_to = s->lending,

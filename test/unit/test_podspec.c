@@ -262,6 +262,24 @@ static void the_worker_knows_the_repository_of_its_backend(void **state)
     assert_string_equal(json_text(item(job, env, "STASH_REPOSITORY_UID"), "value"), "uid-repo");
 }
 
+/* The token is good for the API server: who else gets it may act as the worker. */
+static void only_the_operators_own_gateway_is_shown_the_token(void **state)
+{
+    static const char env[] = "spec.template.spec.containers.0.env";
+    struct test_world *w = *state;
+    const json_t *job;
+
+    w->settings.push_by_token = true;
+    job = must_make(w, NULL, -1);
+    assert_string_equal(json_text(item(job, env, "STASH_PUSH_TOKEN_FILE"), "value"), PODSPEC_TOKEN_DIR "/token");
+    assert_string_equal(mount_of(json_at(job, "spec.template.spec.containers.0"), "stash-token"), PODSPEC_TOKEN_DIR);
+    w->settings.push_by_token = false;
+    test_world_patch(w, KIND_BACKUPCONFIGURATION, "demo", "db",
+                     "{spec: {runtimeSettings: {container: {env: [{name: STASH_PUSH_TOKEN_FILE, value: /other}]}}}}");
+    job = must_make(w, NULL, -1);
+    assert_string_equal(json_text(item(job, env, "STASH_PUSH_TOKEN_FILE"), "value"), "");
+}
+
 static void resources_have_defaults_that_contradict_nobody(void **state)
 {
     struct test_world *w = *state;
@@ -415,6 +433,7 @@ int main(void)
         T(the_invokers_settings_reach_every_container),
         T(the_worker_knows_its_cluster),
         T(the_worker_knows_the_repository_of_its_backend),
+        T(only_the_operators_own_gateway_is_shown_the_token),
         T(resources_have_defaults_that_contradict_nobody),
         T(security_is_restricted_unless_said_otherwise),
         T(the_floor_names_what_it_refuses),

@@ -839,6 +839,27 @@ static void a_namesake_of_the_repository_is_told_nothing(void **state)
     json_decref(s);
 }
 
+/* The token that lies in each pod is the API server's. */
+static void a_push_shows_a_token_only_where_the_operator_says_so(void **state)
+{
+    struct here *w = *state;
+    AUTO_FREE char *file = mem_printf("STASH_PUSH_TOKEN_FILE=%s/token", w->dir);
+
+    add_backup(w);
+    write_file(w, "token", "the-token");
+    write_file(
+        w, "output.json",
+        "{\"targetStatus\": {\"stats\": [{\"hostname\": \"host-0\", \"phase\": \"Failed\", \"error\": \"x\"}]}}");
+    w->more[0] = "STASH_PUSH_TOKEN_FILE=";
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(w->n_pushes, 1);
+    assert_null(strstr(w->pushed.data, "Bearer"));
+    w->more[0] = file;
+    assert_int_equal(run(w, "s1", "BackupConfiguration", "db-backup"), 0);
+    assert_int_equal(w->n_pushes, 2);
+    assert_non_null(strcasestr(w->pushed.data, "authorization: Bearer the-token\r\n"));
+}
+
 static void a_gateways_url_is_taken_apart(void **state)
 {
     char host[256];
@@ -893,6 +914,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_gateway_that_is_not_there_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_done_is_told_of_the_repository_that_it_was_done_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_namesake_of_the_repository_is_told_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_push_shows_a_token_only_where_the_operator_says_so, set_up, tear_down),
         cmocka_unit_test(a_gateways_url_is_taken_apart),
     };
 
