@@ -129,12 +129,9 @@ int galera_check_node(const struct galera_node *n, struct error *e)
 
 int galera_check_encryption(const struct galera_node *n, struct error *e)
 {
-    if (!n->encryption[0])
-        return 0;
-    return error_set(e, ERR_INVALID,
-                     "node %s encrypts data at rest (plugin %s): a restore would need the plugin and its keys, which "
-                     "are not kept with the backup; dump the server instead (an AppBinding without parameters.group)",
-                     n->name, n->encryption);
+    AUTO_FREE char *who = mem_printf("node %s", n->name);
+
+    return n->encryption[0] ? sst_refuse_encryption(who, str_of(n->encryption), e) : 0;
 }
 
 int galera_check_rest(const struct galera *g, struct error *e)

@@ -235,6 +235,14 @@ static bool find_encryption(struct str cnf, struct str *ret_plugin)
     return false;
 }
 
+int sst_refuse_encryption(const char *who, struct str plugin, struct error *e)
+{
+    return error_set(e, ERR_INVALID,
+                     "%s encrypts data at rest (plugin %.*s): a restore would need the plugin and its keys, which are "
+                     "not kept with the backup; dump the server instead (an AppBinding without parameters.group)",
+                     who, (int)plugin.n, plugin.p);
+}
+
 int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e)
 {
     struct str plugin;
@@ -250,11 +258,7 @@ int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, st
                          "the donor compresses the files of its backup, and a restore has no qpress: remove compress "
                          "from [mariabackup] in the configuration of the nodes");
     if (find_encryption(xbstream_text(x, "backup-my.cnf"), &plugin))
-        return error_set(e, ERR_INVALID,
-                         "the donor encrypts data at rest (plugin %.*s): a restore would need the plugin and its keys, "
-                         "which are not kept with the backup; dump the server instead (an AppBinding without "
-                         "parameters.group)",
-                         (int)plugin.n, plugin.p);
+        return sst_refuse_encryption("the donor", plugin, e);
     return 0;
 }
 

@@ -56,6 +56,8 @@ int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e) NOD
 /* May a backup be taken of what a donor of this family announces? ERR_INVALID says why not. */
 int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, struct error *e) NODISCARD;
 
+/* ERR_INVALID: who ("node n1") has this plugin, so a backup of it would be of no use. */
+int sst_refuse_encryption(const char *who, struct str plugin, struct error *e) NODISCARD;
 /* May what has passed so far of a donor's data be restored? ERR_INVALID says why not. */
 int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e) NODISCARD;
 
