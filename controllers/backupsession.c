@@ -170,15 +170,11 @@ static void give_up_job(const void *view, struct world *w, struct plan *p)
     fail_executor(v, w, p, "FailedToEnsureBackupExecutor", v->impossible);
 }
 
-enum { POLICY_TRIES = 3 };
-
 static bool is_refused_for_good(const void *view)
 {
     const struct backupsession_view *v = view;
-    const struct refusal *r = v->refusal;
 
-    return r && (r->why == REFUSAL_INVALID || (r->why == REFUSAL_NAME && !v->is_name_passing) ||
-                 (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
+    return refusal_is_for_good(v->refusal, v->is_name_passing);
 }
 
 static void give_up_refused(const void *view, struct world *w, struct plan *p)

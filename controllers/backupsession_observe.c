@@ -152,13 +152,10 @@ static const struct refusal *find_refusal(struct world *w, struct backupsession_
     };
 
     for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
-        const struct refusal *r = world_refusal(w, kind_get(made[i].kind), v->self->ns, made[i].name);
-        enum outcome_name who = OUTCOME_NAME_TAKEN;
+        const struct refusal *r =
+            outcome_refusal(w, v->self, kind_get(made[i].kind), made[i].name, &v->is_name_passing);
 
-        if (r && r->why == REFUSAL_NAME && made[i].kind == KIND_JOB)
-            who = outcome_name(w, v->self, v->job_name);
-        v->is_name_passing = v->is_name_passing || who == OUTCOME_NAME_PASSING;
-        if (r && who != OUTCOME_NAME_FREE)
+        if (r)
             return r;
     }
     return NULL;

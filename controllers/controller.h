@@ -94,6 +94,8 @@ struct refusal {
 /* How many passes over this object, in a row and just before this one, were ended by an error or a conflict. */
 uint32_t world_failures(const struct world *w);
 const struct refusal *world_refusal(const struct world *w, const struct kind *k, const char *ns, const char *name);
+/* Trying again is in vain. r: NULL fine. is_name_passing: the name that it wants will be free. */
+bool refusal_is_for_good(const struct refusal *r, bool is_name_passing);
 
 /* ---- the plan: effects in order; any failure puts the key back with back-off and the rest is not run ---- */
 

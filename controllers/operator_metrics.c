@@ -159,10 +159,11 @@ enum { N_PHASES = sizeof(phases) / sizeof(phases[0]) };
 
 static bool tally_configuration(void *ctx, const struct kobj *o)
 {
+    const char *phase = kobj_text(o, "status.phase");
     double *n = ctx;
 
     for (size_t i = 0; i < N_PHASES; i++)
-        n[i] += strcmp(kobj_text(o, "status.phase"), phases[i]) == 0;
+        n[i] += strcmp(phase, phases[i]) == 0;
     return true;
 }
 

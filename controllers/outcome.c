@@ -276,16 +276,30 @@ void outcome_glance(struct world *w, const char *ns, const char *job, const char
     look(w, ns, job, owner_uid, false, ret);
 }
 
-enum outcome_name outcome_name(struct world *w, const struct kobj *self, const char *job)
+static bool is_of_namesake(const json_t *job, const struct kobj *self)
 {
-    const json_t *doc = world_doc(w, kind_get(KIND_JOB), self->ns, job), *owner;
+    const json_t *owner;
     size_t i;
 
-    json_array_foreach (json_at(doc, "metadata.ownerReferences"), i, owner)
+    json_array_foreach (json_at(job, "metadata.ownerReferences"), i, owner)
         if (json_flag(owner, "controller", false) && strcmp(json_text(owner, "kind"), self->kind->name) == 0 &&
             strcmp(json_text(owner, "name"), self->name) == 0)
-            return OUTCOME_NAME_PASSING;
-    return doc ? OUTCOME_NAME_TAKEN : OUTCOME_NAME_FREE;
+            return true;
+    return false;
+}
+
+const struct refusal *outcome_refusal(struct world *w, const struct kobj *self, const struct kind *k, const char *name,
+                                      bool *ret_is_passing)
+{
+    const struct refusal *r = world_refusal(w, k, self->ns, name);
+    const json_t *holder;
+
+    *ret_is_passing = false;
+    if (!r || r->why != REFUSAL_NAME || k->id != KIND_JOB)
+        return r;
+    holder = world_doc(w, k, self->ns, name);
+    *ret_is_passing = is_of_namesake(holder, self);
+    return holder ? r : NULL;
 }
 
 void outcome_wake_owner(const struct cache *c, const struct kobj *changed, const char *owner_kind, wake_fn *wake,

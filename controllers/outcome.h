@@ -33,14 +33,11 @@ void outcome_look(struct world *w, const char *ns, const char *job, const char *
 /* The same by the cache alone, which may not have a new Job yet: for who makes one anyway when there is none. */
 void outcome_glance(struct world *w, const char *ns, const char *job, const char *owner_uid, struct outcome *ret);
 
-enum outcome_name {
-    OUTCOME_NAME_FREE,    /* again: whoever had it is gone */
-    OUTCOME_NAME_PASSING, /* a Job of a session that was deleted and made anew: it goes with the one before */
-    OUTCOME_NAME_TAKEN,
-};
-
-/* Who has the name of a Job that could not be made for `self`, by the API server. May leave world_waiting. */
-enum outcome_name outcome_name(struct world *w, const struct kobj *self, const char *job);
+/* The refusal of what a session has to make that still stands, or NULL. Of a Job whose name was taken the API server is
+ * asked who has it: nobody any more, or (is_passing) a Job of a session that was deleted and made anew, which goes with
+ * the one before. May leave world_waiting. */
+const struct refusal *outcome_refusal(struct world *w, const struct kobj *self, const struct kind *k, const char *name,
+                                      bool *ret_is_passing);
 
 /* When a pod that was told to end is given up, if it does not (Unix seconds); 0: it was not told, or has ended. */
 int64_t outcome_lost_at_s(const json_t *pod);

@@ -8,6 +8,8 @@
 #include "controllers/world.h"
 #include "core/base/mem.h"
 
+enum { POLICY_TRIES = 3 };
+
 static bool has(const char *text, const char *part)
 {
     return text && strstr(text, part) != NULL;
@@ -82,6 +84,12 @@ static struct world_refusal *find(const struct list *refusals, const struct kind
             return r;
     }
     return NULL;
+}
+
+bool refusal_is_for_good(const struct refusal *r, bool is_name_passing)
+{
+    return r && (r->why == REFUSAL_INVALID || (r->why == REFUSAL_NAME && !is_name_passing) ||
+                 (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
 }
 
 void refusals_note(struct list *refusals, const struct kind *k, const char *ns, const char *name,

@@ -9,7 +9,7 @@
 
 #define EXECUTOR RESTORESESSION_EXECUTOR
 
-enum { POLICY_TRIES = 3, CLAIM_RETRY_S = 30, LOOK_AGAIN_S = 60, LINE_S = 2 };
+enum { CLAIM_RETRY_S = 30, LOOK_AGAIN_S = 60, LINE_S = 2 };
 
 /* ---- the older operator's finalizer ---- */
 
@@ -170,6 +170,13 @@ static void withdraw(const struct restoresession_view *v)
         condition_drop(v->conditions, RESTORESESSION_ADMITTED);
 }
 
+static void stand_by(const struct restoresession_view *v, const char *reason, const char *message)
+{
+    restoresession_set_found_conditions(v);
+    withdraw(v);
+    restoresession_set_condition(v, EXECUTOR, "Unknown", reason, message);
+}
+
 /* What it lacks may be long in coming: meanwhile it stands in nobody's way. */
 static void leave_line(const struct restoresession_view *v)
 {
@@ -253,9 +260,7 @@ static void wait_for_catalog(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     (void)w;
-    restoresession_set_found_conditions(v);
-    withdraw(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", "WaitingForCatalog", v->impossible);
+    stand_by(v, "WaitingForCatalog", v->impossible);
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->catalog_until_s);
 }
@@ -296,10 +301,8 @@ static void give_up_claim(const void *view, struct world *w, struct plan *p)
 static bool is_refused_for_good(const void *view)
 {
     const struct restoresession_view *v = view;
-    const struct refusal *r = v->refusal;
 
-    return r && (r->why == REFUSAL_INVALID || (r->why == REFUSAL_NAME && !v->is_name_passing) ||
-                 (r->why == REFUSAL_POLICY && r->times >= POLICY_TRIES));
+    return refusal_is_for_good(v->refusal, v->is_name_passing);
 }
 
 static void give_up_refused(const void *view, struct world *w, struct plan *p)
@@ -342,10 +345,7 @@ static void wait_refused(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
-    restoresession_set_found_conditions(v);
-    withdraw(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", v->refusal->reason,
-                  arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
+    stand_by(v, v->refusal->reason, arena_printf(world_arena(w), "%s: %s", v->refused, v->refusal->message));
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->refusal->retry_s);
     if (v->refusal->why == REFUSAL_QUOTA)
@@ -365,10 +365,7 @@ static void wait_for_target(const void *view, struct world *w, struct plan *p)
 {
     const struct restoresession_view *v = view;
 
-    restoresession_set_found_conditions(v);
-    withdraw(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS,
-                  arena_printf(world_arena(w), "%s has the same target", v->waits_for));
+    stand_by(v, RESTORESESSION_WAITS, arena_printf(world_arena(w), "%s has the same target", v->waits_for));
     wait_on(v, p, RESTORESESSION_PENDING);
     plan_wake_at(p, v->now_s + LOOK_AGAIN_S);
 }
@@ -387,9 +384,7 @@ static void join_line(const void *view, struct world *w, struct plan *p)
     const struct restoresession_view *v = view;
 
     (void)w;
-    restoresession_set_found_conditions(v);
-    restoresession_set_condition(v, EXECUTOR, "Unknown", RESTORESESSION_WAITS, "nobody else has the target");
-    withdraw(v); /* its time is now, whatever it was */
+    stand_by(v, RESTORESESSION_WAITS, "nobody else has the target"); /* and Admitted's time is now, whatever it was */
     restoresession_set_condition(v, RESTORESESSION_ADMITTED, "Unknown", "AboutToStart",
                                  "its Jobs are about to be made");
     wait_on(v, p, RESTORESESSION_PENDING);

@@ -163,17 +163,13 @@ static const char *make_job(struct world *w, struct restoresession_view *v, stru
 static void note_refusal(struct world *w, struct restoresession_view *v, enum kind_id kind, const char *name,
                          struct arena *a)
 {
-    const struct refusal *r = *name ? world_refusal(w, kind_get(kind), v->self->ns, name) : NULL;
+    const struct refusal *r;
 
-    enum outcome_name who = OUTCOME_NAME_TAKEN;
-
-    if (!r || v->refusal)
+    if (!*name || v->refusal)
         return;
-    if (r->why == REFUSAL_NAME && kind == KIND_JOB)
-        who = outcome_name(w, v->self, name);
-    if (who == OUTCOME_NAME_FREE)
+    r = outcome_refusal(w, v->self, kind_get(kind), name, &v->is_name_passing);
+    if (!r)
         return;
-    v->is_name_passing = who == OUTCOME_NAME_PASSING;
     v->refusal = r;
     v->refused = arena_printf(a, "%s \"%s\"", kind_get(kind)->name, name);
 }
