@@ -2,7 +2,8 @@
  * json_read: a tree from a text, as jansson's own reader makes it, which looks at each byte through several calls and
  * copies each string twice. Here a string is searched eight bytes at a time and copied once, into the tree.
  *
- * What jansson refuses is refused: depth over DEPTH_MAX, numbers out of range, what is no UTF-8, NUL in a key.
+ * What jansson refuses is refused: depth over DEPTH_MAX, numbers out of range, what is no UTF-8, NUL in a key. So is a
+ * bare NUL behind a number, which jansson takes for the end of its buffer and passes over.
  */
 #include <errno.h>
 #include <stdlib.h>

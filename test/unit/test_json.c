@@ -124,6 +124,7 @@ static void what_is_no_json_is_not_read(void **state)
     }
     assert_reads_as_jansson((struct str){"[\"\0\"]", 5});
     assert_reads_as_jansson((struct str){"[]\0", 3});
+    assert_null(json_read((struct str){"[1\0]", 4})); /* which jansson reads */
 }
 
 static void a_text_may_be_as_deep_as_for_jansson(void **state)
