@@ -103,9 +103,11 @@ static void finish(struct kube_call *c, int rc, const struct error *e)
 
     timer_clear(k->env, &c->timer);
     if (parses && str_starts(str_trim(buf_str(&in)), STR("{"))) {
-        object = json_loadb(in.data, in.len, JSON_ALLOW_NUL, &why);
-        if (!object && c->status < 300)
+        object = json_read(buf_str(&in));
+        if (!object && c->status < 300) {
+            json_decref(json_loadb(in.data, in.len, JSON_ALLOW_NUL, &why)); /* tells why */
             rc = error_set(&own, ERR_NET, "the API server's answer is broken: %s", why.text);
+        }
     }
     if (rc == 0 && (c->status < 200 || c->status >= 300)) {
         (void)snprintf(c->reason, sizeof(c->reason), "%s", json_text(object, "reason"));
