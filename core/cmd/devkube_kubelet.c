@@ -387,12 +387,13 @@ static void want(struct kubelet *k, const json_t *object, bool claim, bool delet
         timer_set_in(k->o.env, &k->work, 0);
 }
 
-static void on_change(void *ctx, const char *type, const json_t *object)
+static void on_change(void *ctx, const char *type, const json_t *object, struct str text)
 {
     struct kubelet *k = ctx;
     const char *kind = json_text(object, "kind"), *version = json_text(object, "apiVersion");
     bool deleted = strcmp(type, "DELETED") == 0;
 
+    (void)text;
     if (k->stopping || strcmp(version, "v1") != 0)
         return;
     if (strcmp(kind, "Pod") == 0)

@@ -228,6 +228,8 @@ void builtin_check_job(const struct check *c, const struct place *root)
         return;
     for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++)
         builtin_check_unchanged(c, spec, old, fixed[i], &at);
+    if (json_equal(json_object_get(spec, "template"), json_object_get(old, "template")))
+        return;
     allowed = template_as_it_may_be(spec, old, c->old);
     if (!builtin_same(json_object_get(spec, "template"), allowed))
         cause_invalid(c->causes, &template, json_object_get(spec, "template"), "field is immutable");

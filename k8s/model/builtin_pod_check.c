@@ -260,8 +260,11 @@ static void check_change(const struct check *c, const struct place *at)
 {
     static const char *const free_fields[] = {"activeDeadlineSeconds", "tolerations", "terminationGracePeriodSeconds"};
     const json_t *old = json_object_get(c->old, "spec");
-    json_t *spec = json_clone(json_object_get(c->object, "spec"));
+    json_t *spec;
 
+    if (json_equal(json_object_get(c->object, "spec"), old)) /* as at each write of a status */
+        return;
+    spec = json_clone(json_object_get(c->object, "spec"));
     copy_images(spec, old, "containers");
     copy_images(spec, old, "initContainers");
     for (size_t i = 0; i < sizeof(free_fields) / sizeof(free_fields[0]); i++) {

@@ -73,7 +73,7 @@ static void model_changed(void *ctx, const struct store_event *e)
     }
     watch_event(m, e);
     if (m->on_change)
-        m->on_change(m->change_ctx, types[e->type], e->now->json);
+        m->on_change(m->change_ctx, types[e->type], e->now->json, stored_text(e->now));
     r = resource_of_table(m->resources, e->table);
     if (!r)
         return;

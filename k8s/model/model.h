@@ -61,8 +61,9 @@ void model_serve(void *ctx, struct http_serve *s);
 int model_do(struct model *m, const char *user, const char *method, const char *path_and_query, const json_t *body,
              json_t **ret);
 
-/* Hears each change after it was committed: type "ADDED", "MODIFIED", "DELETED". For the kubelet. No changes inside. */
-typedef void model_change_fn(void *ctx, const char *type, const json_t *object);
+/* Hears each change after it was committed: type "ADDED", "MODIFIED", "DELETED"; the object and its text are borrowed.
+ * For the kubelet. No changes inside. */
+typedef void model_change_fn(void *ctx, const char *type, const json_t *object, struct str text);
 void model_on_change(struct model *m, model_change_fn *fn, void *ctx);
 
 /* A bearer token for a user of one's own (a generated kubeconfig); groups comma-separated. Kept in memory only. */

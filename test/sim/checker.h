@@ -27,7 +27,7 @@ struct checker; /* opaque */
 /* env: the world's. on_violation: with each one, after its line has been printed. */
 struct checker *checker_new(struct env *env, uint64_t seed, void (*on_violation)(void *ctx), void *ctx);
 void checker_free(struct checker *c);
-/* A model_change_fn: prints each violation and counts it. */
+/* Of each change (model_on_change): prints each violation and counts it. */
 void checker_changed(void *checker, const char *type, const json_t *object);
 /* What is deleted between these two is deleted by a user. */
 void checker_user(struct checker *c, bool acts);

@@ -21,7 +21,7 @@ struct kubelet *kubelet_new(struct env *env, struct model *m, uint64_t seed, con
                             struct fault_book *book);
 void kubelet_behave(struct kubelet *k); /* from now on no pod is odd, and those that hang end */
 void kubelet_free(struct kubelet *k);
-/* A model_change_fn. */
+/* Of each change (model_on_change). */
 void kubelet_changed(void *kubelet, const char *type, const json_t *object);
 unsigned kubelet_running(const struct kubelet *k);
 

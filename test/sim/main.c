@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/base/mem.h"
 #include "core/base/str.h"
@@ -178,16 +177,6 @@ static int run(struct worlds_options *w)
     return w->worlds || w->minutes ? worlds_run(w) : run_one(w);
 }
 
-/* A world makes and frees some millions of small blocks; glibc keeps seven of a size at hand, if it is not told
- * otherwise before it starts, and then joins and cuts the others: a tenth of a world's time. Nothing else depends on
- * this, so a failure may be. */
-static void keep_freed_blocks(char **argv)
-{
-    if (getenv("GLIBC_TUNABLES") || setenv("GLIBC_TUNABLES", "glibc.malloc.tcache_count=1000", 1) < 0)
-        return;
-    (void)execv("/proc/self/exe", argv);
-}
-
 int main(int argc, char **argv)
 {
     struct worlds_options w = {.world = {.seed = 42, .until_s = 86400, .fail_percent = 5,
@@ -196,7 +185,6 @@ int main(int argc, char **argv)
     json_t *crds;
     int rc;
 
-    keep_freed_blocks(argv);
     mem_install(1);
     parse(&w, argc, argv);
     w.world.crds = crds = cluster_read_crds(w.chart);

@@ -17,7 +17,7 @@ struct mirror {
 
 void mirror_init(struct mirror *m);
 void mirror_done(struct mirror *m);
-/* As a model_change_fn, for every change. */
+/* For every change that a model_change_fn hears. */
 void mirror_changed(struct mirror *m, const char *type, const json_t *object);
 
 /* Two looks at one cache. */

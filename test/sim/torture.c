@@ -102,10 +102,11 @@ struct rack {
     bool refused; /* an action: the scenario itself is wrong */
 };
 
-static void changed(void *ctx, const char *type, const json_t *object)
+static void changed(void *ctx, const char *type, const json_t *object, struct str text)
 {
     struct rack *r = ctx;
 
+    (void)text;
     kubelet_changed(r->kubelet, type, object);
     checker_changed(r->checker, type, object);
 }

@@ -84,38 +84,14 @@ static void mix(struct world *w, const void *bytes, size_t n)
     mix_word(w, n);
 }
 
-static void mix_json(struct world *w, const json_t *v)
-{
-    int64_t number = json_typeof(v);
-    const char *key;
-    json_t *item;
-    size_t i;
-
-    mix(w, &number, 1);
-    if (json_is_object(v)) {
-        json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
-            mix(w, key, strlen(key));
-            mix_json(w, item);
-        }
-    } else if (json_is_array(v)) {
-        json_array_foreach (v, i, item)
-            mix_json(w, item);
-    } else if (json_is_string(v)) {
-        mix(w, json_string_value(v), json_string_length(v));
-    } else if (json_is_integer(v)) {
-        number = json_integer_value(v);
-        mix(w, &number, sizeof(number));
-    }
-}
-
-static void changed(void *ctx, const char *type, const json_t *object)
+static void changed(void *ctx, const char *type, const json_t *object, struct str text)
 {
     struct world *w = ctx;
 
     w->changes++;
     mix(w, &w->env.now_ns, sizeof(w->env.now_ns));
     mix(w, type, strlen(type));
-    mix_json(w, object);
+    mix(w, text.p, text.n);
     if (w->o->verbose)
         (void)fprintf(stderr, "%.3f %s %s %s/%s %s\n", (double)w->env.now_ns / 1e9 - 1, type, json_text(object, "kind"),
                       json_text(object, "metadata.namespace"), json_text(object, "metadata.name"),
