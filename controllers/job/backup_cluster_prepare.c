@@ -48,8 +48,7 @@ static int make_secret(struct cluster *c, struct error *e)
 
     if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
         return error_set(e, ERR_BUG, "no random bytes");
-    for (size_t i = 0; i < sizeof(bytes); i++)
-        (void)snprintf(c->secret + 2 * i, 3, "%02x", bytes[i]);
+    str_hex(bytes, sizeof(bytes), c->secret);
     job_redact(c->b->job, str_of(c->secret));
     return 0;
 }

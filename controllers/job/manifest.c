@@ -262,8 +262,7 @@ void manifest_hash_hex(struct manifest_hash *h, char out[65])
 
     if (EVP_DigestFinal_ex(h->ctx, digest, &n) != 1 || n != 32)
         abort();
-    for (unsigned i = 0; i < n; i++)
-        (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+    str_hex(digest, n, out);
 }
 
 void manifest_hash_free(struct manifest_hash *h)

@@ -236,6 +236,17 @@ uint64_t str_hash(uint64_t seed, struct str s)
     return fold(fold(h ^ word, odd), odd);
 }
 
+void str_hex(const unsigned char *bytes, size_t n, char *out)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
 void str_sha256_hex(struct str s, char out[65])
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -243,8 +254,7 @@ void str_sha256_hex(struct str s, char out[65])
 
     if (EVP_Digest(s.p ? s.p : "", s.n, digest, &n, EVP_sha256(), NULL) != 1 || n != 32)
         abort(); /* only without memory */
-    for (unsigned i = 0; i < n; i++)
-        (void)snprintf(out + 2 * (size_t)i, 3, "%02x", digest[i]);
+    str_hex(digest, n, out);
 }
 
 const char *str_shorten_name(struct str full, size_t max, bool no_dots, char out[256])

@@ -89,6 +89,8 @@ bool str_is_dns_name(struct str s);
 /* For tables of this process: who does not know the seed can't choose texts that meet. */
 uint64_t str_hash(uint64_t seed, struct str s);
 
+/* Lower-case hex; out has 2 n + 1 bytes. */
+void str_hex(const unsigned char *bytes, size_t n, char *out);
 /* Lower-case hex of SHA-256 over s. */
 void str_sha256_hex(struct str s, char out[65]);
 
