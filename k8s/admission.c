@@ -9,11 +9,13 @@
 int kube_admission_parse(struct str text, struct admission_request *ret, struct error *e)
 {
     json_error_t why;
-    json_t *root = json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &why);
+    json_t *root = json_read_strict(text);
     const json_t *r = json_at(root, "request");
 
-    if (!root)
+    if (!root) { /* it can say why */
+        json_decref(json_loadb(text.p ? text.p : "", text.n, JSON_REJECT_DUPLICATES, &why));
         return error_set(e, ERR_INVALID, "not JSON: %s", why.text);
+    }
     *ret = (struct admission_request){.root = root,
                                       .api_version = json_text(root, "apiVersion"),
                                       .uid = json_text(r, "uid"),

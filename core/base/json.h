@@ -26,6 +26,8 @@ const char *json_meta(const json_t *object, const char *map, const char *key);
 /* What json_loadb with JSON_ALLOW_NUL makes of a text, at half its cost. A new reference; NULL: the text is no object
  * and no list, and json_loadb can say why. */
 json_t *json_read(struct str text) NODISCARD;
+/* What json_loadb with JSON_REJECT_DUPLICATES makes of it: each key once, no NUL in a string. */
+json_t *json_read_strict(struct str text) NODISCARD;
 
 /*
  * As jansson's JSON_COMPACT and JSON_ENCODE_ANY write it, and its json_deep_copy, but without its search for loops,

@@ -17,6 +17,7 @@ struct reader {
     const char *at, *end;
     struct buf text; /* of a string with escapes */
     unsigned depth;
+    bool strict;
 };
 
 static json_t *read_value(struct reader *r);
@@ -92,6 +93,8 @@ static bool read_unicode(struct reader *r)
             return false;
         c = 0x10000 + ((c - 0xd800) << 10) + (low - 0xdc00);
     }
+    if (!c && r->strict)
+        return false;
     buf_put_utf8(&r->text, c);
     return true;
 }
@@ -248,7 +251,7 @@ static bool read_member(struct reader *r, json_t *object)
 {
     struct str text;
     char small[64], *key = small;
-    size_t n;
+    size_t n, before = json_object_size(object);
     json_t *value;
     bool good;
 
@@ -262,6 +265,7 @@ static bool read_member(struct reader *r, json_t *object)
     }
     value = take(r, ':') ? read_value(r) : NULL;
     good = value && json_object_setn_new_nocheck(object, text.p, n, value) == 0;
+    good = good && (!r->strict || json_object_size(object) > before); /* else the key had come before */
     if (key != small)
         mem_free(key);
     return good;
@@ -313,9 +317,9 @@ static json_t *read_value(struct reader *r)
     return value;
 }
 
-json_t *json_read(struct str text)
+static json_t *read_text(struct str text, bool strict)
 {
-    struct reader r = {.at = text.p, .end = text.n ? text.p + text.n : text.p};
+    struct reader r = {.at = text.p, .end = text.n ? text.p + text.n : text.p, .strict = strict};
     json_t *value = NULL;
     char sign;
 
@@ -328,4 +332,14 @@ json_t *json_read(struct str text)
         return value;
     json_decref(value);
     return NULL;
+}
+
+json_t *json_read(struct str text)
+{
+    return read_text(text, false);
+}
+
+json_t *json_read_strict(struct str text)
+{
+    return read_text(text, true);
 }

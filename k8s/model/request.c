@@ -47,7 +47,9 @@ json_t *request_body(struct request *q, int *ret_status)
                                    "application/json, application/yaml, application/vnd.kubernetes.protobuf");
         return NULL;
     }
-    q->body = json_loadb(q->body_text.p, q->body_text.n, JSON_REJECT_DUPLICATES, &where);
+    q->body = json_read_strict(q->body_text);
+    if (!q->body) /* it can say why */
+        q->body = json_loadb(q->body_text.p, q->body_text.n, JSON_REJECT_DUPLICATES, &where);
     if (!q->body && str_ends(q->content_type, STR("yaml"))) {
         q->body = yaml_load(q->body_text, &e);
         if (!q->body)

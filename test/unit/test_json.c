@@ -67,19 +67,25 @@ static void a_text_over_the_cap_sticks(void **state)
 
 /* ---- reading ---- */
 
+static void assert_same(struct str text, size_t flags, json_t *got_take)
+{
+    json_t *want = json_loadb(text.p, text.n, flags, NULL);
+
+    if (!want != !got_take || (want && !json_equal(want, got_take)))
+        fail_msg("%.*s: %s", (int)text.n, text.p, got_take ? "read" : "not read");
+    json_decref(want);
+    json_decref(got_take);
+}
+
 /* In memory of its own, without a NUL: a byte behind it is seen by the sanitizer. */
 static void assert_reads_as_jansson(struct str text)
 {
-    char *alone = mem_alloc(text.n);
-    json_t *want = json_loadb(text.p, text.n, JSON_ALLOW_NUL, NULL), *got;
+    char *bytes = mem_alloc(text.n);
+    struct str alone = {memcpy(bytes, text.p, text.n), text.n};
 
-    memcpy(alone, text.p, text.n);
-    got = json_read((struct str){alone, text.n});
-    mem_free(alone);
-    if (!want != !got || (want && !json_equal(want, got)))
-        fail_msg("%.*s: %s", (int)text.n, text.p, got ? "read" : "not read");
-    json_decref(want);
-    json_decref(got);
+    assert_same(text, JSON_ALLOW_NUL, json_read(alone));
+    assert_same(text, JSON_REJECT_DUPLICATES, json_read_strict(alone));
+    mem_free(bytes);
 }
 
 #define READS(lit) assert_reads_as_jansson(STR(lit))
@@ -127,6 +133,14 @@ static void what_is_no_json_is_not_read(void **state)
     assert_null(json_read((struct str){"[1\0]", 4})); /* which jansson reads */
 }
 
+static void read_strictly_a_key_comes_once(void **state)
+{
+    (void)state;
+    READS("{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3},{\"a\":3}]}");
+    assert_null(json_read_strict(STR("{\"b\":[{\"a\":1,\"\\u0061\":1}]}")));
+    assert_null(json_read_strict(STR("[\"\\u0000\"]")));
+}
+
 static void a_text_may_be_as_deep_as_for_jansson(void **state)
 {
     enum { DEEP = 2048 };
@@ -148,6 +162,7 @@ int main(void)
         cmocka_unit_test(a_text_over_the_cap_sticks),
         cmocka_unit_test(what_is_read_is_what_jansson_reads),
         cmocka_unit_test(what_is_no_json_is_not_read),
+        cmocka_unit_test(read_strictly_a_key_comes_once),
         cmocka_unit_test(a_text_may_be_as_deep_as_for_jansson),
     };
 
