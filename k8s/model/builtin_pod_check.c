@@ -262,7 +262,7 @@ static void check_change(const struct check *c, const struct place *at)
     const json_t *old = json_object_get(c->old, "spec");
     json_t *spec;
 
-    if (json_equal(json_object_get(c->object, "spec"), old)) /* as at each write of a status */
+    if (json_equal(json_object_get(c->object, "spec"), old))
         return;
     spec = json_clone(json_object_get(c->object, "spec"));
     copy_images(spec, old, "containers");

@@ -85,11 +85,18 @@ static int tell_unknown(struct request *q, const json_t *dropped)
 /* What decoding into a Go struct does; before defaults and checks, which rely on types. */
 int check_typed(struct request *q, json_t *object, const json_t *old)
 {
-    json_t *dropped = json_array();
+    json_t *dropped = json_array(), *value;
+    const char *key;
     struct error e;
+    void *next;
     int status = 0;
 
-    check_drop_nulls(object);
+    json_object_foreach_safe (object, next, key, value) {
+        if (json_is_null(value))
+            json_object_del(object, key);
+        else if (value != json_object_get(old, key)) /* what is stored has none */
+            check_drop_nulls(value);
+    }
     if (typed_check(q->r->kind, object, old, dropped, &e) < 0)
         status = request_fail(q, 400, "BadRequest", "%s in version \"%s\" cannot be handled as a %s: %s", q->r->kind,
                               q->r->version, q->r->kind, e.msg);

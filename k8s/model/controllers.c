@@ -69,8 +69,10 @@ bool controllers_has_finalizer(const json_t *object, const char *finalizer)
 
 json_t *controllers_without_finalizer(const json_t *object, const char *finalizer)
 {
-    json_t *copy = json_clone(object), *list = json_at(copy, "metadata.finalizers");
+    json_t *copy = json_copy((json_t *)(uintptr_t)object), *list;
 
+    json_object_set_new(copy, "metadata", json_clone(json_object_get(object, "metadata"))); /* the rest is only read */
+    list = json_at(copy, "metadata.finalizers");
     for (size_t i = json_array_size(list); i-- > 0;)
         if (str_same(json_string_value(json_array_get(list, i)), finalizer))
             json_array_remove(list, i);

@@ -59,7 +59,6 @@ static void set_count(json_t *status, const char *key, size_t n, bool also_zero)
 bool jobs_status_write(struct job_pass *p)
 {
     struct stored *o = store_get(p->jobs->table, p->ns, p->name);
-    json_t *made = NULL;
     int status;
 
     set_count(p->status, "active", p->active, false);
@@ -67,11 +66,11 @@ bool jobs_status_write(struct job_pass *p)
     set_count(p->status, "terminating", p->terminating, true);
     if (!o || json_equal(json_object_get(o->json, "status"), p->status))
         return true;
-    status = controllers_do(p->c, "PUT", p->jobs, p->ns, p->name, "status", json_incref(p->job), &made);
-    if (status < 300) /* for the next write of this pass */
+    status = controllers_do(p->c, "PUT", p->jobs, p->ns, p->name, "status", json_incref(p->job), NULL);
+    o = store_get(p->jobs->table, p->ns, p->name);
+    if (status < 300 && o) /* for the next write of this pass */
         json_object_set(json_object_get(p->job, "metadata"), "resourceVersion",
-                        json_at(made, "metadata.resourceVersion"));
-    json_decref(made);
+                        json_at(o->json, "metadata.resourceVersion"));
     return status < 300;
 }
 

@@ -226,12 +226,13 @@ int patch_json(json_t **target, const json_t *operations, struct error *e)
 int patch_apply(const struct resource *r, struct str content_type, const json_t *from, const json_t *patch,
                 json_t **ret, struct error *e)
 {
-    json_t *target = json_clone(from);
+    bool is_list = json_is_array(patch);
+    json_t *target = resource_copy(r, from, !is_list && !json_object_get(patch, "spec"));
     bool strategic = str_is(content_type, "application/strategic-merge-patch+json");
     int rc = 0;
 
     if (str_is(content_type, "application/json-patch+json")) {
-        if (!json_is_array(patch))
+        if (!is_list)
             rc = (error_set(e, ERR_INVALID, "a JSON patch is a list of operations"), PATCH_MALFORMED);
         else if (patch_json(&target, patch, e) < 0)
             rc = PATCH_INVALID;

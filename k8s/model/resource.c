@@ -184,6 +184,20 @@ const char *resource_api_version(const struct resource *r, char out[256])
     return out;
 }
 
+json_t *resource_copy(const struct resource *r, const json_t *object, bool shares_spec)
+{
+    json_t *copy, *value;
+    const char *key;
+
+    if (!shares_spec || !r->builtin || (!str_same(r->kind, "Job") && !str_same(r->kind, "Pod")))
+        return json_clone(object);
+    copy = json_copy((json_t *)(uintptr_t)object);
+    json_object_foreach (copy, key, value)
+        if (strcmp(key, "spec") != 0)
+            json_object_set_new(copy, key, json_clone(value)); /* of a key that is there: the loop goes on */
+    return copy;
+}
+
 uint64_t resources_serial(const struct resources *rs)
 {
     return rs->serial;

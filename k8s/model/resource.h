@@ -48,6 +48,10 @@ const struct resource *resource_of_table(const struct resources *rs, const struc
 /* "v1", "batch/v1" */
 const char *resource_api_version(const struct resource *r, char out[256]);
 
+/* A copy of an object that may be written to. shares_spec: but for the spec of a Job or a pod, which is most of it;
+ * once stored it has all that is filled in, and who finds the stored one again looks no further. */
+json_t *resource_copy(const struct resource *r, const json_t *object, bool shares_spec);
+
 /* Registers (or replaces) the served versions of a CustomResourceDefinition; takes the rows of that plural.group away
  * first. crd NULL: only takes away. Changes resources_serial. */
 void resources_set_crd(struct resources *rs, struct store *s, const char *plural, const char *group, const json_t *crd);

@@ -278,7 +278,7 @@ int write_create(struct request *q)
     body = request_body(q, &status);
     if (!body)
         return status;
-    object = json_clone(body);
+    object = q->body_text.n ? json_incref(body) : json_clone(body); /* what was read here is nobody else's */
     status = check_envelope(q, object);
     if (status) {
         json_decref(object);
@@ -298,7 +298,7 @@ int write_update(struct request *q)
         return status;
     if (!old && strcmp(q->r->kind, "Lease") != 0 && strcmp(q->r->group, "rbac.authorization.k8s.io") != 0)
         return request_not_found(q, q->name);
-    object = json_clone(body);
+    object = resource_copy(q->r, body, old && json_object_get(body, "spec") == json_object_get(old->json, "spec"));
     status = check_envelope(q, object);
     if (!status && !old && *json_text(object, "metadata.uid"))
         status = request_not_found(q, q->name);
