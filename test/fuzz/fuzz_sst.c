@@ -1,6 +1,6 @@
 /*
- * fuzz_sst: lines of garbd's log, and what a donor's first connection holds: texts are cut, never broken, and the same
- * bytes in pieces tell the same. The first byte chooses which.
+ * fuzz_sst: lines of garbd's log, and what a donor's connections hold: texts are cut, never broken, and the same bytes
+ * in pieces tell the same. The first byte chooses which.
  * Reads: controllers/job/sst.c
  */
 #include <assert.h>
@@ -20,15 +20,22 @@ static void log_line(struct str line)
     assert(l.type != SST_LOG_SELECTED || l.donor[0]);
 }
 
+static int feed(struct xbstream *x, struct str bytes, size_t step, struct error *e)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < bytes.n && rc == 0; i += step)
+        rc = xbstream_feed(x, bytes.p + i, step < bytes.n - i ? step : bytes.n - i, e);
+    return rc;
+}
+
 static int read_info(struct str bytes, size_t step, struct sst_info *out)
 {
     struct xbstream *x = xbstream_new();
     struct error e = {0};
-    int rc = 0;
+    int rc = feed(x, bytes, step, &e);
 
     memset(out, 0, sizeof(*out));
-    for (size_t i = 0; i < bytes.n && rc == 0; i += step)
-        rc = xbstream_feed(x, bytes.p + i, step < bytes.n - i ? step : bytes.n - i, &e);
     if (rc == 0)
         rc = sst_read_info(x, out, &e);
     assert(rc == 0 || e.msg[0]);
@@ -58,6 +65,28 @@ static void first_connection(struct str bytes)
     (void)sst_start_of(bytes, &what);
 }
 
+static int judge(struct str bytes, size_t step, enum xbstream_flavour flavour, struct error *e)
+{
+    struct xbstream *x = xbstream_new();
+    int rc = feed(x, bytes, step, e);
+
+    if (rc == 0)
+        rc = sst_check_stream(x, flavour, e);
+    assert(rc == 0 || e->msg[0]);
+    xbstream_free(x);
+    return rc;
+}
+
+/* The whole data; what MariaDB's donors may not do includes what Percona's may not. */
+static void second_connection(struct str bytes)
+{
+    struct error e = {0}, again = {0};
+    int rc = judge(bytes, bytes.n + 1, XBSTREAM_MARIADB, &e);
+
+    assert(judge(bytes, 3, XBSTREAM_MARIADB, &again) == rc && strcmp(e.msg, again.msg) == 0);
+    assert(rc < 0 || judge(bytes, bytes.n + 1, XBSTREAM_PERCONA_80, &e) == 0);
+}
+
 static void address(struct str text)
 {
     char word[128];
@@ -83,6 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         log_line(rest);
     else if (data[0] == 'i')
         first_connection(rest);
+    else if (data[0] == 'd')
+        second_connection(rest);
     else
         address(rest);
     return 0;

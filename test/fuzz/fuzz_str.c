@@ -1,5 +1,6 @@
 /*
- * fuzz_str: durations, times, quantities and sizes: what is read is written so that it reads back the same.
+ * fuzz_str: durations, times, quantities and sizes: what is read is written so that it reads back the same. Texts: what
+ * looks at eight bytes at a time sees what a loop over bytes sees.
  * Reads: core/base/str.c core/base/str_time.c
  */
 #include <assert.h>
@@ -73,6 +74,29 @@ static void parts(struct str s)
     assert(str_starts(s, (struct str){s.p, s.n / 2}) && str_ends(s, (struct str){s.p + s.n / 2, s.n - s.n / 2}));
 }
 
+static bool is_utf8(struct str s)
+{
+    for (size_t n; s.n; s.p += n, s.n -= n)
+        if (!(n = str_utf8_first(s)))
+            return false;
+    return true;
+}
+
+static void bytes(struct str s, const char *mended)
+{
+    const char *end = s.p + s.n, *p = s.p, *run = str_plain_run(s.p, end);
+    struct str part = {s.p + s.n / 3, s.n - s.n / 3};
+    AUTO_FREE char *moved = mem_strndup(part.p, part.n);
+
+    while (p < end && (unsigned char)*p >= 0x20 && (unsigned char)*p < 0x80 && *p != '"' && *p != '\\')
+        p++;
+    assert(run == p);
+    assert(str_hash(7, part) == str_hash(7, (struct str){moved, part.n})); /* wherever it lies */
+    assert(is_utf8(str_of(mended)));
+    if (!memchr(s.p, '\0', s.n))
+        assert(is_utf8(s) == str_eq(s, str_of(mended)));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = malloc(size + 1);
@@ -85,6 +109,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     numbers(s);
     parts(s);
     names(s, text);
+    bytes((struct str){(const char *)data, size}, text);
     free(text);
     return 0;
 }
