@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -75,11 +76,13 @@ static bool run_world(const struct worlds_options *o, uint64_t i, struct world_r
     return good;
 }
 
-static void work(const struct worlds_options *o, unsigned job, unsigned jobs, int fd)
+/* now: for the parent, should this process not come to its end. */
+static void work(const struct worlds_options *o, unsigned job, unsigned jobs, int fd, uint64_t *now)
 {
     for (uint64_t i = job; goes_on(o, i); i += jobs) {
         struct world_result r;
 
+        *now = o->world.seed + i;
         (void)run_world(o, i, &r);
         if (write(fd, &r, sizeof(r)) != (ssize_t)sizeof(r))
             _exit(1);
@@ -144,6 +147,19 @@ static bool print(const struct worlds_options *o, const struct sum *s, time_t to
     return all;
 }
 
+static bool wait_for(pid_t child, const struct worlds_options *o, uint64_t seed)
+{
+    int status;
+
+    if (waitpid(child, &status, 0) != child)
+        return false;
+    if (WIFSIGNALED(status))
+        (void)fprintf(stderr, "VIOLATION: signal %d in the world of seed %" PRIu64 "\n"
+                      "again: sim --seed %" PRIu64 " --invokers %zu --days %" PRId64 " --storms %u --once\n",
+                      WTERMSIG(status), seed, seed, o->world.invokers, o->world.until_s / 86400, o->world.storm_days);
+    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 int worlds_run(const struct worlds_options *o)
 {
     unsigned jobs = worlds_jobs(o);
@@ -152,9 +168,10 @@ int worlds_run(const struct worlds_options *o)
     struct world_result r;
     struct sum sum = {0};
     bool good = true;
-    int fds[2], status;
+    int fds[2];
+    uint64_t *now = mmap(NULL, JOBS_MAX * sizeof(*now), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    if (pipe(fds) < 0)
+    if (now == MAP_FAILED || pipe(fds) < 0) // NOLINT(performance-no-int-to-ptr): the macro's
         return 2;
     (void)fflush(NULL);
     for (unsigned j = 0; j < jobs; j++) {
@@ -163,15 +180,16 @@ int worlds_run(const struct worlds_options *o)
             return 2;
         if (children[j] == 0) {
             (void)close(fds[0]);
-            work(o, j, jobs, fds[1]);
+            work(o, j, jobs, fds[1], &now[j]);
         }
     }
     (void)close(fds[1]);
     while (read(fds[0], &r, sizeof(r)) == (ssize_t)sizeof(r))
         add(&sum, &r);
     for (unsigned j = 0; j < jobs; j++)
-        good = waitpid(children[j], &status, 0) == children[j] && status == 0 && good;
+        good = wait_for(children[j], o, now[j]) && good;
     (void)close(fds[0]);
+    (void)munmap(now, JOBS_MAX * sizeof(*now));
     good = print(o, &sum, time(NULL) - began) && good;
     return good && sum.bad == 0 ? 0 : 1;
 }
