@@ -266,9 +266,9 @@ static void start(const void *view, struct world *w, struct plan *p)
                            : NULL,
         .own = v->in.repository && strcmp(json_text(v->in.repository, "metadata.namespace"), v->self->ns) != 0,
     };
-    json_t *job = json_clone(v->job);
+    json_t *job = v->job ? json_clone(v->job) : NULL;
 
-    if (!want.invoker) { /* its record comes with the next event */
+    if (!want.invoker || !job) { /* cache and API server differ, over the Repository too: an event is on its way */
         json_decref(job);
         plan_wake_at(p, v->now_s + 1);
         return;

@@ -180,8 +180,13 @@ static void look_before_start(struct world *w, struct backupsession_view *v)
         return;
     repository_look(w, v->self->ns, json_at(v->invoker, "spec.repository"), &repository);
     v->in.repository = repository.doc;
-    if (repository.record && !repository.allowed) {
-        v->skip = repository.refusal; /* withdrawn since the invoker became ready */
+    if (!repository.record) {
+        v->skip = arena_printf(world_arena(w), "backup skipped because Repository %s/%s is not there", repository.ns,
+                               repository.name);
+        return;
+    }
+    if (!repository.allowed) {
+        v->skip = repository.refusal; /* withdrawn since the invoker became ready; NULL: there is no document */
         return;
     }
     rival = backupsession_rival(w, v->self, &v->ref);

@@ -417,6 +417,12 @@ static bool start_effect(struct pass *p)
 
     if (run_here(p, f) || (f->type == EFFECT_APPLY && is_applied(p, f)))
         return false;
+    if (!f->name) { /* whoever planned it had no object: nothing of the kind is sent */
+        engine_pass_fail(p, ERR_BUG, NULL,
+                         arena_printf(&p->arena, "%s %s without a name", effect_verb(f), f->kind->name));
+        engine_pass_end(p);
+        return true;
+    }
     if (needs_look(p, f))
         look(p);
     else if (f->type != EFFECT_APPLY || !follow(p, f))

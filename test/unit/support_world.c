@@ -161,12 +161,17 @@ void test_world_unseen(struct test_world *w, enum kind_id kind, const char *ns, 
     cache_del(w->cache, kind_get(kind), kind_get(kind)->namespaced ? ns : NULL, name);
 }
 
-void test_world_del(struct test_world *w, enum kind_id kind, const char *ns, const char *name)
+void test_world_unheard(struct test_world *w, enum kind_id kind, const char *ns, const char *name)
 {
     AUTO_FREE char *key = doc_key(kind_get(kind), ns, name);
 
     json_decref(map_del(&w->docs, str_of(key)));
-    cache_del(w->cache, kind_get(kind), kind_get(kind)->namespaced ? ns : NULL, name);
+}
+
+void test_world_del(struct test_world *w, enum kind_id kind, const char *ns, const char *name)
+{
+    test_world_unheard(w, kind, ns, name);
+    test_world_unseen(w, kind, ns, name);
 }
 
 static json_t *merge(const json_t *target, const json_t *patch)

@@ -54,6 +54,8 @@ void test_world_addf(struct test_world *w, const char *fmt, ...) PRINTF_LIKE(2, 
 void test_world_add_file(struct test_world *w, const char *name);
 /* The watch has not brought it yet: only who asks for the document knows of it. */
 void test_world_unseen(struct test_world *w, enum kind_id kind, const char *ns, const char *name);
+/* The watch has not told yet that it is gone. */
+void test_world_unheard(struct test_world *w, enum kind_id kind, const char *ns, const char *name);
 void test_world_del(struct test_world *w, enum kind_id kind, const char *ns, const char *name);
 /* Merge patch (YAML) of an object that is there. */
 void test_world_patch(struct test_world *w, enum kind_id kind, const char *ns, const char *name, const char *yaml);

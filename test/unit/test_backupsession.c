@@ -926,6 +926,20 @@ static void a_withdrawn_repository_skips(void **state)
     assert_null(test_world_get(w, KIND_JOB, "demo", "stash-backup-s-0"));
 }
 
+static void nothing_is_made_for_a_repository_that_has_just_gone(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    assert_string_equal(step(w, "s"), "Accepted");
+    test_world_unheard(w, KIND_REPOSITORY, "demo", "repo");
+    assert_null(strstr(test_world_decide(w, C, "demo", "s"), "create"));
+    assert_int_equal(w->plan.wake_at_s, w->now_ms / 1000 + 1);
+    test_world_unseen(w, KIND_REPOSITORY, "demo", "repo");
+    assert_string_equal(step(w, "s"), "SkippedWhilePending");
+    assert_non_null(strstr(message(w, "s", SESSION, "BackupSkipped"), "Repository demo/repo is not there"));
+}
+
 /* ---- Jobs that die ---- */
 
 static void a_failed_container_is_named_with_its_last_words(void **state)
@@ -1549,6 +1563,7 @@ int main(void)
         T(the_job_of_a_session_that_was_replaced_is_waited_for),
         T(a_job_of_somebody_else_fails_for_good),
         T(a_withdrawn_repository_skips),
+        T(nothing_is_made_for_a_repository_that_has_just_gone),
         T(a_failed_container_is_named_with_its_last_words),
         T(the_last_container_and_a_lost_pod_speak_too),
         T(a_job_that_is_gone_ends_the_session),

@@ -520,6 +520,25 @@ static void one_that_ignores_its_refusal_is_slowed_down(void **state)
     assert_in_range(test_env_next_ms(&b->env), 1000, 2000);
 }
 
+static void make_nothing(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    (void)b;
+    (void)w;
+    plan_create(p, kind_get(KIND_JOB), self->ns, NULL);
+}
+
+static void what_has_no_object_is_not_sent(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = make_nothing;
+    put_repository(b, "a", 1);
+    test_env_settle(&b->env);
+    assert_int_equal(test_peer_open(&b->peer), 0);
+    assert_string_equal(b->results, "Acted=error ");
+}
+
 static void read_two_documents(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     const json_t *own = world_doc(w, self->kind, self->ns, self->name);
@@ -1497,6 +1516,7 @@ int main(void)
         T(a_change_that_no_record_shows_is_no_news_of_one_that_is_settled),
         T(at_most_so_many_passes_run_at_once),
         T(a_failure_stops_the_plan_and_comes_back_later_and_later),
+        T(what_has_no_object_is_not_sent),
         T(a_name_that_our_own_object_has_is_success),
         T(a_name_that_somebody_else_has_is_told_to_the_next_pass),
         T(a_full_quota_is_tried_again_after_a_while_and_then_forgotten),
