@@ -1,6 +1,7 @@
 /* push: see push.h. Routes and bodies; the groups are push_store.c's, the page is push_page.c's. */
 #include "metrics/push.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -39,6 +40,7 @@ void push_free(struct push *p)
 
     if (!p)
         return;
+    assert(!p->n_pages);
     for (size_t it = 0; map_next(&p->groups, &it, NULL, &value);)
         push_group_free(p, value);
     map_done(&p->groups);

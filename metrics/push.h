@@ -32,7 +32,7 @@ struct push_limits {
 };
 
 struct push *push_new(uint64_t seed, const struct push_limits *limits);
-void push_free(struct push *p);
+void push_free(struct push *p); /* after its pages */
 
 /* True: the path is one of ours and the request was answered. ns: the client's namespace, which PUSH_NAMESPACE is set
  * to, and 403 when it says another one; NULL: nobody asked who the client is, it has what it says itself. */
@@ -44,10 +44,20 @@ int push_put(struct push *p, const char *ns, const char *job, const char *target
 /* True when this request changes something and so may need a token. */
 bool push_is_write(const struct http_serve *s);
 
-/* The whole page: own (what registry_write and others wrote), all pushed series, push_time_seconds and
+/*
+ * The page as it is at one moment: own (what registry_write and others wrote), all pushed series, push_time_seconds and
  * push_failure_time_seconds; families ordered by name, each once. Pushed series of a name that own has with another
- * type are left out. */
-void push_write(const struct push *p, struct str own, struct buf *out);
+ * type are left out. It is written piece by piece, and what is pushed or dropped meanwhile changes nothing in it: the
+ * groups that it shows stay in memory for it.
+ */
+struct push_page; /* opaque */
+
+struct push_page *push_page_new(struct push *p, struct str own);
+/* Adds the next lines, some more than 64 kB. False: those were the last, perhaps none. */
+bool push_page_next(struct push_page *page, struct buf *out);
+void push_page_free(struct push_page *page); /* written to its end or not; NULL is fine */
+/* All of it in one go. */
+void push_write(struct push *p, struct str own, struct buf *out);
 
 /* Drops a namespace's groups of a job, and those of no namespace: its invoker was deleted. */
 void push_drop_job(struct push *p, const char *ns, const char *job);

@@ -103,17 +103,41 @@ struct push_group *push_draft_end(struct push_draft *d, struct str key)
     return g;
 }
 
+static void free_blocks(struct push_group *g)
+{
+    for (uint32_t i = g->n_runs; i-- > 0;) /* a set's first run comes last */
+        if (g->runs[i].set->first == i)
+            mem_free(g->runs[i].set);
+    mem_free(g);
+}
+
 void push_group_free(struct push *p, struct push_group *g)
 {
     if (!g)
         return;
-    for (uint32_t i = 0; i < g->n; i++)
+    for (uint32_t i = 0; i < g->n; i++) {
+        if (g->n_pages)
+            push_metric_leave(g->series[i].metric);
         push_metric_put(p, g->series[i].metric);
-    for (uint32_t i = g->n_runs; i-- > 0;) /* a set's first run comes last */
-        if (g->runs[i].set->first == i)
-            mem_free(g->runs[i].set);
+    }
     push_owner_put(p, g->owner);
-    mem_free(g);
+    g->owner = NULL;
+    if (!g->n_pages)
+        free_blocks(g);
+}
+
+void push_group_show(struct push_group *g)
+{
+    g->n_pages++;
+}
+
+void push_group_hide(struct push *p, struct push_group *g)
+{
+    if (--g->n_pages || g->owner)
+        return;
+    for (uint32_t i = 0; i < g->n; i++)
+        push_metric_left(p, g->series[i].metric);
+    free_blocks(g);
 }
 
 bool push_next(const struct push_group *g, struct push_at *at)

@@ -98,6 +98,12 @@ struct push_metric *push_metric_get(struct push *p, struct push_owner *owner, st
     return m;
 }
 
+static void metric_free(struct push *p, struct push_metric *m)
+{
+    family_put(p, m->family);
+    mem_free(m);
+}
+
 void push_metric_put(struct push *p, struct push_metric *m)
 {
     if (--m->n)
@@ -106,6 +112,18 @@ void push_metric_put(struct push *p, struct push_metric *m)
     p->help_bytes -= m->help.n;
     m->owner->help_bytes -= m->help.n;
     push_owner_put(p, m->owner);
-    family_put(p, m->family);
-    mem_free(m);
+    m->owner = NULL;
+    if (!m->n_left)
+        metric_free(p, m);
+}
+
+void push_metric_leave(struct push_metric *m)
+{
+    m->n_left++;
+}
+
+void push_metric_left(struct push *p, struct push_metric *m)
+{
+    if (--m->n_left == 0 && m->n == 0)
+        metric_free(p, m);
 }

@@ -2,8 +2,11 @@
  * push_store: the groups behind the Pushgateway interface: what is kept, and what may come in.
  *
  * Thousands of groups say the same things of different objects. So names and helps are kept once in the store, labels
- * once for all series of a group that have them, and a series is two words. A group in the store does not change: a
- * push makes a new one, which takes the old one's place or is dropped.
+ * once for all series of a group that have them, and a series is two words. A group in the store does not change but
+ * for the time of its last failed push: a push makes a new one, which takes the old one's place or is dropped.
+ *
+ * A group that a page shows outlives its place in the store. From then on it counts for no cap and nobody finds it, nor
+ * its metrics; it goes with the last page.
  */
 #ifndef STASHD_PUSH_STORE_H
 #define STASHD_PUSH_STORE_H
@@ -37,8 +40,9 @@ struct push_owner {
 /* What a series is besides its labels and its value, as a push said it. */
 struct push_metric {
     struct push_family *family;
-    struct push_owner *owner; /* who said it first */
-    size_t n; /* series that have it, those of a push under way too: it goes with the last */
+    struct push_owner *owner; /* who said it first; NULL: out of the store */
+    size_t n; /* series that have it, those of a push under way too: with the last it is out of the store */
+    size_t n_left; /* series that have it of groups that pages alone show */
     enum text_type type;
     struct str name, help; /* name: with _bucket, _sum, _count where it has one */
     struct str key;
@@ -70,10 +74,10 @@ struct push_run {
 struct push_group {
     struct push_group *next, *prev; /* of the same job */
     struct list link;               /* of the same owner */
-    struct push_owner *owner;
+    struct push_owner *owner;       /* NULL: out of the store, pages alone show it */
     struct push_series *series; /* in the order in which they were pushed */
     struct push_run *runs;
-    uint32_t n, n_runs;
+    uint32_t n, n_runs, n_pages;  /* n_pages: that show it */
     size_t bytes;                 /* of its lines, push times too */
     int64_t pushed_ms, failed_ms; /* 0: never */
     struct str key; /* see push_group_labels */
@@ -94,6 +98,7 @@ struct push {
     size_t before;       /* while a push is under way: what its owner had before, with helps */
     size_t room;         /* idem: the most that all may have after it */
     uint64_t refused;
+    size_t n_pages;      /* alive */
 };
 
 /* ---- push_metric.c ---- */
@@ -106,6 +111,9 @@ void push_owner_put(struct push *p, struct push_owner *o);
 struct push_metric *push_metric_get(struct push *p, struct push_owner *owner, struct str name, struct str family,
                                     struct str help, enum text_type type);
 void push_metric_put(struct push *p, struct push_metric *m); /* one less */
+/* One series that is about to leave the store goes on in pages; and it has gone from them, too. */
+void push_metric_leave(struct push_metric *m);
+void push_metric_left(struct push *p, struct push_metric *m);
 
 /* ---- push_group.c ---- */
 
@@ -123,7 +131,9 @@ void push_draft_init(struct push_draft *d, struct push *p, struct push_owner *ow
 void push_draft_add(struct push_draft *d, struct push_metric *metric_take, struct str labels, double value);
 struct push_group *push_draft_end(struct push_draft *d, struct str key);
 
-void push_group_free(struct push *p, struct push_group *g);
+void push_group_free(struct push *p, struct push_group *g); /* as soon as no page shows it */
+void push_group_show(struct push_group *g);                 /* one page more, of a group in the store */
+void push_group_hide(struct push *p, struct push_group *g); /* one less */
 
 /* Its labels as they are printed, job="x",target="y" in order of their names, with instance="" when it has none. The
  * key has a byte more before them: whether instance was given. */
