@@ -81,7 +81,7 @@ struct http_serve;
 
 struct http_serve_ops {
     void (*head)(struct http_serve *, int status, const struct http_header *headers, size_t n);
-    /* Copies. What the client does not fetch waits in memory; see pending. */
+    /* Copies. What the client does not fetch waits in memory; see pending and on_drain. */
     void (*write)(struct http_serve *, struct str bytes);
     void (*end)(struct http_serve *);
     void (*reset)(struct http_serve *); /* breaks the stream off; on_close follows */
@@ -91,7 +91,8 @@ struct http_serve_ops {
 /*
  * One request being served. The server makes it when the whole request is there (body capped by the server's setting:
  * over it the server itself answers 413) and frees it after on_close. The handler answers with head, write…, end, now
- * or in any later turn. After on_close nothing may be called on it.
+ * or in any later turn. After on_close nothing may be called on it. An answer that is cut off before its end, by reset
+ * or by the server's stop, never looks whole to the client.
  */
 struct http_serve {
     struct str method, path; /* path without the query */
@@ -104,6 +105,10 @@ struct http_serve {
 
     const struct http_serve_ops *ops; /* the server's */
     /* The handler's: */
+    /* Nothing that was written waits any more: a long answer writes on from here, so that a slow client holds a piece
+     * of it and not the whole. Once after head and after what was written since the last time, in a turn of its own;
+     * never after end or reset. May be NULL; set it before end. */
+    void (*on_drain)(struct http_serve *);
     void (*on_close)(struct http_serve *); /* the stream is over: answered in full, or the client went */
     void *data;
 };

@@ -184,7 +184,8 @@ static void on_goaway(void *ctx)
         p->conn = NULL; /* new calls connect again; this one ends with its last stream */
 }
 
-static const struct h2_events events = {on_head, on_data, on_end, on_stream_close, on_goaway};
+static const struct h2_events events = {
+    .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_close = on_stream_close, .on_goaway = on_goaway};
 
 /* ---- connections ---- */
 

@@ -41,8 +41,9 @@ struct request {
     struct h2_stream *stream;
     struct buf body;
     size_t discarded;
+    struct timer drain;
     bool answered; /* by the server itself: the rest of the body is of no interest */
-    bool reset;
+    bool ended, reset;
 };
 
 /* ---- a handler's answer ---- */
@@ -66,6 +67,7 @@ static void serve_write(struct http_serve *s, struct str bytes)
 
 static void serve_end(struct http_serve *s)
 {
+    of(s)->ended = true;
     h2_stream_end(of(s)->stream);
     h2_conn_wake(&of(s)->conn->h2);
 }
@@ -85,6 +87,15 @@ static size_t serve_pending(struct http_serve *s)
 }
 
 static const struct http_serve_ops serve_ops = {serve_head, serve_write, serve_end, serve_reset, serve_pending};
+
+/* More may have been written since; then it comes again when that has gone. */
+static void on_drain_due(struct timer *t)
+{
+    struct request *r = t->data;
+
+    if (r->serve.on_drain && !r->ended && !r->reset && !r->conn->gone && !serve_pending(&r->serve))
+        r->serve.on_drain(&r->serve);
+}
 
 /* ---- the session's events ---- */
 
@@ -107,6 +118,7 @@ static void on_head(void *ctx, struct h2_stream *s, const struct h2_head *head)
     h2_stream_set_data(s, r);
     r->conn = c;
     r->stream = s;
+    timer_init(&r->drain, on_drain_due, r);
     buf_init(&r->body, server->body_max);
     r->serve = (struct http_serve){.method = head->method,
                                    .headers = head->headers,
@@ -157,14 +169,25 @@ static void on_end(void *ctx, struct h2_stream *s)
     server->handler(server->ctx, &r->serve);
 }
 
+/* The session is being pulled: the handler hears it in a turn of its own. */
+static void on_stream_drain(void *ctx, struct h2_stream *s)
+{
+    struct request *r = h2_stream_data(s);
+    struct conn *c = ctx;
+
+    if (r && r->serve.on_drain)
+        timer_set_in(c->h2.env, &r->drain, 0);
+}
+
 static void on_stream_close(void *ctx, struct h2_stream *s, int code)
 {
     struct request *r = h2_stream_data(s);
+    struct conn *c = ctx;
 
-    (void)ctx;
     (void)code;
     if (!r)
         return;
+    timer_clear(c->h2.env, &r->drain);
     if (r->serve.on_close)
         r->serve.on_close(&r->serve);
     buf_done(&r->body);
@@ -172,7 +195,7 @@ static void on_stream_close(void *ctx, struct h2_stream *s, int code)
 }
 
 static const struct h2_events events = {
-    .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_close = on_stream_close};
+    .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_drain = on_stream_drain, .on_close = on_stream_close};
 
 /* ---- connections ---- */
 

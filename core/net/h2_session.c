@@ -120,9 +120,10 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room
                        nghttp2_data_source *source, void *ctx)
 {
     struct h2_stream *st = source->ptr;
+    struct h2_session *s = ctx;
     size_t done = 0;
 
-    (void)ng, (void)id, (void)ctx;
+    (void)ng, (void)id;
     while (done < room && !list_empty(&st->chunks)) {
         struct chunk *c = LIST_ENTRY(st->chunks.next, struct chunk, link);
         size_t n = c->len - c->at < room - done ? c->len - c->at : room - done;
@@ -140,6 +141,8 @@ static ssize_t on_read(nghttp2_session *ng, int32_t id, uint8_t *to, size_t room
         *flags |= NGHTTP2_DATA_FLAG_EOF;
     else if (!done) {
         st->deferred = true;
+        if (s->events->on_drain)
+            s->events->on_drain(s->ctx, st);
         return NGHTTP2_ERR_DEFERRED;
     }
     return (ssize_t)done;

@@ -3,7 +3,8 @@
  * bytes come out with h2_session_pull, and what they mean comes as events.
  *
  * Life:   a stream is the session's; it ends with on_close, also when the session is freed under it.
- * Events: may call any function of this header on any stream, but not feed, pull and free of the session.
+ * Events: may call any function of this header on any stream, but not feed, pull and free of the session. on_drain
+ *         comes inside pull and may call none.
  */
 #ifndef STASHD_H2_SESSION_H
 #define STASHD_H2_SESSION_H
@@ -35,6 +36,7 @@ struct h2_events {
     void (*on_head)(void *ctx, struct h2_stream *s, const struct h2_head *head);
     void (*on_data)(void *ctx, struct h2_stream *s, struct str chunk);
     void (*on_end)(void *ctx, struct h2_stream *s); /* the other side has said all */
+    void (*on_drain)(void *ctx, struct h2_stream *s); /* server: what was written has been pulled, its end is to come */
     void (*on_close)(void *ctx, struct h2_stream *s, int code); /* last; s is freed after it */
     void (*on_goaway)(void *ctx); /* client: no new requests on this session */
 };

@@ -264,7 +264,7 @@ struct web *web_start(const struct web_options *o, struct error *e)
     int rc;
 
     assert(o->handler);
-    *w = (struct web){.env = o->env, .site = {o->body_max, o->handler, o->ctx, kick_site,
+    *w = (struct web){.env = o->env, .site = {o->env, o->body_max, o->handler, o->ctx, kick_site,
                                                   o->stall_s ? o->stall_s : TIMEOUT_S}};
     timer_init(&w->tick, on_tick, w);
     rc = uv_loop_init(&w->inner); /* a process may be out of descriptors from the start */

@@ -28,7 +28,9 @@ struct web_request {
     int status;
     struct http_header *fields; /* of the answer */
     size_t n_fields;
-    bool too_big, dispatched, answered, ended, head_sent, no_body, close_after;
+    bool too_big, dispatched, answered, ended, reset, head_sent, no_body, close_after;
+    bool undrained;      /* libwebsockets was given something and has not asked for more */
+    struct timer drain;
     char remote[64];
 };
 
@@ -92,6 +94,7 @@ static void serve_end(struct http_serve *s)
 
 static void serve_reset(struct http_serve *s)
 {
+    of(s)->reset = true;
     lws_set_timeout(of(s)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
     of(s)->site->kick(of(s)->site);
 }
@@ -103,11 +106,21 @@ static size_t serve_pending(struct http_serve *s)
 
 static const struct http_serve_ops serve_ops = {serve_head, serve_write, serve_end, serve_reset, serve_pending};
 
+/* More may have been written since; then it comes again when that has gone. */
+static void on_drain_due(struct timer *t)
+{
+    struct web_request *r = t->data;
+
+    if (r->serve.on_drain && !r->ended && !r->reset && !r->undrained && !serve_pending(&r->serve))
+        r->serve.on_drain(&r->serve);
+}
+
 void web_request_end(struct web_request *r)
 {
     if (!r)
         return;
     lws_set_opaque_user_data(r->wsi, NULL);
+    timer_clear(r->site->env, &r->drain);
     if (r->serve.on_close)
         r->serve.on_close(&r->serve);
     buf_done(&r->body);
@@ -226,6 +239,7 @@ static struct web_request *request_new(struct web_site *site, struct lws *wsi, s
     arena_init(&r->arena);
     buf_init(&r->body, site->body_max);
     buf_init(&r->out, SIZE_MAX / 2);
+    timer_init(&r->drain, on_drain_due, r);
     r->serve.method = method_of(wsi);
     r->no_body = str_is(r->serve.method, "HEAD");
     r->serve.path = path_of(&r->arena, path);
@@ -375,13 +389,24 @@ static bool send_piece(struct web_request *r, bool *ret_last)
     return rc >= 0;
 }
 
-/* What waits in `out` is memory that a client could hold for ever by not reading. */
+/* What waits, here or in libwebsockets, is memory that a client could hold for ever by not reading. */
 static void watch_for_a_stall(struct web_request *r)
 {
-    if (serve_pending(&r->serve))
+    if (r->undrained)
         lws_set_timeout(r->wsi, PENDING_TIMEOUT_HTTP_CONTENT, r->site->stall_s);
     else
         lws_set_timeout(r->wsi, NO_PENDING_TIMEOUT, 0);
+}
+
+/* The socket takes more and there is no more. */
+static void drained(struct web_request *r)
+{
+    if (!r->undrained)
+        return;
+    r->undrained = false;
+    watch_for_a_stall(r);
+    if (r->serve.on_drain)
+        timer_set_in(r->site->env, &r->drain, 0);
 }
 
 int web_request_writable(struct web_request *r)
@@ -389,22 +414,21 @@ int web_request_writable(struct web_request *r)
     struct lws *wsi;
     bool last = false, close_after;
 
+    if (r && r->reset)
+        return -1; /* what follows sets the connection's only timeout, which reset has set to now */
     if (!r || !r->answered)
         return 0;
-    if (!r->head_sent) {
-        r->head_sent = true;
-        if (!send_head(r))
-            return -1;
-        watch_for_a_stall(r);
-        want_write(r);
+    if (r->head_sent && !r->ended && !serve_pending(&r->serve)) {
+        drained(r);
         return 0;
     }
-    if (!send_piece(r, &last))
+    if (r->head_sent ? !send_piece(r, &last) : !send_head(r))
         return -1;
+    r->head_sent = true;
     if (!last) {
+        r->undrained = true;
         watch_for_a_stall(r);
-        if (serve_pending(&r->serve))
-            want_write(r);
+        want_write(r);
         return 0;
     }
     wsi = r->wsi;
@@ -412,4 +436,3 @@ int web_request_writable(struct web_request *r)
     web_request_end(r);
     return close_after || lws_http_transaction_completed(wsi) ? -1 : 0;
 }
-

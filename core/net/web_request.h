@@ -7,10 +7,12 @@
 
 #include <libwebsockets.h>
 
+#include "core/base/env.h"
 #include "core/base/http.h"
 
 /* What a request needs of its server. */
 struct web_site {
+    struct env *env;
     size_t body_max;
     http_handler *handler;
     void *ctx;

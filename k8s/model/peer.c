@@ -29,6 +29,7 @@ struct exchange {
     struct http_header *request_headers;
     int status;
     bool started, told_head, ended, reset, canceled;
+    bool undrained; /* written to since on_drain */
 };
 
 static struct http_header *headers_copy(const struct http_header *from, size_t n)
@@ -84,6 +85,7 @@ static void peer_head(struct http_serve *s, int status, const struct http_header
     x->status = status;
     x->headers = headers_copy(headers, n);
     x->n_headers = n;
+    x->undrained = true;
     wake(x);
 }
 
@@ -93,6 +95,7 @@ static void peer_write(struct http_serve *s, struct str bytes)
 
     if (x->call)
         buf_add_str(&x->out, bytes);
+    x->undrained |= bytes.n > 0;
     wake(x);
 }
 
@@ -176,8 +179,13 @@ static void exchange_due(struct timer *t)
         buf_done(&chunk);
         return;
     }
-    if (x->ended)
+    if (x->ended) {
         exchange_done(x, x->reset ? ERR_NET : 0, "the stream was reset");
+    } else if (x->undrained) {
+        x->undrained = false;
+        if (x->serve.on_drain)
+            x->serve.on_drain(&x->serve);
+    }
 }
 
 static void peer_start(struct http_peer *p, struct http_call *c)

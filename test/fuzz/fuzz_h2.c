@@ -115,7 +115,8 @@ static void on_goaway(void *ctx)
     buf_puts(&((struct run *)ctx)->trace, "\ngoaway");
 }
 
-static const struct h2_events events = {on_head, on_data, on_end, on_close, on_goaway};
+static const struct h2_events events = {
+    .on_head = on_head, .on_data = on_data, .on_end = on_end, .on_close = on_close, .on_goaway = on_goaway};
 
 static void pull(struct h2_session *s)
 {

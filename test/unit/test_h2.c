@@ -20,6 +20,8 @@ struct served { /* a request that the handler keeps open */
     struct http_serve *s;
     struct list link;
     struct world *w;
+    unsigned parts; /* of /drip, still to come */
+    bool in_answer;
 };
 
 struct world {
@@ -29,7 +31,7 @@ struct world {
     struct http_peer *peer;
     uint16_t port;
     struct list open; /* kept by the handler */
-    unsigned handled, closed;
+    unsigned handled, closed, drains;
     bool stopped, peer_closed;
     size_t live;
 };
@@ -80,6 +82,35 @@ static void write_big(struct http_serve *s, size_t n)
     s->ops->end(s);
 }
 
+/* One part each time that the last one has gone. */
+static void drip(struct http_serve *s)
+{
+    static char part[PART];
+    struct served *v = s->data;
+
+    assert_false(v->in_answer);
+    assert_int_equal(s->ops->pending(s), 0);
+    assert_true(v->parts > 0);
+    v->w->drains++;
+    v->in_answer = true;
+    memset(part, 'p', sizeof(part));
+    s->ops->write(s, (struct str){part, PART});
+    if (--v->parts == 0)
+        s->ops->end(s);
+    v->in_answer = false;
+}
+
+static void start_dripping(struct http_serve *s)
+{
+    struct served *v = s->data;
+
+    v->parts = (unsigned)strtoul(s->query.p, NULL, 10);
+    s->on_drain = drip;
+    v->in_answer = true;
+    s->ops->head(s, 200, NULL, 0);
+    v->in_answer = false;
+}
+
 static void tell(struct http_serve *s)
 {
     struct buf b;
@@ -107,6 +138,8 @@ static void handle(void *ctx, struct http_serve *s)
         http_reply(s, 200, NULL, s->body);
     else if (str_is(s->path, "/big"))
         write_big(s, (size_t)strtoul(s->query.p, NULL, 10));
+    else if (str_is(s->path, "/drip"))
+        start_dripping(s);
     else if (str_is(s->path, "/empty"))
         http_reply(s, 204, NULL, STR_NONE);
     else if (str_is(s->path, "/reset")) {
@@ -904,6 +937,40 @@ static int all_new(void **state)
     return 0;
 }
 
+static void a_long_answer_is_written_as_it_is_taken(void **state)
+{
+    (void)state;
+    for (int at = 0; at < 3; at++) { /* whole; canceled in the middle; the server stops in the middle */
+        struct world *w = world_make(at != 0);
+        struct call c;
+        unsigned drains;
+
+        call_init(&c, w, "GET", "/drip?100", STR_NONE);
+        c.cancel_at_data = at == 1;
+        go(&c);
+        while (at == 2 && !c.body.len)
+            uv_run(env_uv_loop(w->env), UV_RUN_ONCE);
+        if (at == 2)
+            stop_server(w);
+        env_uv_run_until(w->env, &c.done);
+        assert_int_equal(c.rc, at == 1 ? ERR_CANCELED : at == 2 ? ERR_NET : 0);
+        while (!list_empty(&w->open))
+            uv_run(env_uv_loop(w->env), UV_RUN_ONCE);
+        drains = w->drains;
+        if (at == 0) {
+            assert_int_equal(drains, 100); /* after the head and after all parts but the last */
+            assert_int_equal(c.body.len, 100 * PART);
+        } else {
+            assert_in_range(drains, 1, 99);
+        }
+        for (int i = 0; i < 20; i++)
+            uv_run(env_uv_loop(w->env), UV_RUN_NOWAIT);
+        assert_int_equal(w->drains, drains);
+        buf_done(&c.body);
+        world_drop(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -925,6 +992,7 @@ int main(void)
         cmocka_unit_test(a_client_that_does_not_read_does_not_hold_the_others),
         cmocka_unit_test(after_goaway_running_calls_go_on_and_new_ones_connect_again),
         cmocka_unit_test(a_refused_call_is_sent_once_more),
+        cmocka_unit_test(a_long_answer_is_written_as_it_is_taken),
     };
 
     return cmocka_run_group_tests(tests, all_new, all_done);

@@ -379,6 +379,37 @@ static void peer_streams_and_cancels(void **state)
     buf_done(&h.body);
 }
 
+static unsigned n_drains;
+
+static void drained(struct http_serve *s)
+{
+    assert_int_equal(s->ops->pending(s), 0);
+    n_drains++;
+}
+
+static void peer_tells_the_model_that_all_was_taken(void **state)
+{
+    struct test_model *t = *state;
+    struct http_peer *p = model_peer_new(t->m, "admin", "system:masters");
+    struct http_serve *serve;
+    struct heard h;
+
+    start(&h, p, "GET", MAPS "?watch=1&labelSelector=w", NULL);
+    test_env_settle(&t->env);
+    serve = h.call.impl; /* the model's end of it */
+    serve->on_drain = drained;
+    put(t, "a", "{\"w\":\"\"}");
+    assert_int_equal(n_drains, 0); /* not inside write */
+    test_env_settle(&t->env);
+    assert_non_null(strstr(h.body.data, "\"type\":\"ADDED\""));
+    assert_int_equal(n_drains, 1);
+    test_env_settle(&t->env);
+    assert_int_equal(n_drains, 1);
+    model_peer_free(p);
+    assert_int_equal(n_drains, 1);
+    buf_done(&h.body);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -394,6 +425,7 @@ int main(void)
         T(watches_end_with_their_kind_and_with_the_model),
         T(peer_answers_in_later_turns),
         T(peer_streams_and_cancels),
+        T(peer_tells_the_model_that_all_was_taken),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -9,7 +9,7 @@
 #include "core/net/tcp_uv.h"
 #include "core/net/web.h"
 
-enum { BODY_MAX = 100000 };
+enum { BODY_MAX = 100000, DRIP = 64 * 1024 };
 
 struct client {
     struct world *w;
@@ -25,8 +25,11 @@ struct world {
     struct http_serve *held; /* a request that waits for its answer */
     struct buf seen;         /* requests as lines */
     unsigned handled, closed;
-    bool stopped, stop_in_handler;
+    bool stopped;
     size_t live;
+    size_t left; /* of an answer in pieces */
+    unsigned drains;
+    bool in_answer, reset_in_drain, stop_in_drain;
 };
 
 static void on_stopped(void *ctx)
@@ -43,6 +46,45 @@ static void on_close(struct http_serve *s)
     w->closed++;
     if (w->held == s)
         w->held = NULL;
+}
+
+/* The next piece of as many letters: a, b, … */
+static void drip(struct http_serve *s)
+{
+    static char piece[DRIP];
+    struct world *w = s->data;
+    size_t n = w->left < DRIP ? w->left : DRIP;
+
+    assert_false(w->in_answer);
+    assert_int_equal(s->ops->pending(s), 0);
+    w->in_answer = true;
+    memset(piece, 'a' + (int)(w->drains++ % 26), n);
+    s->ops->write(s, (struct str){piece, n});
+    w->left -= n;
+    if (!w->left)
+        s->ops->end(s);
+    if (w->reset_in_drain)
+        s->ops->reset(s);
+    if (w->stop_in_drain) {
+        web_stop(w->web, on_stopped, &w->stopped);
+        w->web = NULL;
+    }
+    w->in_answer = false;
+}
+
+static void start_dripping(struct world *w, struct http_serve *s)
+{
+    uint64_t n = 0;
+
+    assert_int_equal(str_to_u64(s->query, &n), 0);
+    w->left = (size_t)n;
+    w->held = s;
+    s->on_drain = drip;
+    w->in_answer = true;
+    s->ops->head(s, 200, NULL, 0);
+    if (str_is(s->method, "HEAD"))
+        s->ops->end(s);
+    w->in_answer = false;
 }
 
 static void handle(void *ctx, struct http_serve *s)
@@ -64,7 +106,9 @@ static void handle(void *ctx, struct http_serve *s)
         s->ops->head(s, 200, NULL, 0);
         s->ops->write(s, STR("one,"));
         w->held = s;
-    } else if (str_is(s->path, "/reset"))
+    } else if (str_is(s->path, "/drip"))
+        start_dripping(w, s);
+    else if (str_is(s->path, "/reset"))
         s->ops->reset(s);
     else if (str_is(s->path, "/stop")) {
         web_stop(w->web, on_stopped, &w->stopped);
@@ -425,6 +469,72 @@ static void a_client_that_does_not_read_is_dropped(void **state)
         turn(w);
 }
 
+static void assert_letters(struct str body, size_t n)
+{
+    assert_int_equal(body.n, n);
+    for (size_t i = 0; i < n; i++)
+        if (body.p[i] != 'a' + (int)(i / DRIP % 26))
+            fail_msg("byte %zu is %c", i, body.p[i]);
+}
+
+static void a_long_answer_is_written_as_it_is_taken(void **state)
+{
+    struct world *w = *state;
+    const char *body;
+
+    dial(w);
+    say(w, "GET /drip?1000000 HTTP/1.0\r\nHost: x\r\n\r\n");
+    expect_end(w);
+    assert_int_equal(w->drains, 16); /* after the head and after all pieces but the last */
+    assert_memory_equal(w->client.got.data, "HTTP/1.0 200", 12);
+    assert_null(strstr(w->client.got.data, "chunked"));
+    body = strstr(w->client.got.data, "\r\n\r\n") + 4;
+    assert_letters((struct str){body, w->client.got.len - (size_t)(body - w->client.got.data)}, 1000000);
+}
+
+static void a_slow_client_holds_one_piece_and_is_dropped(void **state)
+{
+    struct world *w = *state;
+
+    dial(w);
+    say(w, "GET /drip?50000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect(w, "aaaa");
+    tcp_pause(w->client.tcp, true);
+    while (!w->closed) {
+        turn(w);
+        assert_true(!w->held || w->held->ops->pending(w->held) <= DRIP);
+    }
+    assert_true(w->left > 30000000); /* the rest is what the kernel takes */
+}
+
+static void an_answer_in_pieces_may_end_at_any_of_them(void **state)
+{
+    struct world *w = *state;
+
+    for (unsigned i = 1; i <= 3; i++) { /* the client goes, the handler breaks off, the server stops */
+        unsigned drains;
+
+        w->reset_in_drain = i == 2;
+        w->stop_in_drain = i == 3;
+        w->drains = 0;
+        dial(w);
+        say(w, "GET /drip?50000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        if (i == 1) {
+            expect(w, "aaaa");
+            tcp_close(w->client.tcp);
+        }
+        while (w->closed < i)
+            turn(w);
+        drains = w->drains;
+        if (i > 1)
+            assert_int_equal(drains, 1);
+        expect_end(w);
+        for (int k = 0; k < 20; k++)
+            uv_run(env_uv_loop(w->env), UV_RUN_NOWAIT);
+        assert_int_equal(w->drains, drains);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -438,6 +548,9 @@ int main(void)
         T(a_client_that_went_away_is_noticed_with_its_answer),
         T(a_held_request_costs_no_cpu_though_more_bytes_wait),
         T(a_big_answer_to_a_slow_reader_is_whole),
+        T(a_long_answer_is_written_as_it_is_taken),
+        T(a_slow_client_holds_one_piece_and_is_dropped),
+        T(an_answer_in_pieces_may_end_at_any_of_them),
         T(the_server_may_be_stopped_by_its_handler),
         T(two_servers_share_a_loop_and_a_port_in_use_is_told),
     };
