@@ -3,6 +3,8 @@
  * our loop, as http_serve to the same kind of handler that h2 serves. At run time it needs libwebsockets' libuv plugin
  * (Debian: libwebsockets-evlib-uv).
  *
+ * An answer whose length its head does not know goes in chunks to a client of HTTP/1.1, and the connection lives on.
+ *
  * Limits of libwebsockets 4.1: a path comes decoded and is encoded again, so that %2F has become '/'; of the headers
  * only the well-known ones arrive; a chunked request body gets 411; that a client went away is noticed (on_close) when
  * its answer is sent, not before.

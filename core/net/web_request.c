@@ -15,6 +15,7 @@
 
 enum {
     PIECE = 32 * 1024,              /* handed to libwebsockets in one call */
+    FRAME = 32,                     /* what stands around a chunk, and the last one */
     DISCARD_MAX = 16 * 1024 * 1024, /* of a body that will get 413: a client that is cut off does not see why */
 };
 
@@ -28,7 +29,7 @@ struct web_request {
     int status;
     struct http_header *fields; /* of the answer */
     size_t n_fields;
-    bool too_big, dispatched, answered, ended, reset, head_sent, no_body, close_after;
+    bool too_big, dispatched, answered, ended, reset, head_sent, no_body, close_after, http_11, chunked;
     bool undrained;      /* libwebsockets was given something and has not asked for more */
     struct timer drain;
     char remote[64];
@@ -229,6 +230,13 @@ static void note_remote(struct web_request *r)
     (void)snprintf(r->remote, sizeof(r->remote), a.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
+static bool is_http_11(struct lws *wsi)
+{
+    char version[16];
+
+    return lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_HTTP) > 0 && strcmp(version, "HTTP/1.1") == 0;
+}
+
 static struct web_request *request_new(struct web_site *site, struct lws *wsi, struct str path)
 {
     struct web_request *r = mem_zalloc(sizeof(*r));
@@ -242,6 +250,7 @@ static struct web_request *request_new(struct web_site *site, struct lws *wsi, s
     timer_init(&r->drain, on_drain_due, r);
     r->serve.method = method_of(wsi);
     r->no_body = str_is(r->serve.method, "HEAD");
+    r->http_11 = is_http_11(wsi);
     r->serve.path = path_of(&r->arena, path);
     r->serve.query = query_of(&r->arena, wsi);
     r->serve.ops = &serve_ops;
@@ -331,6 +340,15 @@ int web_request_complete(struct web_request *r)
 
 /* ---- sending ---- */
 
+static bool add_header(struct web_request *r, const char *name_colon, struct str value, unsigned char **p,
+                       unsigned char *end)
+{
+    return !lws_add_http_header_by_name(r->wsi, (const unsigned char *)name_colon, (const unsigned char *)value.p,
+                                        (int)value.n, p, end);
+}
+
+/* A body whose length is not known yet goes in chunks: one that is cut off has no last chunk, and so does not look
+ * whole. HTTP/1.0 has none; there the end of the connection is the end of the body. */
 static bool add_headers(struct web_request *r, unsigned char **p, unsigned char *end)
 {
     bool has_length = false;
@@ -341,16 +359,16 @@ static bool add_headers(struct web_request *r, unsigned char **p, unsigned char 
         const struct http_header *h = &r->fields[i];
 
         has_length |= str_is(h->name, "content-length");
-        if (lws_add_http_header_by_name(r->wsi, (const unsigned char *)h->name.p, (const unsigned char *)h->value.p,
-                                        (int)h->value.n, p, end))
+        if (!add_header(r, h->name.p, h->value, p, end))
             return false;
     }
     if (!has_length && r->ended && !r->no_body && lws_add_http_header_content_length(r->wsi, r->out.len, p, end))
         return false;
-    if (!has_length && !r->ended && !r->no_body)
-        r->close_after = true; /* the end of the connection is the end of the body */
-    return !r->close_after || !lws_add_http_header_by_name(r->wsi, (const unsigned char *)"connection:",
-                                                           (const unsigned char *)"close", 5, p, end);
+    r->chunked = !has_length && !r->ended && !r->no_body && r->http_11;
+    r->close_after |= !has_length && !r->ended && !r->no_body && !r->http_11;
+    if (r->chunked && !add_header(r, "transfer-encoding:", STR("chunked"), p, end))
+        return false;
+    return !r->close_after || add_header(r, "connection:", STR("close"), p, end);
 }
 
 static bool send_head(struct web_request *r)
@@ -368,18 +386,30 @@ static bool send_head(struct web_request *r)
     return ok;
 }
 
+/* The next n bytes of the body as they go out. The end of them. */
+static unsigned char *put_piece(const struct web_request *r, unsigned char *p, size_t n, bool is_last)
+{
+    if (r->chunked && n)
+        p += snprintf((char *)p, FRAME / 2, "%zx\r\n", n);
+    if (n)
+        p = mempcpy(p, r->out.data + r->sent, n);
+    if (r->chunked && n)
+        p = mempcpy(p, "\r\n", 2);
+    if (r->chunked && is_last)
+        p = mempcpy(p, "0\r\n\r\n", 5);
+    return p;
+}
+
 static bool send_piece(struct web_request *r, bool *ret_last)
 {
     size_t left = r->out.len - r->sent, n = left < PIECE ? left : PIECE;
-    unsigned char *space;
-    int rc;
+    unsigned char *space = mem_alloc(LWS_PRE + FRAME + n), *start = space + LWS_PRE, *end;
+    int rc = 0;
 
     *ret_last = r->ended && n == left;
-    if (!n)
-        return true;
-    space = mem_alloc(LWS_PRE + n);
-    memcpy(space + LWS_PRE, r->out.data + r->sent, n);
-    rc = lws_write(r->wsi, space + LWS_PRE, n, *ret_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP);
+    end = put_piece(r, start, n, *ret_last);
+    if (end > start)
+        rc = lws_write(r->wsi, start, (size_t)(end - start), *ret_last ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP);
     mem_free(space);
     r->sent += n;
     if (r->sent == r->out.len) {

@@ -341,10 +341,18 @@ static void an_answer_may_come_later_and_in_parts(void **state)
     s->ops->write(s, STR("three"));
     s->ops->end(s);
     s->ops->write(s, STR("ignored"));
-    expect_end(w); /* no length was known: the end of the connection is the end */
-    assert_non_null(strstr(w->client.got.data, "connection: close"));
-    assert_non_null(strstr(w->client.got.data, "one,two,three"));
-    assert_null(strstr(w->client.got.data, "ignored"));
+    expect(w, "\r\n0\r\n\r\n");
+    assert_non_null(strstr(w->client.got.data, "transfer-encoding: chunked\r\n"));
+    assert_null(strstr(w->client.got.data, "connection: close"));
+    assert_non_null(strstr(w->client.got.data, "\r\n\r\n4\r\none,\r\n4\r\ntwo,\r\n5\r\nthree\r\n0\r\n\r\n"));
+    buf_clear(&w->client.got);
+    say(w, "GET /stream HTTP/1.0\r\nHost: x\r\nConnection: keep-alive\r\n\r\n"); /* on the same connection */
+    expect(w, "one,");
+    w->held->ops->end(w->held);
+    expect_end(w); /* it knows no chunks: the end of the connection is the end */
+    assert_non_null(strstr(w->client.got.data, "connection: close\r\n"));
+    assert_null(strstr(w->client.got.data, "chunked"));
+    assert_memory_equal(strstr(w->client.got.data, "\r\n\r\n"), "\r\n\r\none,", 9);
 }
 
 static void a_client_that_went_away_is_noticed_with_its_answer(void **state)
@@ -492,6 +500,100 @@ static void a_long_answer_is_written_as_it_is_taken(void **state)
     assert_letters((struct str){body, w->client.got.len - (size_t)(body - w->client.got.data)}, 1000000);
 }
 
+/* Takes the chunks of the answer apart, in place. Is the last one there? */
+static bool unchunk(struct buf *b, struct str *ret_body)
+{
+    char *body = strstr(b->data, "\r\n\r\n") + 4, *at = body, *to = body;
+    bool is_last = false;
+
+    assert_non_null(strstr(b->data, "transfer-encoding: chunked\r\n"));
+    assert_null(strstr(b->data, "content-length"));
+    while (!is_last && at < b->data + b->len) {
+        size_t n = strtoul(at, &at, 16), here;
+
+        assert_memory_equal(at, "\r\n", 2);
+        at += 2;
+        here = (size_t)(b->data + b->len - at) < n ? (size_t)(b->data + b->len - at) : n;
+        memmove(to, at, here);
+        to += here;
+        is_last = n == 0;
+        at += here;
+        if (here == n && at < b->data + b->len)
+            at += 2;
+    }
+    *ret_body = (struct str){body, (size_t)(to - body)};
+    return is_last;
+}
+
+static void a_long_answer_comes_in_chunks(void **state)
+{
+    struct world *w = *state;
+    struct str body;
+
+    dial(w);
+    for (int i = 0; i < 2; i++) {
+        w->drains = 0;
+        say(w, "GET /drip?1000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        expect(w, "\r\n0\r\n\r\n");
+        assert_true(unchunk(&w->client.got, &body));
+        assert_letters(body, 1000000);
+        buf_clear(&w->client.got);
+        say(w, "HEAD /drip?1000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+        expect(w, "\r\n\r\n");
+        while (w->closed < w->handled)
+            turn(w);
+        assert_null(strstr(w->client.got.data, "chunked"));
+        assert_string_equal(strstr(w->client.got.data, "\r\n\r\n"), "\r\n\r\n");
+        buf_clear(&w->client.got);
+    }
+    say(w, "GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"); /* the connection lives on */
+    expect_end(w);
+    assert_non_null(strstr(w->client.got.data, " 404 "));
+}
+
+static void on_curl_exit(uv_process_t *p, int64_t status, int sig)
+{
+    assert_int_equal(sig, 0);
+    *(int *)p->data = (int)status;
+    uv_close((uv_handle_t *)p, NULL);
+}
+
+/* curl's exit code for a GET of the path, its body thrown away. */
+static int run_curl(struct world *w, const char *path, const char *version)
+{
+    char url[128];
+    const char *args[] = {"curl", "-sS", version, "-o", "/dev/null", url, NULL};
+    uv_process_options_t o = {.file = "curl", .args = (char **)(uintptr_t)args, .exit_cb = on_curl_exit};
+    uv_process_t process;
+    int status = -1;
+
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", web_port(w->web), path);
+    assert_int_equal(uv_spawn(env_uv_loop(w->env), &process, &o), 0);
+    process.data = &status;
+    while (status < 0)
+        turn(w);
+    uv_run(env_uv_loop(w->env), UV_RUN_NOWAIT); /* the handle's end */
+    return status;
+}
+
+static void an_answer_that_is_cut_off_is_an_error_to_its_client(void **state)
+{
+    struct world *w = *state;
+    struct str body;
+
+    assert_int_equal(run_curl(w, "/drip?1000000", "--http1.1"), 0);
+    assert_int_equal(run_curl(w, "/drip?1000000", "--http1.0"), 0);
+    w->reset_in_drain = true;
+    assert_int_equal(run_curl(w, "/drip?1000000", "--http1.1"), 18); /* a partial file */
+    w->reset_in_drain = false;
+    w->stop_in_drain = true;
+    dial(w);
+    say(w, "GET /drip?1000000 HTTP/1.1\r\nHost: x\r\n\r\n");
+    expect_end(w);
+    if (w->client.got.len)
+        assert_false(unchunk(&w->client.got, &body));
+}
+
 static void a_slow_client_holds_one_piece_and_is_dropped(void **state)
 {
     struct world *w = *state;
@@ -549,6 +651,8 @@ int main(void)
         T(a_held_request_costs_no_cpu_though_more_bytes_wait),
         T(a_big_answer_to_a_slow_reader_is_whole),
         T(a_long_answer_is_written_as_it_is_taken),
+        T(a_long_answer_comes_in_chunks),
+        T(an_answer_that_is_cut_off_is_an_error_to_its_client),
         T(a_slow_client_holds_one_piece_and_is_dropped),
         T(an_answer_in_pieces_may_end_at_any_of_them),
         T(the_server_may_be_stopped_by_its_handler),
