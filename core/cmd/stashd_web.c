@@ -10,7 +10,7 @@
 
 #include "metrics/text.h"
 
-enum { PAGE_MAX = 64 * 1024 * 1024 };
+enum { OWN_MAX = 64 * 1024 * 1024 };
 
 static const char text_plain[] = "text/plain; charset=utf-8";
 
@@ -83,24 +83,19 @@ static void add_push(struct buf *out, const struct push *p)
 
 static void serve_metrics(struct stashd_web *w, struct http_serve *s)
 {
-    struct buf own, page;
+    bool shows_pushed = w->push && w->operator && operator_leads(w->operator);
+    struct buf own;
 
-    buf_init(&own, PAGE_MAX);
-    buf_init(&page, PAGE_MAX);
+    buf_init(&own, OWN_MAX);
     registry_write(w->registry, &own);
     add_process(&own, (double)w->started_ms / 1000);
     if (w->push)
         add_push(&own, w->push->push);
-    if (w->push && w->operator && operator_leads(w->operator))
-        push_write(w->push->push, buf_str(&own), &page);
-    else
-        buf_add_str(&page, buf_str(&own));
-    buf_done(&own);
-    if (buf_error(&page) < 0)
+    if (buf_error(&own) < 0)
         http_reply(s, 500, text_plain, STR("the page is too big\n"));
     else
-        http_reply(s, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&page));
-    buf_done(&page);
+        scrape_serve(&w->scrapes, shows_pushed ? w->push->push : NULL, buf_str(&own), s);
+    buf_done(&own);
 }
 
 /*

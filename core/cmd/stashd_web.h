@@ -7,6 +7,7 @@
 #include "core/cmd/stashd_push.h"
 #include "core/cmd/stashd_webhook.h"
 #include "core/net/relay.h"
+#include "metrics/scrape.h"
 
 struct stashd_web {
     struct env *env;
@@ -17,6 +18,7 @@ struct stashd_web {
     int64_t started_ms;       /* Unix time */
     bool takes_pushes;        /* the Pushgateway interface is served here */
     struct relays relays;     /* pushes that go on to the replica with the lead */
+    struct scrapes scrapes;   /* pages under way; the server stops before the push goes */
 };
 
 /* An http_handler; ctx is the struct. */
