@@ -20,18 +20,6 @@ static void check_schedule(const json_t *spec, struct problems *out)
         problems_add(out, "spec.schedule", "spec.schedule \"%.100s\": %s", schedule, e.msg);
 }
 
-static void check_driver(const json_t *spec, struct problems *out)
-{
-    const char *driver = json_text(spec, "driver");
-
-    if (strcmp(driver, "VolumeSnapshotter") == 0)
-        problems_add(out, "spec.driver", "driver VolumeSnapshotter needs features.csi");
-    else if (driver[0] && strcmp(driver, "Restic") != 0)
-        problems_add(out, "spec.driver", "unknown driver \"%.100s\"", driver);
-    else if (!json_text(spec, "repository.name")[0])
-        problems_add(out, "spec.repository.name", "spec.repository.name is missing");
-}
-
 static void check_retention(const json_t *spec, struct problems *out)
 {
     static const char *const keeps[] = {"keepLast",   "keepHourly",  "keepDaily",
@@ -110,8 +98,8 @@ static void check_target(const json_t *object, struct problems *out)
     bool workload = is_one_of(kind, workloads);
 
     target_check_group(ref, out);
-    if (workload && !task[0])
-        problems_add(out, "spec.task", "workload targets without a Task need features.workloads");
+    if (workload)
+        target_check_task(json_at(object, "spec"), kind, out);
     if (elsewhere && (workload || strcmp(kind, "PersistentVolumeClaim") == 0) && strncmp(task, "kubedump", 8) != 0)
         problems_add(out, "spec.target.ref.namespace",
                      "cross-namespace target reference is not allowed for \"%.100s\"", kind);
@@ -144,7 +132,7 @@ void backupconfiguration_check(const json_t *object, struct problems *out)
     const json_t *spec = json_object_get(object, "spec");
 
     check_schedule(spec, out);
-    check_driver(spec, out);
+    target_check_driver(spec, out);
     check_retention(spec, out);
     check_duration(spec, "timeOut", 1, out);
     check_duration(spec, "retryConfig.delay", 0, out);

@@ -9,18 +9,6 @@
 
 enum { REPLICAS_MAX = 1000 }; /* as hosts of a status (multitenancy.md 9) */
 
-static void check_driver(const json_t *spec, struct problems *out)
-{
-    const char *driver = json_text(spec, "driver");
-
-    if (strcmp(driver, "VolumeSnapshotter") == 0)
-        problems_add(out, "spec.driver", "driver VolumeSnapshotter needs features.csi");
-    else if (*driver && strcmp(driver, "Restic") != 0)
-        problems_add(out, "spec.driver", "unknown driver");
-    else if (!*json_text(spec, "repository.name"))
-        problems_add(out, "spec.repository.name", "spec.repository.name is missing");
-}
-
 static void check_timeout(const json_t *spec, struct problems *out)
 {
     const json_t *value = json_at(spec, "timeOut");
@@ -85,8 +73,8 @@ static void check_target(const json_t *object, struct problems *out)
     target_ref_of(target, own, &ref);
     is_elsewhere = strcmp(ref.ns, own) != 0;
     target_check_group(json_at(target, "ref"), out);
-    if (target_is_workload(&ref) && !*json_text(spec, "task.name"))
-        problems_add(out, "spec.task", "workload targets without a Task need features.workloads");
+    if (target_is_workload(&ref))
+        target_check_task(spec, ref.kind, out);
     if (is_elsewhere && (target_is_workload(&ref) || strcmp(ref.kind, "PersistentVolumeClaim") == 0))
         problems_add(out, "spec.target.ref.namespace",
                      "cross-namespace target reference is not allowed for \"%.100s\"", ref.kind);
@@ -119,7 +107,7 @@ void restoresession_check(const json_t *object, struct problems *out)
     const json_t *spec = json_at(object, "spec");
     struct error e;
 
-    check_driver(spec, out);
+    target_check_driver(spec, out);
     check_timeout(spec, out);
     check_hooks(spec, out);
     check_target(object, out);

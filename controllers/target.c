@@ -50,6 +50,29 @@ void target_check_group(const json_t *ref, struct problems *out)
                      version);
 }
 
+void target_check_task(const json_t *spec, const char *kind, struct problems *out)
+{
+    if (!*json_text(spec, "task.name"))
+        problems_add(out, "spec.task.name",
+                     "spec.task.name is missing: this operator puts no sidecar into a %.100s; name a Task that reads "
+                     "it, or make the AppBinding of its database the target",
+                     kind);
+}
+
+void target_check_driver(const json_t *spec, struct problems *out)
+{
+    const char *driver = json_text(spec, "driver");
+
+    if (strcmp(driver, "VolumeSnapshotter") == 0)
+        problems_add(out, "spec.driver",
+                     "spec.driver: this operator makes and restores no volume snapshots; set it to Restic, with a "
+                     "Repository in spec.repository.name");
+    else if (*driver && strcmp(driver, "Restic") != 0)
+        problems_add(out, "spec.driver", "spec.driver: unknown driver \"%.100s\"; use Restic", driver);
+    else if (!*json_text(spec, "repository.name"))
+        problems_add(out, "spec.repository.name", "spec.repository.name is missing");
+}
+
 /* Kinds that have a meaning of their own here, with their plurals. */
 static const struct {
     const char *kind, *plural;

@@ -44,6 +44,10 @@ bool target_is_app(const struct target_ref *r);      /* an AppBinding, whatever 
 /* A reference whose apiVersion has no such kind: copied manifests put AppBindings into apps/v1. */
 void target_check_group(const json_t *ref, struct problems *out);
 bool target_is_workload(const struct target_ref *r);
+/* For a workload, of that kind: only a Task can read it. */
+void target_check_task(const json_t *spec, const char *kind, struct problems *out);
+/* The driver, and the Repository that ours needs. */
+void target_check_driver(const json_t *spec, struct problems *out);
 /* "pods" for Pod and so on, where ours to know; "" else. */
 const char *target_resource(const struct target_ref *r);
 

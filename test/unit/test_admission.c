@@ -289,6 +289,35 @@ static void a_target_of_another_namespace_is_refused_for_claims_and_workloads(vo
     done(&s);
 }
 
+static void a_driver_or_a_workload_that_is_not_ours_is_refused_with_a_remedy(void **state)
+{
+    static const struct {
+        const char *more, *field, *message;
+    } cases[] = {
+        {", driver: VolumeSnapshotter", "spec.driver",
+         "this operator makes and restores no volume snapshots; set it to Restic, with a Repository in "
+         "spec.repository.name"},
+        {", driver: Kopia", "spec.driver", "unknown driver \"Kopia\"; use Restic"},
+        {", repository: {}", "spec.repository.name", "is missing"},
+        {", task: {}, target: {ref: {apiVersion: apps/v1, kind: StatefulSet, name: db}}", "spec.task.name",
+         "is missing: this operator puts no sidecar into a StatefulSet; name a Task that reads it, or make the "
+         "AppBinding of its database the target"},
+    };
+    static const char *const kinds[] = {"BackupConfiguration", "RestoreSession"};
+    struct test_world *w = *state;
+    struct story s = {0};
+
+    for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[1024];
+
+        (void)snprintf(text, sizeof(text), config, cases[i / 2].more);
+        assert_string_not_equal(create(w, &s, kinds[i % 2], text), "");
+        assert_int_equal(json_array_size(s.verdict.causes), 1);
+        expect_cause(&s, 0, cases[i / 2].field, cases[i / 2].message);
+    }
+    done(&s);
+}
+
 /* ---- others ---- */
 
 static void a_repository_that_does_not_let_us_in_is_refused(void **state)
@@ -535,6 +564,7 @@ int main(void)
         T(all_problems_come_at_once_with_their_fields),
         T(a_target_may_not_change_under_a_ready_configuration),
         T(a_target_of_another_namespace_is_refused_for_claims_and_workloads),
+        T(a_driver_or_a_workload_that_is_not_ours_is_refused_with_a_remedy),
         T(a_repository_that_does_not_let_us_in_is_refused),
         T(what_may_still_come_is_a_warning),
         T(sessions_keep_their_spec),
