@@ -6,6 +6,10 @@
 
 #include "controllers/job/job.h"
 
+/* The server's plugins in this image. mariadb-backup must be told: without a configuration of the server it looks for
+ * them in the root folder. */
+#define PREPARE_TOOL_PLUGIN_DIR "/usr/lib/mysql/plugin"
+
 /* MariaDB's or Percona's; NULL: this image has none. */
 const char *prepare_tool_find(bool is_mariadb);
 /* "10.11.8-MariaDB", "8.0.35-30"; "" when what it prints is not understood. */

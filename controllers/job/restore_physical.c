@@ -241,6 +241,8 @@ static int prepare(struct physical *p, struct error *e)
     words_add(&w, "--no-defaults");
     words_add(&w, "--prepare");
     words_addf(&w, "--target-dir=%s", p->dir.stage);
+    if (p->is_mariadb)
+        words_add(&w, "--plugin-dir=" PREPARE_TOOL_PLUGIN_DIR);
     if (memory && *memory)
         words_addf(&w, "--use-memory=%s", memory);
     else
