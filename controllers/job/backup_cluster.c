@@ -11,6 +11,7 @@
 
 #include "controllers/job/backup_cluster.h"
 #include "controllers/job/backup_manifest.h"
+#include "controllers/job/prepare_tool.h"
 #include "controllers/job/refusal.h"
 #include "core/base/mem.h"
 
@@ -294,7 +295,7 @@ static bool on_data(struct receive *r, struct str bytes)
     struct cluster *c = r->data;
     struct error e;
 
-    if (sst_check_stream(r->stream, r->complete.flavour, &e) < 0) {
+    if (sst_check_stream(r->stream, r->complete.flavour, prepare_tool_finds_plugin, &e) < 0) {
         (void)error_wrap(&e, ERR_INVALID, "AppBinding %s/%s: it could not be restored", c->b->app->ns, c->b->app->name);
         fail(c, &e);
         return false;

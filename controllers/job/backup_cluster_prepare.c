@@ -174,7 +174,7 @@ static int check_restorable(struct cluster *c, struct error *e)
 {
     const struct galera_node *donor = backup_cluster_donor(c);
     const char *tool = prepare_tool_find(c->galera.flavour == XBSTREAM_MARIADB);
-    int rc = galera_check_encryption(donor, e);
+    int rc = galera_check_plugins(donor, prepare_tool_finds_plugin, e);
 
     if (rc < 0)
         return error_wrap(e, rc, "AppBinding %s/%s", c->b->app->ns, c->b->app->name);

@@ -23,7 +23,9 @@ enum {
     "'wsrep_evs_state','wsrep_provider_version');"                                                                     \
     "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('wsrep_node_name','version','wsrep_provider_options',"              \
     "'wsrep_mode');"                                                                                                   \
-    "SELECT 'encryption_plugin',PLUGIN_NAME FROM information_schema.PLUGINS WHERE PLUGIN_TYPE='ENCRYPTION'"
+    "SELECT 'plugins',IFNULL(GROUP_CONCAT(CONCAT_WS('=',PLUGIN_NAME,PLUGIN_LIBRARY) SEPARATOR ';'),'') FROM "          \
+    "information_schema.PLUGINS WHERE PLUGIN_TYPE='ENCRYPTION' OR (PLUGIN_TYPE='DAEMON' AND PLUGIN_STATUS='ACTIVE' "   \
+    "AND LEFT(PLUGIN_NAME,9)='provider_')"
 
 /* Nodes of the users' own may be called stash-…, but these have an address for clients. */
 #define GARBD_QUERY                                                                                                    \
@@ -103,8 +105,8 @@ void galera_parse_node(struct str rows, struct galera_node *out)
             out->cluster_size = number(line);
         else if (str_is(key, "wsrep_provider_version"))
             copy(out->provider, sizeof(out->provider), line);
-        else if (str_is(key, "encryption_plugin"))
-            copy(out->encryption, sizeof(out->encryption), line);
+        else if (str_is(key, "plugins"))
+            copy(out->plugins, sizeof(out->plugins), line);
         else if (str_is(key, "wsrep_mode")) {
             out->replicates_aria = names(line, "REPLICATE_ARIA");
             out->replicates_myisam = names(line, "REPLICATE_MYISAM");
@@ -127,11 +129,11 @@ int galera_check_node(const struct galera_node *n, struct error *e)
     return 0;
 }
 
-int galera_check_encryption(const struct galera_node *n, struct error *e)
+int galera_check_plugins(const struct galera_node *n, bool (*has_library)(struct str library), struct error *e)
 {
     AUTO_FREE char *who = mem_printf("node %s", n->name);
 
-    return n->encryption[0] ? sst_refuse_encryption(who, str_of(n->encryption), e) : 0;
+    return sst_check_plugins(who, str_of(n->plugins), has_library, e);
 }
 
 int galera_check_rest(const struct galera *g, struct error *e)

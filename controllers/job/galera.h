@@ -20,7 +20,7 @@ struct galera_node {
     char version[64];
     char incoming[1024]; /* wsrep_incoming_addresses */
     char provider[64]; /* wsrep_provider_version: "26.4.23(r…)" */
-    char encryption[64]; /* its plugin that encrypts data at rest; "": none */
+    char plugins[512]; /* that encrypt data at rest or compress pages: "name=library;…"; "": none */
     bool ready, connected, group_tls;
     bool replicates_aria, replicates_myisam; /* by wsrep_mode */
     uint64_t local_commits; /* how much clients wrote here */
@@ -40,8 +40,9 @@ struct galera {
 void galera_parse_node(struct str rows, struct galera_node *out);
 /* Pure: is it able to give its data? ERR_INVALID says why not. */
 int galera_check_node(const struct galera_node *n, struct error *e) NODISCARD;
-/* Pure: could its backup be prepared without its keys? ERR_INVALID: no. */
-int galera_check_encryption(const struct galera_node *n, struct error *e) NODISCARD;
+/* Pure: could its backup be prepared with what this image has (see sst_check_plugins)? ERR_INVALID: no. */
+int galera_check_plugins(const struct galera_node *n, bool (*has_library)(struct str library),
+                         struct error *e) NODISCARD;
 /* Pure: do all nodes agree who is a member? ERR_INVALID names one that is still finding out. */
 int galera_check_rest(const struct galera *g, struct error *e) NODISCARD;
 /* Pure: the fittest donor: synced; of these the one on which clients write least; of these one of our segment (-1: of

@@ -1,7 +1,10 @@
 /* prepare_tool: see prepare_tool.h. */
 #include "controllers/job/prepare_tool.h"
 
+#include <unistd.h>
+
 #include "controllers/job/restore_info.h"
+#include "core/base/mem.h"
 
 const char *prepare_tool_find(bool is_mariadb)
 {
@@ -26,4 +29,11 @@ int prepare_tool_version(struct job *j, const char *program, char out[64], struc
     }
     job_result_done(&result);
     return rc;
+}
+
+bool prepare_tool_finds_plugin(struct str library)
+{
+    AUTO_FREE char *path = mem_printf(PREPARE_TOOL_PLUGIN_DIR "/%.*s.so", (int)library.n, library.p);
+
+    return access(path, R_OK) == 0 || !prepare_tool_find(true);
 }

@@ -14,5 +14,8 @@
 const char *prepare_tool_find(bool is_mariadb);
 /* "10.11.8-MariaDB", "8.0.35-30"; "" when what it prints is not understood. */
 int prepare_tool_version(struct job *j, const char *program, char out[64], struct error *e) NODISCARD;
+/* Would mariadb-backup find that library ("provider_lz4")? True where there is no mariadb-backup: then another image
+ * restores. */
+bool prepare_tool_finds_plugin(struct str library);
 
 #endif

@@ -19,6 +19,7 @@
 #include "controllers/job/prepare_tool.h"
 #include "controllers/job/restore_info.h"
 #include "controllers/job/restore_pump.h"
+#include "controllers/job/sst.h"
 #include "controllers/job/unpack.h"
 #include "controllers/job/words.h"
 #include "core/base/mem.h"
@@ -228,6 +229,17 @@ static void drop_position(struct physical *p)
     }
 }
 
+static int check_plugins(struct physical *p, struct error *e)
+{
+    struct buf text;
+    int rc = read_stage(p, "backup-my.cnf", &text, e);
+
+    if (rc == 0 && p->is_mariadb)
+        rc = sst_check_prepare(buf_str(&text), prepare_tool_finds_plugin, e);
+    buf_done(&text);
+    return rc == ERR_NOTFOUND ? 0 : rc;
+}
+
 static int prepare(struct physical *p, struct error *e)
 {
     const char *memory = p->r->flags->use_memory;
@@ -341,8 +353,8 @@ static int fill(struct physical *p, struct error *e)
     xbstream_free(x);
     if (rc < 0 || (rc = check_info(p, e)) < 0)
         return rc;
-    if ((rc = prepare(p, e)) < 0 || (rc = check_prepared(p, e)) < 0 || (rc = write_position(p, e)) < 0 ||
-        (rc = tidy(p, e)) < 0)
+    if ((rc = check_plugins(p, e)) < 0 || (rc = prepare(p, e)) < 0 || (rc = check_prepared(p, e)) < 0 ||
+        (rc = write_position(p, e)) < 0 || (rc = tidy(p, e)) < 0)
         return rc;
     return ready(p, e);
 }

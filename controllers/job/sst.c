@@ -218,34 +218,80 @@ int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, s
     return 0;
 }
 
-/* "plugin_load=file_key_management=file_key_management;provider_lz4=…" in backup-my.cnf; providers compress pages. */
-static bool find_encryption(struct str cnf, struct str *ret_plugin)
+/* Takes the next plugin off "name=library;…"; what is built into a server is named alone. */
+static bool next_plugin(struct str *plugins, struct str *ret_name, struct str *ret_library)
 {
-    struct str line, one;
+    struct str one;
 
-    while (cnf.n && str_cut(&cnf, '\n', &line)) {
-        if (!str_starts(line, STR("plugin_load=")))
+    while (str_cut(plugins, ';', &one)) {
+        if (!str_cut(&one, '=', ret_name) || !ret_name->n)
             continue;
-        line.p += 12;
-        line.n -= 12;
-        while (str_cut(&line, ';', &one) && str_cut(&one, '=', ret_plugin))
-            if (ret_plugin->n && !str_starts(*ret_plugin, STR("provider_")))
-                return true;
+        *ret_library = one.n ? one : *ret_name;
+        if (str_ends(*ret_library, STR(".so")))
+            ret_library->n -= 3;
+        return true;
     }
     return false;
 }
 
-int sst_refuse_encryption(const char *who, struct str plugin, struct error *e)
+/* Takes the text of backup-my.cnf to behind the next line "plugin_load=…". */
+static bool next_plugins(struct str *cnf, struct str *ret_plugins)
 {
-    return error_set(e, ERR_INVALID,
-                     "%s encrypts data at rest (plugin %.*s): a restore would need the plugin and its keys, which are "
-                     "not kept with the backup; dump the server instead (an AppBinding without parameters.group)",
-                     who, (int)plugin.n, plugin.p);
+    const struct str key = STR("plugin_load=");
+
+    while (cnf->n && str_cut(cnf, '\n', ret_plugins))
+        if (str_starts(*ret_plugins, key)) {
+            *ret_plugins = (struct str){ret_plugins->p + key.n, ret_plugins->n - key.n};
+            return true;
+        }
+    return false;
 }
 
-int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e)
+static bool is_provider(struct str name) /* of page compression; what else is told of encrypts */
 {
-    struct str plugin;
+    return str_starts(name, STR("provider_"));
+}
+
+int sst_check_plugins(const char *who, struct str plugins, bool (*has_library)(struct str library), struct error *e)
+{
+    struct str name, library;
+
+    while (next_plugin(&plugins, &name, &library)) {
+        if (!is_provider(name))
+            return error_set(e, ERR_INVALID,
+                             "%s encrypts data at rest (plugin %.*s): a restore would need the plugin and its keys, "
+                             "which are not kept with the backup; dump the server instead (an AppBinding without "
+                             "parameters.group)",
+                             who, (int)name.n, name.p);
+        if (!has_library(library))
+            return error_set(e, ERR_INVALID,
+                             "%s compresses pages by a plugin that a restore in this image would not have (%.*s, "
+                             "library %.*s): remove it from the nodes if no table needs it, use an image that has it, "
+                             "or dump the server instead (an AppBinding without parameters.group)",
+                             who, (int)name.n, name.p, (int)library.n, library.p);
+    }
+    return 0;
+}
+
+int sst_check_prepare(struct str cnf, bool (*has_library)(struct str library), struct error *e)
+{
+    struct str plugins, name, library;
+
+    while (next_plugins(&cnf, &plugins))
+        while (next_plugin(&plugins, &name, &library))
+            if (is_provider(name) && !has_library(library))
+                return error_set(e, ERR_INVALID,
+                                 "the server of the backup compresses pages by a plugin that this image has not (%.*s, "
+                                 "library %.*s), without which changes to compressed tables would be lost: restore "
+                                 "with an image that has it",
+                                 (int)name.n, name.p, (int)library.n, library.p);
+    return 0;
+}
+
+int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, bool (*has_library)(struct str library),
+                     struct error *e)
+{
+    struct str cnf = xbstream_text(x, "backup-my.cnf"), plugins;
 
     if (xbstream_saw_suffix(x, ".xbcrypt"))
         return error_set(e, ERR_INVALID,
@@ -257,8 +303,9 @@ int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, st
         return error_set(e, ERR_INVALID,
                          "the donor compresses the files of its backup, and a restore has no qpress: remove compress "
                          "from [mariabackup] in the configuration of the nodes");
-    if (find_encryption(xbstream_text(x, "backup-my.cnf"), &plugin))
-        return sst_refuse_encryption("the donor", plugin, e);
+    while (next_plugins(&cnf, &plugins))
+        if (sst_check_plugins("the donor", plugins, has_library, e) < 0)
+            return e->code;
     return 0;
 }
 

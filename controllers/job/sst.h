@@ -56,10 +56,18 @@ int sst_read_info(struct xbstream *x, struct sst_info *out, struct error *e) NOD
 /* May a backup be taken of what a donor of this family announces? ERR_INVALID says why not. */
 int sst_check_info(const struct sst_info *info, enum xbstream_flavour flavour, struct error *e) NODISCARD;
 
-/* ERR_INVALID: who ("node n1") has this plugin, so a backup of it would be of no use. */
-int sst_refuse_encryption(const char *who, struct str plugin, struct error *e) NODISCARD;
+/* May a backup of who ("node n1") be restored, whose plugins for data at rest are these ("name=library;…")?
+ * ERR_INVALID: one encrypts; or it compresses pages (provider_…), and this image has not its library. has_library is
+ * asked for a name without ".so". */
+int sst_check_plugins(const char *who, struct str plugins, bool (*has_library)(struct str library),
+                      struct error *e) NODISCARD;
 /* May what has passed so far of a donor's data be restored? ERR_INVALID says why not. */
-int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, struct error *e) NODISCARD;
+int sst_check_stream(const struct xbstream *x, enum xbstream_flavour flavour, bool (*has_library)(struct str library),
+                     struct error *e) NODISCARD;
+
+/* May a backup with this backup-my.cnf be prepared? ERR_INVALID: its server had providers whose library is not here.
+ * mariadb-backup may end well all the same, and has then left out what changed in compressed pages. */
+int sst_check_prepare(struct str cnf, bool (*has_library)(struct str library), struct error *e) NODISCARD;
 
 /* What a stream's first bytes say. */
 enum sst_start {

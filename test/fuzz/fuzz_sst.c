@@ -65,13 +65,21 @@ static void first_connection(struct str bytes)
     (void)sst_start_of(bytes, &what);
 }
 
+static bool has_library(struct str library)
+{
+    return str_is(library, "provider_lz4");
+}
+
+/* What a restore could not prepare was no backup. */
 static int judge(struct str bytes, size_t step, enum xbstream_flavour flavour, struct error *e)
 {
     struct xbstream *x = xbstream_new();
     int rc = feed(x, bytes, step, e);
 
     if (rc == 0)
-        rc = sst_check_stream(x, flavour, e);
+        rc = sst_check_stream(x, flavour, has_library, e);
+    if (rc == 0 && flavour == XBSTREAM_MARIADB)
+        assert(sst_check_prepare(xbstream_text(x, "backup-my.cnf"), has_library, e) == 0);
     assert(rc == 0 || e->msg[0]);
     xbstream_free(x);
     return rc;

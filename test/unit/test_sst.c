@@ -403,17 +403,34 @@ static void world_start(struct world *w)
 
 /* ---- what could not be restored ---- */
 
-static void a_node_that_encrypts_at_rest_is_refused(void **state)
+static bool only_lz4(struct str library)
+{
+    return str_is(library, "provider_lz4");
+}
+
+static void a_node_with_plugins_that_a_restore_lacks_is_refused(void **state)
 {
     struct galera_node n = node("n2", "Synced", 0);
     struct error e;
 
     (void)state;
-    assert_int_equal(galera_check_encryption(&n, &e), 0);
-    galera_parse_node(STR("version\t10.11.19-MariaDB\nencryption_plugin\tfile_key_management\n"), &n);
-    assert_int_equal(galera_check_encryption(&n, &e), ERR_INVALID);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), 0);
+    galera_parse_node(STR("version\t10.11.19-MariaDB\nplugins\t\n"), &n);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), 0);
+    galera_parse_node(STR("plugins\tprovider_lz4=provider_lz4.so\n"), &n);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), 0);
+    galera_parse_node(STR("plugins\tprovider_lz4=provider_lz4.so;provider_lzo=ours.so\n"), &n);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "node n2 compresses pages by a plugin that a restore in this image would not have "
+                                  "(provider_lzo, library ours): remove it from the nodes"));
+    assert_non_null(strstr(e.msg, "dump the server instead"));
+    galera_parse_node(STR("plugins\tprovider_lz4=provider_lz4.so;file_key_management=file_key_management.so\n"), &n);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), ERR_INVALID);
     assert_non_null(strstr(e.msg, "node n2 encrypts data at rest (plugin file_key_management)"));
     assert_non_null(strstr(e.msg, "dump the server instead"));
+    galera_parse_node(STR("plugins\tbuilt_in\n"), &n);
+    assert_int_equal(galera_check_plugins(&n, only_lz4, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "encrypts data at rest (plugin built_in)"));
 }
 
 static void assert_stream(enum xbstream_flavour flavour, const char *file, const char *text, const char *error)
@@ -425,7 +442,7 @@ static void assert_stream(enum xbstream_flavour flavour, const char *file, const
     buf_init(&b, 4096);
     put_file(&b, file, text);
     assert_int_equal(xbstream_feed(x, b.data, b.len, &e), 0);
-    assert_int_equal(sst_check_stream(x, flavour, &e), error ? ERR_INVALID : 0);
+    assert_int_equal(sst_check_stream(x, flavour, only_lz4, &e), error ? ERR_INVALID : 0);
     if (error)
         assert_non_null(strstr(e.msg, error));
     buf_done(&b);
@@ -443,9 +460,24 @@ static void what_no_restore_can_read_is_seen_as_it_passes(void **state)
     assert_stream(XBSTREAM_MARIADB, "backup-my.cnf", "[mysqld]\ninnodb_page_size=16384\n", NULL);
     assert_stream(XBSTREAM_MARIADB, "backup-my.cnf", "[mysqld]\nplugin_load=provider_lz4=provider_lz4\n", NULL);
     assert_stream(XBSTREAM_MARIADB, "backup-my.cnf",
+                  "[mysqld]\nplugin_load=provider_lz4=provider_lz4;provider_lzo=provider_lzo\n",
+                  "the donor compresses pages by a plugin that a restore in this image would not have (provider_lzo, ");
+    assert_stream(XBSTREAM_MARIADB, "backup-my.cnf",
                   "[mysqld]\nplugin_dir=\"/p/\"\nplugin_load=provider_lz4=provider_lz4\n"
                   "plugin_load=provider_lz4=provider_lz4;file_key_management=file_key_management\n",
                   "encrypts data at rest (plugin file_key_management)");
+}
+
+static void a_backup_that_would_be_prepared_without_its_provider_is_refused(void **state)
+{
+    struct error e;
+
+    (void)state;
+    assert_int_equal(sst_check_prepare(STR_NONE, only_lz4, &e), 0);
+    assert_int_equal(sst_check_prepare(STR("[mysqld]\nplugin_load=provider_lz4=provider_lz4;k=k\n"), only_lz4, &e), 0);
+    assert_int_equal(sst_check_prepare(STR("plugin_load=k=k;provider_lzo=ours"), only_lz4, &e), ERR_INVALID);
+    assert_non_null(strstr(e.msg, "a plugin that this image has not (provider_lzo, library ours)"));
+    assert_non_null(strstr(e.msg, "restore with an image that has it"));
 }
 
 static void a_server_of_another_series_is_refused(void **state)
@@ -1146,8 +1178,9 @@ int main(void)
         T(strangers_that_stay_do_not_keep_the_donor_out),
         T(a_stranger_does_not_shorten_the_wait),
         T(a_short_stream_is_refused),
-        T(a_node_that_encrypts_at_rest_is_refused),
+        T(a_node_with_plugins_that_a_restore_lacks_is_refused),
         T(what_no_restore_can_read_is_seen_as_it_passes),
+        T(a_backup_that_would_be_prepared_without_its_provider_is_refused),
         T(a_server_of_another_series_is_refused),
         T(limits_end_the_wait_and_name_what_was_seen),
         T(unreadable_connections_do_not_put_the_end_off),
