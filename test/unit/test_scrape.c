@@ -54,9 +54,17 @@ static void on_reset(struct http_serve *s)
 
 static const struct http_serve_ops ops = {.head = on_head, .write = on_write, .end = on_end, .reset = on_reset};
 
+static void ask_from(struct here *h, struct exchange *x, const char *remote)
+{
+    *x = (struct exchange){.serve = {.method = STR("GET"), .ops = &ops, .remote = str_of(remote)}};
+    buf_init(&x->head, 4096);
+    buf_init(&x->body, 8 << 20);
+    scrape_serve(&h->scrapes, h->w->push, STR_NONE, &x->serve);
+}
+
 static void ask(struct here *h, struct exchange *x, const char *method, bool leads, struct str own)
 {
-    *x = (struct exchange){.serve = {.method = str_of(method), .ops = &ops}};
+    *x = (struct exchange){.serve = {.method = str_of(method), .ops = &ops, .remote = STR("10.0.0.9:1")}};
     buf_init(&x->head, 4096);
     buf_init(&x->body, 8 << 20);
     scrape_serve(&h->scrapes, leads ? h->w->push : NULL, own, &x->serve);
@@ -163,13 +171,37 @@ static void a_fifth_scraper_is_told_to_come_again(void **state)
     assert_int_equal(more.status, 503);
     assert_true(more.ended);
     assert_non_null(strstr(more.head.data, "retry-after: 1\n"));
-    assert_string_equal(more.body.data, "4 big pages are being read already; try again\n");
+    assert_string_equal(more.body.data, "4 big pages are being read already, most from there; try again\n");
     close_exchange(&more);
     close_exchange(&x[1]); /* gone in the middle */
     ask(h, &x[1], "GET", true, STR_NONE);
     assert_int_equal(x[1].status, 200);
     for (int i = 0; i < SCRAPES_MAX; i++)
         close_exchange(&x[i]);
+}
+
+static void slow_readers_keep_nobody_out(void **state)
+{
+    static const char *const remotes[] = {"10.0.0.1:1", "[fd00::2]:1", "[fd00::2]:2", "[fd00::2]:3"};
+    struct here *h = *state;
+    struct exchange x[SCRAPES_MAX], more[3];
+
+    fill(h);
+    for (int i = 0; i < SCRAPES_MAX; i++)
+        ask_from(h, &x[i], remotes[i]);
+    ask_from(h, &more[0], "10.0.0.3:1"); /* in place of the oldest of who has three */
+    assert_int_equal(more[0].status, 200);
+    assert_true(x[1].reset && !x[0].reset && !x[2].reset && !x[3].reset);
+    assert_int_equal(h->scrapes.n, SCRAPES_MAX);
+    ask_from(h, &more[1], "[fd00::2]:4");
+    assert_int_equal(more[1].status, 503);
+    ask_from(h, &more[2], "10.0.0.1:2");
+    assert_int_equal(more[2].status, 200);
+    assert_true(x[2].reset && !x[0].reset && !x[3].reset && !more[0].reset);
+    for (int i = 0; i < SCRAPES_MAX; i++)
+        close_exchange(&x[i]);
+    for (int i = 0; i < 3; i++)
+        close_exchange(&more[i]);
 }
 
 static void head_makes_no_page(void **state)
@@ -216,6 +248,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_small_page_goes_out_whole_with_its_length, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_big_page_waits_for_its_client, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_fifth_scraper_is_told_to_come_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(slow_readers_keep_nobody_out, set_up, tear_down),
         cmocka_unit_test_setup_teardown(head_makes_no_page, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_line_that_fits_no_piece_is_an_error, set_up, tear_down),
     };
