@@ -97,7 +97,7 @@ static void serve_reset(struct http_serve *s)
 {
     of(s)->reset = true;
     lws_set_timeout(of(s)->wsi, PENDING_TIMEOUT_USER_OK, LWS_TO_KILL_ASYNC);
-    of(s)->site->kick(of(s)->site);
+    want_write(of(s)); /* outside of its callbacks libwebsockets does not look at the time */
 }
 
 static size_t serve_pending(struct http_serve *s)

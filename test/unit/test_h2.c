@@ -21,7 +21,7 @@ struct served { /* a request that the handler keeps open */
     struct list link;
     struct world *w;
     unsigned parts; /* of /drip, still to come */
-    bool in_answer;
+    bool in_answer, is_over;
 };
 
 struct world {
@@ -88,7 +88,7 @@ static void drip(struct http_serve *s)
     static char part[PART];
     struct served *v = s->data;
 
-    assert_false(v->in_answer);
+    assert_false(v->in_answer || v->is_over);
     assert_int_equal(s->ops->pending(s), 0);
     assert_true(v->parts > 0);
     v->w->drains++;
@@ -971,6 +971,34 @@ static void a_long_answer_is_written_as_it_is_taken(void **state)
     }
 }
 
+static void no_drain_follows_an_end(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 2 * 16; i++) { /* the handler ends the answer, or breaks it off, in any turn */
+        struct world *w = world_make(false);
+        struct served *v;
+        struct call c;
+
+        call_init(&c, w, "GET", "/drip?100", STR_NONE);
+        go(&c);
+        while (list_empty(&w->open))
+            uv_run(env_uv_loop(w->env), UV_RUN_ONCE);
+        for (unsigned k = 0; k < i / 2; k++)
+            uv_run(env_uv_loop(w->env), UV_RUN_ONCE);
+        assert_false(list_empty(&w->open)); /* it has hundred parts */
+        v = LIST_ENTRY(w->open.next, struct served, link);
+        v->is_over = true;
+        if (i % 2)
+            v->s->ops->reset(v->s);
+        else
+            v->s->ops->end(v->s);
+        env_uv_run_until(w->env, &c.done);
+        assert_int_equal(c.rc, i % 2 ? ERR_NET : 0);
+        buf_done(&c.body);
+        world_drop(w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -993,6 +1021,7 @@ int main(void)
         cmocka_unit_test(after_goaway_running_calls_go_on_and_new_ones_connect_again),
         cmocka_unit_test(a_refused_call_is_sent_once_more),
         cmocka_unit_test(a_long_answer_is_written_as_it_is_taken),
+        cmocka_unit_test(no_drain_follows_an_end),
     };
 
     return cmocka_run_group_tests(tests, all_new, all_done);

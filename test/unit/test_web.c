@@ -29,7 +29,7 @@ struct world {
     size_t live;
     size_t left; /* of an answer in pieces */
     unsigned drains;
-    bool in_answer, reset_in_drain, stop_in_drain;
+    bool in_answer, reset_in_drain, stop_in_drain, is_over;
 };
 
 static void on_stopped(void *ctx)
@@ -56,6 +56,7 @@ static void drip(struct http_serve *s)
     size_t n = w->left < DRIP ? w->left : DRIP;
 
     assert_false(w->in_answer);
+    assert_false(w->is_over);
     assert_int_equal(s->ops->pending(s), 0);
     w->in_answer = true;
     memset(piece, 'a' + (int)(w->drains++ % 26), n);
@@ -429,6 +430,30 @@ static void a_big_answer_to_a_slow_reader_is_whole(void **state)
     assert_non_null(strstr(w->client.got.data, "content-length: 5000000\r\n"));
 }
 
+static void no_drain_follows_an_end(void **state)
+{
+    struct world *w = *state;
+
+    for (unsigned i = 0; i < 2 * 16; i++) { /* the handler ends the answer, or breaks it off, in any turn */
+        w->is_over = false;
+        w->drains = 0;
+        dial(w);
+        say(w, "GET /drip?1000000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        while (!w->held)
+            turn(w);
+        for (unsigned k = 0; k < i / 2 && w->held; k++)
+            turn(w);
+        w->is_over = true;
+        if (w->held && i % 2)
+            w->held->ops->reset(w->held);
+        else if (w->held)
+            w->held->ops->end(w->held);
+        expect_end(w);
+        while (w->held)
+            turn(w);
+    }
+}
+
 static void the_server_may_be_stopped_by_its_handler(void **state)
 {
     struct world *w = *state;
@@ -656,6 +681,7 @@ int main(void)
         T(a_slow_client_holds_one_piece_and_is_dropped),
         T(an_answer_in_pieces_may_end_at_any_of_them),
         T(the_server_may_be_stopped_by_its_handler),
+        T(no_drain_follows_an_end),
         T(two_servers_share_a_loop_and_a_port_in_use_is_told),
     };
 
