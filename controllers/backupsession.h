@@ -101,8 +101,8 @@ int backupsession_observe(struct world *w, const struct kobj *self, void *view);
 /* Another session of the same invoker that has started or is older; NULL: none. */
 const struct kobj *backupsession_sibling(const struct cache *c, const struct kobj *self);
 /* A session of another invoker, a RestoreSession, or what runs on without its session (target_lock.h), that has this
- * target or is before us in line; NULL: none. May leave world_waiting. */
-const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref);
+ * target or is before us in line, by its name; NULL: none. May leave world_waiting. */
+const char *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref);
 /* Maps of watches: sessions that wait for the target of a session of either kind; of a Job, or a pod, that ended. */
 void backupsession_wake_rivals(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);
 void backupsession_wake_by_job(const struct cache *c, const struct kobj *changed, wake_fn *wake, void *ctx);

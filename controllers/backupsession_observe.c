@@ -171,7 +171,6 @@ bool backupsession_has_begun(const void *view)
 static void look_before_start(struct world *w, struct backupsession_view *v)
 {
     struct repository_state repository;
-    const struct kobj *rival;
 
     if (backupsession_has_begun(v))
         return; /* a Job made before a crash: it has started */
@@ -189,11 +188,9 @@ static void look_before_start(struct world *w, struct backupsession_view *v)
         v->skip = repository.refusal; /* withdrawn since the invoker became ready; NULL: there is no document */
         return;
     }
-    rival = backupsession_rival(w, v->self, &v->ref);
-    if (rival) {
-        v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
+    v->waits_for = backupsession_rival(w, v->self, &v->ref);
+    if (v->waits_for)
         return;
-    }
     make_job(w, v);
     v->refusal = find_refusal(w, v);
 }

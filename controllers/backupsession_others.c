@@ -117,7 +117,7 @@ static void each_rival(const struct rivals *r)
                        each_rival_session, (void *)(uintptr_t)r);
 }
 
-const struct kobj *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref)
+const char *backupsession_rival(struct world *w, const struct kobj *self, const struct target_ref *ref)
 {
     struct search s = {.cache = world_cache(w), .self = self, .kind = "BackupConfiguration"};
     struct rivals r = {world_cache(w), ref, self->ns, kobj_text(self, "spec.invoker.name"), take_blocking, &s};
@@ -125,7 +125,7 @@ const struct kobj *backupsession_rival(struct world *w, const struct kobj *self,
     each_rival(&r);
     if (!s.found)
         s.found = restoresession_rival(world_cache(w), self, ref);
-    return s.found ? s.found : target_lock_holder(w, self, ref);
+    return s.found ? target_lock_name(world_arena(w), s.found) : target_lock_holder(w, self, ref);
 }
 
 const struct kobj *backupsession_before(const struct cache *c, const struct kobj *restore, const struct target_ref *ref)

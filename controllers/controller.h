@@ -46,6 +46,7 @@ struct operator_settings {
 };
 
 struct world;
+struct unseen_jobs;
 
 const struct operator_settings *world_settings(const struct world *w);
 int64_t world_now_s(const struct world *w); /* Unix seconds, the same for the whole pass */
@@ -62,6 +63,11 @@ const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, c
  * world_waiting. */
 bool world_may(struct world *w, const char *account_ns, const char *account, const char *verb, const struct kind *k,
                const char *ns, const char *name);
+/* Pods of the Job of that name as the API server has them now, those that the cache does not show among them: an array,
+ * asked for as a document is; NULL while world_waiting. */
+const json_t *world_pods(struct world *w, const char *ns, const char *job);
+/* Jobs with a target that the cache does not show; NULL: none. */
+const struct unseen_jobs *world_unseen(const struct world *w);
 bool world_waiting(const struct world *w);
 /* Who replaces a Task or Function may delete it first (Helm's hooks do): until then, Unix seconds, one that is not
  * there may be about to come, so nobody is refused for it. 0: one that is not there is not there. */

@@ -29,6 +29,7 @@ struct engine *engine_new(const struct engine_options *o)
     e->queue = queue_new(env_random(o->env));
     e->docs = docs_new(env_random(o->env));
     e->scans = scan_ones_new();
+    unseen_jobs_init(&e->unseen);
     list_init(&e->passes);
     list_init(&e->starved);
     e->tokens = o->burst;
@@ -46,6 +47,7 @@ void engine_free(struct engine *e)
     engine_look_clear(&e->look);
     queue_free(e->queue);
     docs_free(e->docs);
+    unseen_jobs_clear(&e->unseen);
     scan_ones_free(e->scans);
     mem_free(e);
 }
@@ -383,6 +385,7 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
     struct engine *e = engine;
     bool same = old && now && kobj_same(old, now);
 
+    unseen_jobs_changed(&e->unseen, old, now, env_now_ns(e->o.env));
     if (!now)
         docs_drop(e->docs, k, k->namespaced ? old->ns : NULL, old->name);
     if (!now && (k->id == KIND_TASK || k->id == KIND_FUNCTION))

@@ -377,6 +377,8 @@ static void send_effect(struct pass *p, struct effect *f)
     };
     if (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH)
         put_precondition(p, f);
+    if (f->type == EFFECT_CREATE && f->kind->id == KIND_JOB && !cache_find(p->engine->o.cache, f->kind, f->ns, f->name))
+        unseen_jobs_sent(&p->engine->unseen, f->ns, f->body, env_now_ns(p->engine->o.env));
     engine_send(p->engine, &p->call);
 }
 

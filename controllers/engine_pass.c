@@ -77,7 +77,7 @@ static void forget_documents(struct pass *p)
     LIST_EACH (it, &p->world.docs) {
         const struct world_doc *d = LIST_ENTRY(it, struct world_doc, link);
 
-        if (!d->body)
+        if (world_is_document(d))
             docs_drop(p->engine->docs, d->kind, d->ns, d->name);
     }
 }
@@ -147,11 +147,14 @@ static bool take_kept(void *pass, struct world_doc *d)
 {
     struct pass *p = pass;
     struct engine *e = p->engine;
-    const struct kobj *record = d->body ? NULL : record_of(p, d->kind, d->ns, d->name);
+    const struct kobj *record;
     bool is_ahead = false;
-    json_t *object = d->body ? NULL : docs_get(e->docs, d->kind, d->ns, d->name, record ? record->rv : "",
-                                               env_now_ns(e->o.env), &is_ahead);
+    json_t *object;
 
+    if (!world_is_document(d))
+        return false;
+    record = record_of(p, d->kind, d->ns, d->name);
+    object = docs_get(e->docs, d->kind, d->ns, d->name, record ? record->rv : "", env_now_ns(e->o.env), &is_ahead);
     if (object)
         world_give(&p->world, d, object);
     p->is_ahead = p->is_ahead || (object && !record);
@@ -191,6 +194,7 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
         queue_done(e->queue, key, UINT64_MAX, 0);
         return;
     }
+    unseen_jobs_expire(&e->unseen, env_now_ns(e->o.env));
     p = mem_zalloc(sizeof(*p));
     p->engine = e;
     p->key = key;
@@ -204,6 +208,7 @@ void engine_pass_start(struct engine *e, struct queue_key *key)
     arena_init(&p->arena);
     world_init(&p->world, e->o.settings, e->o.cache, &p->arena, env_wall_ms(e->o.env), key->asked_ms);
     p->world.refusals = &key->refusals;
+    p->world.unseen = &e->unseen;
     p->world.failures = key->failures;
     p->world.catalog_until_s = catalog_until_s(e);
     p->world.at_hand = take_kept;
@@ -239,13 +244,13 @@ static void document_came(void *ctx, const struct kobj *o, struct str text)
         engine_pass_keep(came->pass, d->kind, d->ns, d->name, o->rv, text, false);
 }
 
-/* One reference; NULL with ERR_NET: that is no document. A review is answered by a tree. */
+/* One reference; NULL with ERR_NET: that is no document. A review and a list are answered by a tree. */
 static int read_answer(struct pass *p, const struct kube_call *call, const struct world_doc *d, const json_t *object,
                        json_t **ret, struct error *e)
 {
     struct came came = {.pass = p, .doc = d};
 
-    if (d->body) {
+    if (!world_is_document(d)) {
         *ret = json_incref((json_t *)(uintptr_t)object);
         return 0;
     }
@@ -267,7 +272,8 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
         rc = read_answer(p, call, c->doc, object, &answer, &broken);
         e = rc < 0 ? &broken : NULL;
     }
-    if (rc == ERR_NOTFOUND && !c->doc->body && engine_pass_is_self(p, c->doc->kind, c->doc->ns, c->doc->name))
+    if (rc == ERR_NOTFOUND && world_is_document(c->doc) &&
+        engine_pass_is_self(p, c->doc->kind, c->doc->ns, c->doc->name))
         engine_pass_gone(p, call);
     if (rc == 0 || rc == ERR_NOTFOUND)
         world_give(&p->world, c->doc, answer);
@@ -288,9 +294,9 @@ static void fetch(struct pass *p, struct world_doc *d)
 
     c->pass = p;
     c->doc = d;
-    c->call = (struct kube_call){.verb = d->body ? KUBE_CREATE : KUBE_GET, .kind = d->kind, .ns = d->ns,
-                                 .name = d->name, .body = d->body, .on_done = fetch_done, .as_text = !d->body,
-                                 .data = c};
+    c->call = (struct kube_call){.verb = d->body ? KUBE_CREATE : d->query ? KUBE_LIST : KUBE_GET, .kind = d->kind,
+                                 .ns = d->ns, .name = d->query ? NULL : d->name, .query = d->query, .body = d->body,
+                                 .on_done = fetch_done, .as_text = world_is_document(d), .data = c};
     p->fetching++;
     list_init(&c->link);
     engine_send(p->engine, c);
@@ -303,7 +309,7 @@ static bool fetches(const struct pass *p, const struct world_doc *d)
     LIST_EACH (it, &p->fetches) {
         const struct world_doc *own = LIST_ENTRY(it, struct engine_call, link)->doc;
 
-        if (!own->body && own->kind == d->kind && str_same(own->ns, d->ns) && str_same(own->name, d->name))
+        if (world_is_document(own) && own->kind == d->kind && str_same(own->ns, d->ns) && str_same(own->name, d->name))
             return true;
     }
     return false;
@@ -321,7 +327,7 @@ static bool writes(const struct pass *p, const struct world_doc *d)
 /* NULL: nobody; or nothing would be kept of the answer. */
 static struct pass *asked_by_another(const struct pass *p, const struct world_doc *d)
 {
-    if (d->body || !record_of(p, d->kind, d->ns, d->name))
+    if (!world_is_document(d) || !record_of(p, d->kind, d->ns, d->name))
         return NULL;
     LIST_EACH (it, &p->engine->passes) {
         struct pass *other = LIST_ENTRY(it, struct pass, link);

@@ -23,6 +23,7 @@ struct engine {
     struct list passes;  /* of struct pass */
     size_t n_passes;
     struct engine_gone gone;
+    struct unseen_jobs unseen;
     struct list starved; /* of struct engine_call: they wait for a token of the rate limit */
     double tokens;
     uint64_t tokens_ns;  /* when tokens was right */

@@ -267,10 +267,7 @@ static void look_at_line(struct world *w, struct restoresession_view *v)
     rival = backupsession_before(world_cache(w), v->self, &v->ref);
     if (!rival)
         rival = restoresession_rival(world_cache(w), v->self, &v->ref);
-    if (!rival)
-        rival = target_lock_holder(w, v->self, &v->ref);
-    if (rival)
-        v->waits_for = arena_printf(world_arena(w), "%s %s/%s", rival->kind->name, rival->ns, rival->name);
+    v->waits_for = rival ? target_lock_name(world_arena(w), rival) : target_lock_holder(w, v->self, &v->ref);
     v->is_out_of_line = !condition_is(conditions, RESTORESESSION_EXECUTOR, "Unknown") ||
                         strcmp(condition_reason(conditions, RESTORESESSION_EXECUTOR), RESTORESESSION_WAITS) != 0 ||
                         is_old;

@@ -3,6 +3,7 @@
 
 #include "controllers/condition.h"
 #include "controllers/outcome.h"
+#include "controllers/unseen_jobs.h"
 #include "core/base/json.h"
 
 /* ---- which target ---- */
@@ -49,6 +50,11 @@ bool target_lock_is_claimed_by(const struct kobj *invoker, const struct target_r
             condition_record_is(kobj_get(invoker, "status.conditions"), found, "True"));
 }
 
+const char *target_lock_name(struct arena *a, const struct kobj *o)
+{
+    return arena_printf(a, "%s %s/%s", o->kind->name, o->ns, o->name);
+}
+
 /* ---- who comes first ---- */
 
 bool target_lock_is_before(const struct cache *c, const struct kobj *a, const struct kobj *b)
@@ -69,9 +75,11 @@ struct search {
     struct world *w;
     const struct kobj *self, *found;
     const struct target_ref *ref;
+    const char *value;  /* of the annotation */
+    const char *unseen; /* found without a record */
 };
 
-static bool has_ended(const struct kobj *o)
+bool target_lock_has_ended(const struct kobj *o)
 {
     const char *text = o->kind->id == KIND_JOB ? kobj_get(o, "status.conditions") : kobj_text(o, "status.phase");
 
@@ -149,7 +157,8 @@ static bool take_pod(void *ctx, const struct kobj *pod)
 {
     struct search *s = ctx;
 
-    if (has_ended(pod) || is_own(s, pod) || !may_hold(s, pod) || is_given_up(s->w, pod) || is_idle(s->w, pod))
+    if (target_lock_has_ended(pod) || is_own(s, pod) || !may_hold(s, pod) || is_given_up(s->w, pod) ||
+        is_idle(s->w, pod))
         return true;
     s->found = pod;
     return false;
@@ -162,38 +171,110 @@ static bool note_pod(void *ctx, const struct kobj *pod)
     return false;
 }
 
-/* One that has a pod makes no other: then the pod tells. */
+/* ---- what the cache does not show ---- */
+
+static bool holds(const struct search *s, const json_t *o, const char *account)
+{
+    if (strcmp(json_meta(o, "annotations", TARGET_LOCK_ANNOTATION), s->value) != 0)
+        return false;
+    if (strcmp(json_text(o, "metadata.namespace"), s->ref->ns) == 0)
+        return true;
+    return target_is_app(s->ref) && *account &&
+           world_may(s->w, json_text(o, "metadata.namespace"), account, "get", kind_get(KIND_APPBINDING), s->ref->ns,
+                     s->ref->name);
+}
+
+static bool is_unseen_pod_of_another(const struct search *s, const json_t *pod, const json_t *own_job)
+{
+    const char *phase = json_text(pod, "status.phase");
+    const struct kobj *record = cache_find(world_cache(s->w), kind_get(KIND_POD), json_text(pod, "metadata.namespace"),
+                                           json_text(pod, "metadata.name"));
+    int64_t lost_at_s = outcome_lost_at_s(pod);
+
+    return strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
+           !(lost_at_s && world_now_s(s->w) >= lost_at_s) &&
+           !(record && strcmp(record->uid, json_text(pod, "metadata.uid")) == 0) &&
+           !(own_job && strcmp(kobj_owner_uid_in(pod), json_text(own_job, "metadata.uid")) == 0) &&
+           holds(s, pod, json_text(pod, "spec.serviceAccountName"));
+}
+
+static const char *unseen_pod(const struct search *s, const char *ns, const char *job, const json_t *own_job)
+{
+    const json_t *pod;
+    size_t i;
+
+    json_array_foreach (world_pods(s->w, ns, job), i, pod)
+        if (is_unseen_pod_of_another(s, pod, own_job))
+            return arena_printf(world_arena(s->w), "Pod %s/%s", ns, json_text(pod, "metadata.name"));
+    return NULL;
+}
+
+static const char *unseen_holder(const struct search *s, const struct unseen_job *j)
+{
+    const json_t *job = world_doc(s->w, kind_get(KIND_JOB), j->ns, j->name);
+    const json_t *conditions = json_at(job, "status.conditions");
+    bool is_own = job && strcmp(kobj_owner_uid_in(job), s->self->uid) == 0;
+    const char *pod = unseen_pod(s, j->ns, j->name, is_own ? job : NULL);
+
+    if (job && !is_own && !condition_is(conditions, "Complete", "True") &&
+        !condition_is(conditions, "Failed", "True") &&
+        holds(s, job, json_text(job, "spec.template.spec.serviceAccountName")))
+        return arena_printf(world_arena(s->w), "Job %s/%s", j->ns, j->name);
+    return pod;
+}
+
+/* One that has a pod makes no other: then the pod tells. Before Kubernetes 1.31 one has failed while its pod has yet to
+ * end, and the watch of pods may not have told of that one. */
 static bool take_job(void *ctx, const struct kobj *job)
 {
     struct search *s = ctx;
-    bool has_pod = false;
+    bool has_pod = false, has_failed = condition_record_is(kobj_get(job, "status.conditions"), "Failed", "True");
 
-    if (has_ended(job) || is_own(s, job) || !may_hold(s, job))
-        return true;
     cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job->uid, note_pod, &has_pod);
-    if (!has_pod)
+    if (has_pod || (target_lock_has_ended(job) && !has_failed) || is_own(s, job))
+        return true;
+    if (has_failed)
+        s->unseen = unseen_pod(s, job->ns, job->name, NULL);
+    else if (may_hold(s, job))
         s->found = job;
-    return has_pod;
+    return !s->unseen && !s->found;
 }
 
-const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref)
+static const char *find_unseen(const struct search *s)
 {
-    const char *value = target_lock_value(world_arena(w), ref);
-    struct search s = {.w = w, .self = self, .ref = ref};
+    const struct unseen_jobs *unseen = world_unseen(s->w);
+    const char *found = NULL;
 
-    if (!value)
+    if (!unseen)
         return NULL;
-    cache_each_by(world_cache(w), kind_get(KIND_POD), "annotation:" TARGET_LOCK_ANNOTATION, value, take_pod, &s);
+    LIST_EACH (it, &unseen->jobs) { /* on and on: the API server is asked for all of them at once */
+        const struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
+
+        if (strcmp(j->target, s->value) == 0 && !found)
+            found = unseen_holder(s, j);
+    }
+    return found;
+}
+
+const char *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref)
+{
+    struct search s = {.w = w, .self = self, .ref = ref, .value = target_lock_value(world_arena(w), ref)};
+
+    if (!s.value)
+        return NULL;
+    cache_each_by(world_cache(w), kind_get(KIND_POD), "annotation:" TARGET_LOCK_ANNOTATION, s.value, take_pod, &s);
     if (!s.found)
-        cache_each_by(world_cache(w), kind_get(KIND_JOB), "annotation:" TARGET_LOCK_ANNOTATION, value, take_job, &s);
-    return s.found;
+        cache_each_by(world_cache(w), kind_get(KIND_JOB), "annotation:" TARGET_LOCK_ANNOTATION, s.value, take_job, &s);
+    if (s.found)
+        return target_lock_name(world_arena(w), s.found);
+    return s.unseen ? s.unseen : find_unseen(&s);
 }
 
 /* ---- who gave it back ---- */
 
 bool target_lock_ends(const struct kobj *old, const struct kobj *now)
 {
-    return has_ended(now) && !has_ended(old);
+    return target_lock_has_ended(now) && !target_lock_has_ended(old);
 }
 
 bool target_lock_given_back(const struct cache *c, const struct kobj *changed, struct arena *a, struct target_ref *ret)
@@ -206,7 +287,7 @@ bool target_lock_given_back(const struct cache *c, const struct kobj *changed, s
     if (!rest.n)
         return false;
     now = cache_find(c, changed->kind, changed->ns, changed->name);
-    if (now && strcmp(now->uid, changed->uid) == 0 && !has_ended(now))
+    if (now && strcmp(now->uid, changed->uid) == 0 && !target_lock_has_ended(now))
         return false;
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         if (!str_cut(&rest, '/', &part))

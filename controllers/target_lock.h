@@ -16,14 +16,20 @@
 /* Its value; NULL: a target that nobody can meet in (no target, or claims of the session's own). */
 const char *target_lock_value(struct arena *a, const struct target_ref *ref);
 
+/* "<kind> <namespace>/<name>", as those that wait say whom they wait for. In the arena. */
+const char *target_lock_name(struct arena *a, const struct kobj *o);
+
 /*
- * A Job or pod, not of the session `self`, that holds the target; NULL: it is free. May leave world_waiting: then the
- * answer means nothing. A pod holds it until all containers of its Job have ended; one whose node does not answer until
+ * A Job or pod, not of the session `self`, that holds the target, by its name (target_lock_name); NULL: it is free. May
+ * leave world_waiting: then the answer means nothing. Of Jobs that the cache does not show (unseen_jobs.h) the API
+ * server is asked. A pod holds it until all containers of its Job have ended; one whose node does not answer until
  * it is given up (outcome.h), as its session does.
  * One of another namespace counts if its account may read the target: else anybody could hold it up.
  */
-const struct kobj *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref);
+const char *target_lock_holder(struct world *w, const struct kobj *self, const struct target_ref *ref);
 
+/* Is a Job or a pod over? */
+bool target_lock_has_ended(const struct kobj *o);
 /* For watches: of all changes of a Job or a pod the one by which it gives its target back. */
 bool target_lock_ends(const struct kobj *old, const struct kobj *now);
 /* For maps of watches: false unless `changed`, a Job or a pod, has just given its target back. Views into it. */

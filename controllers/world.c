@@ -124,6 +124,29 @@ bool world_may(struct world *w, const char *account_ns, const char *account, con
     return json_flag(d->object, "status.allowed", false);
 }
 
+/* Never looked up in the cache or kept, so not one of the table of kinds. */
+static const struct kind pod_list = {.id = N_KINDS, .group = "", .version = "v1", .name = "Pod", .plural = "pods",
+                                     .namespaced = true};
+
+const json_t *world_pods(struct world *w, const char *ns, const char *job)
+{
+    struct world_doc *d = ask(w, &pod_list, ns, job);
+
+    if (!d->query) /* the older name of the label: all servers that we know set it */
+        d->query = arena_printf(w->arena, "labelSelector=job-name%%3D%s", job);
+    return json_at(d->object, "items");
+}
+
+const struct unseen_jobs *world_unseen(const struct world *w)
+{
+    return w->unseen;
+}
+
+bool world_is_document(const struct world_doc *d)
+{
+    return !d->query && !d->body;
+}
+
 struct world_doc *world_wanted(struct world *w)
 {
     LIST_EACH (it, &w->docs) {

@@ -7,14 +7,16 @@
 #define STASHD_WORLD_H
 
 #include "controllers/controller.h"
+#include "controllers/unseen_jobs.h"
 #include "core/base/list.h"
 
-/* A document that observe or act asked for. */
+/* A document, a list or a review that observe or act asked for. */
 struct world_doc {
     struct list link;
     const struct kind *kind;
     const char *ns, *name; /* ns NULL: cluster-scoped */
-    const json_t *body;    /* a review: it is made, not read, and the answer is the object; NULL: a document */
+    const char *query;     /* a list of such objects, name tells it from others; NULL: a document or a review */
+    const json_t *body;    /* a review: it is made, not read, and the answer is the object; NULL: it is none */
     bool known;            /* fetched: object, or NULL when there is none */
     const json_t *object;
 };
@@ -35,6 +37,7 @@ struct world {
     int64_t now_ms, asked_ms;
     struct list docs;            /* of struct world_doc */
     const struct list *refusals; /* of struct world_refusal; NULL: none */
+    const struct unseen_jobs *unseen; /* NULL: none */
     uint32_t failures;           /* of the passes before this one, in a row */
     int64_t catalog_until_s;     /* what world_catalog_until_s says while it is to come */
     bool waiting;                /* a document was asked for that is not known yet */
@@ -47,6 +50,8 @@ struct world {
 void world_init(struct world *w, const struct operator_settings *s, const struct cache *c, struct arena *a,
                 int64_t now_ms, int64_t asked_ms);
 
+/* A document alone is one object as it is stored: it may be at hand, and others may want it too. */
+bool world_is_document(const struct world_doc *d);
 /* First document that is not known yet; NULL when all are. */
 struct world_doc *world_wanted(struct world *w);
 /* object_take NULL: there is none. */

@@ -24,6 +24,14 @@ static const struct operator_settings default_settings = {
     .catch_up_s = 600,
 };
 
+static void changed(void *ctx, const struct kind *k, const struct kobj *old, const struct kobj *now)
+{
+    struct test_world *w = ctx;
+
+    (void)k;
+    unseen_jobs_changed(&w->unseen, old, now, 0);
+}
+
 int test_world_setup(void **state)
 {
     size_t live;
@@ -34,7 +42,8 @@ int test_world_setup(void **state)
     w = mem_zalloc(sizeof(*w));
     w->live = live;
     w->settings = default_settings;
-    w->cache = cache_new(1, NULL, NULL);
+    w->cache = cache_new(1, changed, w);
+    unseen_jobs_init(&w->unseen);
     controllers_index(w->cache);
     map_init(&w->docs, 1);
     list_init(&w->refusals);
@@ -58,6 +67,7 @@ int test_world_teardown(void **state)
     buf_done(&w->pushed);
     refusals_free(&w->refusals);
     cache_free(w->cache);
+    unseen_jobs_clear(&w->unseen);
     while (map_next(&w->docs, &it, &key, &doc))
         json_decref(doc);
     map_done(&w->docs);
@@ -216,11 +226,29 @@ void test_world_patch(struct test_world *w, enum kind_id kind, const char *ns, c
     json_decref(patch);
 }
 
+/* By the label that Kubernetes gives them. */
+static json_t *pods_of(struct test_world *w, const struct world_doc *d)
+{
+    json_t *items = json_array();
+    struct str key;
+    void *value;
+
+    for (size_t it = 0; map_next(&w->docs, &it, &key, &value);)
+        if (str_starts(key, STR("pods/")) && strcmp(json_meta(value, "labels", "job-name"), d->name) == 0 &&
+            strcmp(json_text(value, "metadata.namespace"), d->ns) == 0)
+            json_array_append(items, value);
+    return json_pack("{s:o}", "items", items);
+}
+
 static void give_documents(struct test_world *w)
 {
     for (struct world_doc *d; (d = world_wanted(&w->world)) != NULL;) {
         AUTO_FREE char *key = doc_key(d->kind, d->ns, d->name);
 
+        if (d->query) {
+            world_give(&w->world, d, pods_of(w, d));
+            continue;
+        }
         if (d->body) {
             world_give(&w->world, d, json_pack("{s:{s:b}}", "status", "allowed", w->accounts_may));
             continue;
@@ -235,6 +263,7 @@ void test_world_begin(struct test_world *w)
     arena_init(&w->arena);
     world_init(&w->world, &w->settings, w->cache, &w->arena, w->now_ms, w->asked_ms ? w->asked_ms : w->now_ms);
     w->world.refusals = &w->refusals;
+    w->world.unseen = &w->unseen;
     w->world.failures = w->failures;
     w->world.catalog_until_s = w->now_ms / 1000 + w->catalog_s;
     w->runs = 0;

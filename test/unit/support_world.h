@@ -26,6 +26,7 @@ struct test_world {
     struct cache *cache;
     bool accounts_may; /* the answer to world_may */
     struct list refusals;
+    struct unseen_jobs unseen;
     uint32_t failures; /* of the passes before, as the engine would count them */
     int64_t catalog_s; /* for so long a Task or Function that is gone may be replaced */
     /* Of the last pass. */

@@ -494,9 +494,9 @@ static void a_restore_that_a_quota_holds_back_is_in_nobodys_way(void **state)
 
 static void add_pod(struct test_world *w, const char *phase)
 {
-    test_world_addf(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, " HOLDS ", ownerReferences: "
-                       "[{kind: Job, name: stash-backup-a-0, uid: uid-stash-backup-a-0, controller: true}]}, status: "
-                       "{phase: %s}}", phase);
+    test_world_addf(w, "{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: demo, labels: {job-name: "
+                       "stash-backup-a-0}, " HOLDS ", ownerReferences: [{kind: Job, name: "
+                       "stash-backup-a-0, uid: uid-stash-backup-a-0, controller: true}]}, status: {phase: %s}}", phase);
 }
 
 static void waits_for(struct test_world *w, const char *name, const char *who)
@@ -542,6 +542,80 @@ static void a_deleted_session_holds_its_target_until_its_pod_has_ended(void **st
     waits_for(w, "b", "Pod demo/p has the same target");
     test_world_patch(w, KIND_POD, "demo", "p", "{status: {phase: Succeeded}}");
     assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* kubectl delete job --cascade=orphan, or the garbage collector, while the watch of pods is behind. */
+static void a_pod_that_the_cache_never_had_holds_the_target_of_a_job_that_is_gone(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    add_pod(w, "Running");
+    test_world_patch(w, KIND_POD, "demo", "p", "{metadata: {ownerReferences: null}}");
+    test_world_unseen(w, KIND_POD, "demo", "p");
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-a-0");
+    assert_string_equal(step(w, "a"), "BackupDisrupted");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_patch(w, KIND_POD, "demo", "p", "{metadata: {deletionTimestamp: \"2026-03-01T02:01:00Z\"}}");
+    test_world_unseen(w, KIND_POD, "demo", "p");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_at(w, "2026-03-01T02:01:30Z"); /* its node does not answer */
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* So many seconds have passed since nobody has told the cache of the Job, or of its pod, and its session is gone. */
+static void what_is_sent_for_holds_the_target_before_the_cache_has_it(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_unseen(w, KIND_JOB, "demo", "stash-backup-a-0");
+    unseen_jobs_clear(&w->unseen);
+    unseen_jobs_sent(&w->unseen, "demo", test_world_get(w, KIND_JOB, "demo", "stash-backup-a-0"), 0);
+    test_world_del(w, KIND_BACKUPSESSION, "demo", "a");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Job demo/stash-backup-a-0 has the same target");
+    test_world_unheard(w, KIND_JOB, "demo", "stash-backup-a-0");
+    add_pod(w, "Running");
+    test_world_unseen(w, KIND_POD, "demo", "p");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    test_world_unheard(w, KIND_POD, "demo", "p");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+static void a_job_that_has_failed_before_its_pod_ends_holds_its_target_by_an_unseen_pod(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0",
+                     "{status: {conditions: [{type: Failed, status: \"True\", reason: DeadlineExceeded}]}}");
+    add_pod(w, "Running");
+    test_world_unseen(w, KIND_POD, "demo", "p");
+    assert_string_equal(step(w, "a"), "BackupDisrupted");
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    add_pod(w, "Failed");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
+/* What was deleted after its end has left nothing behind: nobody is asked. */
+static void what_is_deleted_after_its_end_holds_nothing(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "a", "{}");
+    start(w, "a");
+    test_world_patch(w, KIND_JOB, "demo", "stash-backup-a-0", JOB_ENDS);
+    test_world_del(w, KIND_JOB, "demo", "stash-backup-a-0");
+    assert_int_equal(w->unseen.n, 0);
 }
 
 /* By a finalizer of somebody, or a deletion in the foreground whose pod is on a node that is gone. */
@@ -1542,6 +1616,10 @@ int main(void)
         T(a_restore_that_a_quota_holds_back_is_in_nobodys_way),
         T(what_runs_says_which_target_and_repository_it_has),
         T(a_deleted_session_holds_its_target_until_its_pod_has_ended),
+        T(a_pod_that_the_cache_never_had_holds_the_target_of_a_job_that_is_gone),
+        T(what_is_sent_for_holds_the_target_before_the_cache_has_it),
+        T(a_job_that_has_failed_before_its_pod_ends_holds_its_target_by_an_unseen_pod),
+        T(what_is_deleted_after_its_end_holds_nothing),
         T(a_session_that_stays_while_it_is_deleted_holds_nothing_by_itself),
         T(a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself),
         T(an_edited_configuration_gives_nothing_back),

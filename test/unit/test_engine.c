@@ -6,6 +6,7 @@
 
 #include "controllers/docs.h"
 #include "controllers/engine.h"
+#include "controllers/target_lock.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "support_env.h"
@@ -907,6 +908,63 @@ static void a_right_is_asked_of_the_api_server(void **state)
     assert_string_equal(b->results, "Acted=ok Acted=ok ");
 }
 
+/* As who has a target does, and then makes a Job of that target. */
+static void look_for_the_unseen(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
+{
+    const struct unseen_jobs *unseen = world_unseen(w);
+    json_t *made;
+
+    if (list_empty(&unseen->jobs)) {
+        made = job("one");
+        json_object_set_new(json_object_get(made, "metadata"), "annotations",
+                            json_pack("{s:s}", TARGET_LOCK_ANNOTATION, "g/k/demo/db"));
+        plan_create(p, kind_get(KIND_JOB), self->ns, made);
+        return;
+    }
+    b->counted = (double)json_array_size(world_pods(w, "demo", "one"));
+}
+
+static void put_job(struct bench *b, int rv)
+{
+    AUTO_FREE char *yaml =
+        mem_printf("{apiVersion: batch/v1, kind: Job, metadata: {name: one, namespace: demo, uid: u, resourceVersion: "
+                   "\"%d\", annotations: {" TARGET_LOCK_ANNOTATION ": g/k/demo/db}}}", rv);
+
+    put(b, yaml);
+}
+
+static void a_job_that_the_cache_does_not_show_is_remembered_and_its_pods_are_asked_for(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_unseen;
+    put_repository(b, "a", 1);
+    expect(b, "POST " JOBS " ");
+    answer(b, 500, "{}"); /* it may have been made all the same */
+    cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
+    put_repository(b, "b", 1);
+    expect(b, "GET /api/v1/namespaces/demo/pods?labelSelector=job-name%3Done ");
+    answer(b, 200, "{\"items\": [{\"metadata\": {}}, {\"metadata\": {}}]}");
+    assert_true(b->counted == 2);
+    put_repository(b, "b", 2);
+    expect(b, "GET /api/v1/namespaces/demo/pods?"); /* nothing is kept of a list */
+    answer(b, 200, "{\"items\": []}");
+    assert_true(b->counted == 0);
+    put_job(b, 1); /* the cache has it */
+    put_repository(b, "c", 1);
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+    cache_del(b->cache, kind_get(KIND_JOB), "demo", "one"); /* and has it no more */
+    put_repository(b, "c", 2);
+    expect(b, "GET /api/v1/namespaces/demo/pods?");
+    answer(b, 200, "{\"items\": []}");
+    test_env_advance(&b->env, 900 * 1000);
+    put_repository(b, "c", 3);
+    expect(b, "POST " JOBS " "); /* long ago */
+    answer(b, 201, "{}");
+}
+
 static void a_conflict_comes_back_soon(void **state)
 {
     struct bench *b = *state;
@@ -1534,6 +1592,7 @@ int main(void)
         T(a_failed_apply_is_tried_by_the_next),
         T(losing_the_lead_ends_those_that_wait_for_another_too),
         T(a_right_is_asked_of_the_api_server),
+        T(a_job_that_the_cache_does_not_show_is_remembered_and_its_pods_are_asked_for),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
         T(what_the_server_says_is_gone_has_no_pass_again),
