@@ -214,13 +214,12 @@ static const char *unseen_holder(const struct search *s, const struct unseen_job
     const json_t *job = world_doc(s->w, kind_get(KIND_JOB), j->ns, j->name);
     const json_t *conditions = json_at(job, "status.conditions");
     bool is_own = job && strcmp(kobj_owner_uid_in(job), s->self->uid) == 0;
-    const char *pod = unseen_pod(s, j->ns, j->name, is_own ? job : NULL);
 
     if (job && !is_own && !condition_is(conditions, "Complete", "True") &&
         !condition_is(conditions, "Failed", "True") &&
         holds(s, job, json_text(job, "spec.template.spec.serviceAccountName")))
         return arena_printf(world_arena(s->w), "Job %s/%s", j->ns, j->name);
-    return pod;
+    return unseen_pod(s, j->ns, j->name, is_own ? job : NULL);
 }
 
 /* One that has a pod makes no other: then the pod tells. Before Kubernetes 1.31 one has failed while its pod has yet to
@@ -231,15 +230,16 @@ static bool take_job(void *ctx, const struct kobj *job)
     bool has_pod = false, has_failed = condition_record_is(kobj_get(job, "status.conditions"), "Failed", "True");
 
     cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job->uid, note_pod, &has_pod);
-    if (has_pod || (target_lock_has_ended(job) && !has_failed) || is_own(s, job))
+    if (has_pod || (target_lock_has_ended(job) && !has_failed) || is_own(s, job) || !may_hold(s, job))
         return true;
     if (has_failed)
         s->unseen = unseen_pod(s, job->ns, job->name, NULL);
-    else if (may_hold(s, job))
+    else
         s->found = job;
     return !s->unseen && !s->found;
 }
 
+/* First all Jobs, then their pods: of a Job that is gone a later list has all that it has made. */
 static const char *find_unseen(const struct search *s)
 {
     const struct unseen_jobs *unseen = world_unseen(s->w);
@@ -247,7 +247,15 @@ static const char *find_unseen(const struct search *s)
 
     if (!unseen)
         return NULL;
-    LIST_EACH (it, &unseen->jobs) { /* on and on: the API server is asked for all of them at once */
+    LIST_EACH (it, &unseen->jobs) {
+        const struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
+
+        if (strcmp(j->target, s->value) == 0)
+            (void)world_doc(s->w, kind_get(KIND_JOB), j->ns, j->name);
+    }
+    if (world_waiting(s->w))
+        return NULL;
+    LIST_EACH (it, &unseen->jobs) {
         const struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
 
         if (strcmp(j->target, s->value) == 0 && !found)

@@ -9,7 +9,7 @@
 
 #define STAYS_NS (900 * 1000000000ull)
 
-enum { JOBS_MAX = 4096 };
+enum { JOBS_MAX = 4096, NAMESPACE_MAX = 64 };
 
 void unseen_jobs_init(struct unseen_jobs *u)
 {
@@ -51,6 +51,27 @@ static void forget_named(struct unseen_jobs *u, const char *ns, const char *name
     }
 }
 
+/* For one more of the namespace: it pushes out its own before it pushes out those of others. */
+static void make_room(struct unseen_jobs *u, const char *ns, uint64_t now_ns)
+{
+    struct unseen_job *first = NULL;
+    size_t n = 0;
+
+    unseen_jobs_expire(u, now_ns);
+    LIST_EACH (it, &u->jobs) {
+        struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
+
+        if (strcmp(j->ns, ns) != 0)
+            continue;
+        first = first ? first : j;
+        n++;
+    }
+    if (n == NAMESPACE_MAX)
+        forget(u, first);
+    else if (u->n == JOBS_MAX)
+        forget(u, oldest(u));
+}
+
 static char *put(char **at, const char *text)
 {
     char *start = *at;
@@ -69,8 +90,7 @@ static void add(struct unseen_jobs *u, const char *ns, const char *name, const c
     if (!*target)
         return;
     forget_named(u, ns, name);
-    if (u->n == JOBS_MAX)
-        forget(u, oldest(u));
+    make_room(u, ns, now_ns);
     j = mem_alloc(sizeof(*j) + strlen(ns) + strlen(name) + strlen(target) + 3);
     text = (char *)(j + 1);
     *j = (struct unseen_job){.until_ns = now_ns + STAYS_NS, .ns = put(&text, ns), .name = put(&text, name),

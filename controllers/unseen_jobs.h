@@ -3,9 +3,9 @@
  * those that went before they had ended. What of them runs holds its target (target_lock.h), but the watches of Jobs
  * and of pods each may be behind: then only the API server knows of it. So who wants the target asks it, for these.
  *
- * Each for fifteen minutes, longer than a watch is left open; and no more than a few thousand, as of a namespace that
- * goes with all that is in it. After a restart there are none: the lists that fill a cache are no older than the first
- * look at it.
+ * Each for fifteen minutes, longer than a watch is left open; the last 64 of a namespace and few thousand in all, for
+ * anybody can make Jobs and delete them, and a namespace may go with all that is in it. After a restart there are none:
+ * the lists that fill a cache are no older than the first look at it.
  */
 #ifndef STASHD_UNSEEN_JOBS_H
 #define STASHD_UNSEEN_JOBS_H

@@ -606,6 +606,32 @@ static void a_job_that_has_failed_before_its_pod_ends_holds_its_target_by_an_uns
     assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
 }
 
+/* Of a namespace that makes Jobs with our target and deletes them at once, some are looked at, together; and they push
+ * nobody else's out. */
+static void jobs_of_a_stranger_that_went_cost_few_looks(void **state)
+{
+    struct test_world *w = *state;
+    json_t *job = test_yaml("{metadata: {name: stash-backup-a-0, " HOLDS "}}");
+
+    unseen_jobs_sent(&w->unseen, "demo", job, 0);
+    add_pod(w, "Running");
+    test_world_unseen(w, KIND_POD, "demo", "p");
+    for (int i = 0; i < 100; i++) {
+        AUTO_FREE char *name = mem_printf("j-%d", i);
+
+        json_object_set_new(json_object_get(job, "metadata"), "name", json_string(name));
+        unseen_jobs_sent(&w->unseen, "ops", job, 0);
+    }
+    json_decref(job);
+    assert_int_equal(w->unseen.n, 65);
+    add_session(w, "b", "{}");
+    assert_string_equal(step(w, "b"), "Accepted");
+    waits_for(w, "b", "Pod demo/p has the same target");
+    assert_true(w->runs <= 6); /* four for what a session reads anyway */
+    test_world_unheard(w, KIND_POD, "demo", "p");
+    assert_string_equal(step(w, "b"), "SuccessfullyEnsuredBackupExecutor");
+}
+
 /* What was deleted after its end has left nothing behind: nobody is asked. */
 static void what_is_deleted_after_its_end_holds_nothing(void **state)
 {
@@ -1619,6 +1645,7 @@ int main(void)
         T(a_pod_that_the_cache_never_had_holds_the_target_of_a_job_that_is_gone),
         T(what_is_sent_for_holds_the_target_before_the_cache_has_it),
         T(a_job_that_has_failed_before_its_pod_ends_holds_its_target_by_an_unseen_pod),
+        T(jobs_of_a_stranger_that_went_cost_few_looks),
         T(what_is_deleted_after_its_end_holds_nothing),
         T(a_session_that_stays_while_it_is_deleted_holds_nothing_by_itself),
         T(a_restore_that_stays_while_it_is_deleted_holds_nothing_by_itself),
