@@ -20,8 +20,14 @@ static void list_add(struct config_list *list, const char *text)
 
 static int out_of_range(const struct config_item *item, int64_t v, struct error *e)
 {
+    char value[32], min[32], max[32];
+
     if ((item->min == 0 && item->max == 0) || (v >= item->min && v <= item->max))
         return 0;
+    if (item->type == CFG_DURATION)
+        return error_set(e, ERR_INVALID, "%s is not from %s to %s", str_format_duration(v * 1000000000, value),
+                         str_format_duration(item->min * 1000000000, min),
+                         str_format_duration(item->max * 1000000000, max));
     return error_set(e, ERR_INVALID, "%lld is not from %lld to %lld", (long long)v, (long long)item->min,
                      (long long)item->max);
 }
@@ -139,7 +145,7 @@ static const struct config_item *find_item(const struct config_spec *spec, struc
 }
 
 /* One flag at argv[*at], which may take the next word too. */
-static int set_flag(const struct config_spec *spec, int argc, const char *const *argv, int *at, void *out, bool *given,
+static int set_flag(const struct config_spec *spec, int argc, const char *const *argv, int *at, void *out, bool *seen,
                     struct error *e)
 {
     const char *word = argv[*at] + 2, *equals = strchr(word, '=');
@@ -157,12 +163,11 @@ static int set_flag(const struct config_spec *spec, int argc, const char *const 
             return error_set(e, ERR_INVALID, "flag --%s needs a value", item->name);
         value = argv[++*at];
     }
+    if (item->type == CFG_LIST && !seen[item - spec->items])
+        ((struct config_list *)field_of(out, item))->n = 0; /* flags take the place of the environment */
+    seen[item - spec->items] = true;
     rc = set_value(item, out, value, e);
-    if (rc < 0)
-        return error_wrap(e, rc, "flag --%s", item->name);
-    if (given)
-        given[item - spec->items] = true;
-    return 0;
+    return rc < 0 ? error_wrap(e, rc, "flag --%s", item->name) : 0;
 }
 
 static int set_help(const struct config_spec *spec, void *out, struct error *e)
@@ -174,7 +179,7 @@ int config_parse(const struct config_spec *spec, int argc, const char *const *ar
                  void *out, struct config_list *ret_args, bool *given, struct error *e)
 {
     struct config_list args = {0};
-    bool only_words = false;
+    bool only_words = false, *seen = given ? given : mem_zalloc(spec->n_items * sizeof(*seen));
     int rc = set_defaults(spec, out, e);
 
     if (rc == 0)
@@ -183,7 +188,7 @@ int config_parse(const struct config_spec *spec, int argc, const char *const *ar
         if (!only_words && strcmp(argv[i], "--") == 0)
             only_words = true;
         else if (!only_words && strncmp(argv[i], "--", 2) == 0)
-            rc = set_flag(spec, argc, argv, &i, out, given, e);
+            rc = set_flag(spec, argc, argv, &i, out, seen, e);
         else if (!only_words && strcmp(argv[i], "-h") == 0 && find_item(spec, str_of("help")))
             rc = set_help(spec, out, e);
         else if (!only_words && argv[i][0] == '-' && argv[i][1])
@@ -193,6 +198,8 @@ int config_parse(const struct config_spec *spec, int argc, const char *const *ar
         else
             rc = error_set(e, ERR_INVALID, "unexpected word \"%s\"; see %s --help", argv[i], spec->program);
     }
+    if (!given)
+        mem_free(seen);
     if (rc < 0) {
         mem_free(args.items);
         config_done(spec, out);

@@ -23,7 +23,7 @@ enum config_type {
     CFG_INT,      /* int64_t */
     CFG_BOOL,     /* bool; a bare --name is true, --name=false */
     CFG_DURATION, /* int64_t nanoseconds, Go notation; min and max in seconds */
-    CFG_LIST,     /* struct config_list: the flag may be given several times; commas split when the item says so */
+    CFG_LIST,     /* struct config_list: the flag may be given several times, and then replaces the environment's one */
 };
 
 struct config_list {

@@ -1,6 +1,7 @@
 /* stashd_settings: see stashd_settings.h. */
 #include "core/cmd/stashd_settings.h"
 
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -33,7 +34,8 @@ static const struct config_item items[] = {
      "who makes sessions on schedule: operator or cronjob; annotation stash.appscode.com/trigger overrides it"},
     {"secrets-access", CFG_STRING, AT(secrets_access), "none", 0, 0,
      "none, listed or cluster: where a foreign namespace may get a Repository's Secret"},
-    {"secrets-lending-namespaces", CFG_LIST, AT(lending), NULL, 0, 0, "namespaces for secrets-access=listed"},
+    {"secrets-lending-namespaces", CFG_LIST, AT(lending), NULL, 0, 0,
+     "a namespace for secrets-access=listed; once for each"},
     {"allow-hostpath-backend", CFG_BOOL, AT(allow_hostpath), "false", 0, 0, "allow local backends on a hostPath"},
     {"jobs-ttl-after-finished", CFG_DURATION, AT(job_ttl_ns), "1h", 600, 31536000, /* what ran is known by its Job */
      "how long finished Jobs stay; at least 10m"},
@@ -87,6 +89,48 @@ static bool is_one_of(const char *s, const char *const *words)
     return false;
 }
 
+static int check_address(const char *flag, const char *address, struct error *e)
+{
+    struct in6_addr ip;
+
+    if (inet_pton(AF_INET, address, &ip) == 1 || inet_pton(AF_INET6, address, &ip) == 1)
+        return 0;
+    return error_set(e, ERR_INVALID, "--%s=%s: an IP address of this machine is wanted, or 0.0.0.0 or :: for all", flag,
+                     address);
+}
+
+static int check_namespaces(const char *flag, const struct config_list *names, struct error *e)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (!str_is_dns_label(str_of(names->items[i])))
+            return error_set(e, ERR_INVALID, "--%s=%s: the name of one namespace is wanted", flag, names->items[i]);
+    return 0;
+}
+
+/* Who we are and where we listen. */
+static int check_names(const struct stashd_settings *s, struct error *e)
+{
+    static const char *const policies[] = {"Always", "IfNotPresent", "Never", NULL};
+    int rc;
+
+    if (!str_is_dns_label(str_of(s->fullname)))
+        return error_set(e, ERR_INVALID, "--fullname=%s: a-z, 0-9 and \"-\" are wanted", s->fullname);
+    if (!s->image[0])
+        return error_set(e, ERR_INVALID, "--image= is empty: the image of the operator is wanted, REGISTRY/NAME:TAG");
+    if (!is_one_of(s->pull_policy, policies))
+        return error_set(e, ERR_INVALID, "--image-pull-policy=%s: Always, IfNotPresent or Never", s->pull_policy);
+    if (s->cluster_id[0] && (strlen(s->cluster_id) > 63 || !str_is_dns_name(str_of(s->cluster_id))))
+        return error_set(e, ERR_INVALID, "--cluster-id=%s: at most 63 of a-z, 0-9, \"-\" and \".\"", s->cluster_id);
+    if (s->namespaces.n > 1)
+        return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
+    rc = check_namespaces("watch-namespaces", &s->namespaces, e);
+    if (rc == 0)
+        rc = check_namespaces("secrets-lending-namespaces", &s->lending, e);
+    if (rc == 0)
+        rc = check_address("metrics-address", s->metrics_address, e);
+    return rc == 0 ? check_address("webhook-address", s->webhook_address, e) : rc;
+}
+
 int stashd_settings_check(struct stashd_settings *s, struct error *e)
 {
     static const char *const levels[] = {"debug", "info", "warn", "error", NULL};
@@ -111,21 +155,21 @@ int stashd_settings_check(struct stashd_settings *s, struct error *e)
     if (s->pushgateway_url[0] && strncmp(s->pushgateway_url, "http://", 7) != 0 &&
         strncmp(s->pushgateway_url, "https://", 8) != 0)
         return error_set(e, ERR_INVALID, "--pushgateway-url=%s: http:// or https:// is wanted", s->pushgateway_url);
+    if (strcmp(s->pushgateway_mode, "external") == 0 && !s->pushgateway_url[0])
+        return error_set(e, ERR_INVALID, "--pushgateway-mode=external needs --pushgateway-url");
     if (!is_one_of(s->trigger, triggers))
         return error_set(e, ERR_INVALID, "--trigger=%s: operator or cronjob", s->trigger);
     if (!is_one_of(s->webhook_tls, tls_modes))
         return error_set(e, ERR_INVALID, "--webhook-tls=%s: self or provided", s->webhook_tls);
     if (s->webhook && (strcmp(s->webhook_tls, "provided") == 0) != (s->webhook_cert_dir[0] != '\0'))
         return error_set(e, ERR_INVALID, "--webhook-tls=provided and --webhook-cert-dir belong together");
-    if (s->cluster_id[0] && (strlen(s->cluster_id) > 63 || !str_is_dns_name(str_of(s->cluster_id))))
-        return error_set(e, ERR_INVALID, "--cluster-id=%s: at most 63 of a-z, 0-9, \"-\" and \".\"", s->cluster_id);
-    if (s->namespaces.n > 1)
-        return error_set(e, ERR_INVALID, "--watch-namespaces: one namespace or none (all)");
     if (strcmp(s->secrets_access, "listed") != 0 && s->lending.n)
         return error_set(e, ERR_INVALID, "--secrets-lending-namespaces needs --secrets-access=listed");
+    if (strcmp(s->pushgateway_mode, "none") == 0)
+        s->pushgateway_url = "";
     if (!s->own_namespace[0] && ns)
         s->own_namespace = ns;
-    return 0;
+    return check_names(s, e);
 }
 
 void stashd_settings_operator(const struct stashd_settings *s, struct operator_settings *out)

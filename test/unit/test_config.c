@@ -35,7 +35,8 @@ static int parse(struct settings *s, const char *const *envp, bool *given, struc
 
 static void flags_beat_the_environment_which_beats_defaults(void **state)
 {
-    const char *const envp[] = {"PROG_WORKERS=8", "PROG_NAME=env", "PROG_WAIT_FOR=1m", "OTHER=1", NULL};
+    const char *const envp[] = {"PROG_WORKERS=8",  "PROG_NAME=env", "PROG_WAIT_FOR=1m",
+                                "PROG_LABEL=env", "OTHER=1",       NULL};
     struct settings s;
     bool given[5] = {false};
     struct error e;
@@ -60,7 +61,7 @@ static void wrong_input_stops_with_the_flag_and_the_reason(void **state)
         {"--workers=many",  "not a whole number"              },
         {"--verbose=maybe", "neither true nor false"          },
         {"--wait-for=2d",   "unknown unit"                    },
-        {"--wait-for=2h",   "is not from 1 to 3600"           },
+        {"--wait-for=2h",   "2h0m0s is not from 1s to 1h0m0s" },
         {"--nmae=x",        "unknown flag --nmae"             },
         {"--name",          "needs a value"                   },
         {"-v",              "unknown flag -v"                 },
