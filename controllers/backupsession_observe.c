@@ -63,6 +63,10 @@ static const char *why_skip(struct world *w, const struct backupsession_view *v)
     const char *kind = kobj_text(v->self, "spec.invoker.kind"), *name = kobj_text(v->self, "spec.invoker.name");
     const struct kobj *sibling;
 
+    if (strcmp(kind, "BackupConfiguration") != 0)
+        return arena_printf(world_arena(w),
+                            "backup skipped because spec.invoker.kind is \"%s\", and this operator runs "
+                            "BackupConfigurations only: make one of what it is to back up", kind);
     if (!v->invoker)
         return arena_printf(world_arena(w), "backup skipped because %s %s/%s is not there", kind, v->self->ns, name);
     if (strcmp(json_text(v->invoker, "status.phase"), "Ready") != 0)

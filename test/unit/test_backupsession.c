@@ -1040,6 +1040,17 @@ static void nothing_is_made_for_a_repository_that_has_just_gone(void **state)
     assert_non_null(strstr(message(w, "s", SESSION, "BackupSkipped"), "Repository demo/repo is not there"));
 }
 
+/* The original product has batches; here nobody would ever run one. */
+static void a_session_of_a_batch_is_told_that_there_are_none_here(void **state)
+{
+    struct test_world *w = *state;
+
+    add_session(w, "s", "{}");
+    test_world_patch(w, KIND_BACKUPSESSION, "demo", "s", "{spec: {invoker: {kind: BackupBatch, name: all}}}");
+    assert_string_equal(step(w, "s"), "SkippedTakingNewBackup");
+    assert_non_null(strstr(message(w, "s", SESSION, "BackupSkipped"), "this operator runs BackupConfigurations only"));
+}
+
 /* ---- Jobs that die ---- */
 
 static void a_failed_container_is_named_with_its_last_words(void **state)
@@ -1660,6 +1671,7 @@ int main(void)
         T(a_backup_that_the_api_server_refuses_is_passed_by_those_of_other_invokers),
         T(the_end_of_a_session_wakes_its_rivals),
         T(the_end_of_a_job_and_of_its_pod_wakes_who_waits_for_the_target),
+        T(a_session_of_a_batch_is_told_that_there_are_none_here),
         T(a_missing_task_fails_at_once_and_says_so),
         T(a_task_or_function_that_is_replaced_is_waited_for),
         T(a_refused_binding_is_told),
