@@ -8,7 +8,7 @@
 #define VALUES(...) ((const char *const[]){__VA_ARGS__})
 
 /* Names of labels: the registry keeps the pointers. */
-static const char *const of_build[] = {"version", "commit", NULL};
+static const char *const of_build[] = {"version", NULL};
 static const char *const of_option[] = {"option", NULL};
 static const char *const of_pass[] = {"kind", "result", NULL};
 static const char *const of_kind[] = {"kind", NULL};
@@ -27,7 +27,7 @@ static void add_build_info(struct registry *r, const struct operator_settings *s
     struct metric *insecure = registry_add(r, METRIC_GAUGE, "stash_operator_insecure_option",
                                            "Settings that widen what tenants can reach.", of_option, NULL, 0);
 
-    metric_set(info, VALUES(STASHD_VERSION, ""), 1);
+    metric_set(info, VALUES(STASHD_VERSION), 1);
     metric_set(insecure, VALUES("secrets.access"), s->lend_everywhere);
     metric_set(insecure, VALUES("security.allowHostPathBackend"), s->allow_hostpath_backend);
 }
@@ -189,10 +189,8 @@ static void tally_objects(struct operator_metrics *m, const struct cache *c)
 void operator_metrics_collect(struct operator_metrics *m, const struct cache *c, bool is_leader,
                               const struct kube_watch *watches, size_t n_watches, uint64_t events_dropped)
 {
-    static const char *const reasons[] = {"WaitingForClusterSlot", "WaitingForTenantSlot", "WaitingForRepositorySlot",
-                                          "WaitingForBackendSlot", "WaitingForNodeSlot",   "NamespaceQuotaExceeded",
-                                          "QuotaNeedsResources",   "LimitRangeViolation",  "AdmissionDenied",
-                                          "OperatorForbidden",     "NamespaceTerminating"};
+    static const char *const reasons[] = {"NamespaceQuotaExceeded", "QuotaNeedsResources", "LimitRangeViolation",
+                                          "AdmissionDenied",        "OperatorForbidden",   "NamespaceTerminating"};
     struct tally t = {m, 0, 0};
 
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
