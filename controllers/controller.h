@@ -63,8 +63,9 @@ const json_t *world_doc(struct world *w, const struct kind *k, const char *ns, c
  * world_waiting. */
 bool world_may(struct world *w, const char *account_ns, const char *account, const char *verb, const struct kind *k,
                const char *ns, const char *name);
-/* Pods of the Job of that name as the API server has them now, those that the cache does not show among them: an array,
- * asked for as a document is; NULL while world_waiting. */
+/* Pods of the Job of that name as the API server has them now, those that the cache does not show among them, fifty at
+ * most: an array, asked for as a document is. NULL while world_waiting, and when the answer is none that can be taken:
+ * somebody has given his pods the label, and they are megabytes. */
 const json_t *world_pods(struct world *w, const char *ns, const char *job);
 /* Jobs with a target that the cache does not show; NULL: none. */
 const struct unseen_jobs *world_unseen(const struct world *w);

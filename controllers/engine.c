@@ -154,6 +154,8 @@ static void start_call(struct engine *e, struct engine_call *c)
         c->pass->looked_ns = env_now_ns(e->o.env);
     if (c->doc)
         list_add_tail(&c->pass->fetches, &c->link);
+    else
+        engine_effect_goes(c->pass);
     kube_start(e->o.kube, &c->call);
 }
 
@@ -385,7 +387,7 @@ void engine_changed(void *engine, const struct kind *k, const struct kobj *old, 
     struct engine *e = engine;
     bool same = old && now && kobj_same(old, now);
 
-    unseen_jobs_changed(&e->unseen, old, now, env_now_ns(e->o.env));
+    unseen_jobs_changed(&e->unseen, e->o.cache, old, now, env_now_ns(e->o.env));
     if (!now)
         docs_drop(e->docs, k, k->namespaced ? old->ns : NULL, old->name);
     if (!now && (k->id == KIND_TASK || k->id == KIND_FUNCTION))

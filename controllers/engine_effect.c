@@ -102,6 +102,36 @@ static const char *effect_verb(const struct effect *e)
     return "";
 }
 
+/* ---- Jobs that the cache does not have yet (unseen_jobs.h) ---- */
+
+static bool makes_job(const struct pass *p)
+{
+    return p->effect && p->effect->type == EFFECT_CREATE && p->effect->kind->id == KIND_JOB && !p->looking &&
+           !p->checking;
+}
+
+void engine_effect_goes(struct pass *p)
+{
+    struct engine *e = p->engine;
+
+    if (makes_job(p))
+        unseen_jobs_sent(&e->unseen, e->o.cache, p->effect->ns, p->effect->body, env_now_ns(e->o.env));
+}
+
+static void answered(struct pass *p, enum unseen_answer answer)
+{
+    if (makes_job(p))
+        unseen_jobs_answered(&p->engine->unseen, p->effect->ns, p->effect->body, answer,
+                             env_now_ns(p->engine->o.env));
+}
+
+void engine_effect_ends(struct pass *p)
+{
+    answered(p, UNSEEN_UNKNOWN);
+}
+
+/* ---- how it ended ---- */
+
 static void effect_failed(struct pass *p, int rc, const struct error *error)
 {
     struct engine *e = p->engine;
@@ -113,6 +143,8 @@ static void effect_failed(struct pass *p, int rc, const struct error *error)
     const char *what = arena_printf(&p->arena, "%s %s %s", effect_verb(f), f->kind->name, f->name ? f->name : "");
     bool ignored = false;
 
+    if (call->status >= 400 && call->status < 500)
+        answered(p, UNSEEN_REFUSED);
     engine_pass_fail(p, rc, error, what);
     if (why != N_REFUSALS) {
         const struct refusal *old = world_refusal(&p->world, f->kind, f->ns, f->name);
@@ -144,6 +176,7 @@ static void effect_succeeded(struct pass *p, struct str answer)
 {
     const struct effect *f = p->effect;
 
+    answered(p, UNSEEN_MADE);
     refusals_clear(&p->key->refusals, f->kind, f->ns, f->name);
     if (f->type == EFFECT_DELETE)
         docs_drop(p->engine->docs, f->kind, f->ns, f->name);
@@ -172,6 +205,7 @@ static void get(struct pass *p, const struct kind *k, const char *ns, const char
 /* Who has the name? */
 static void check_owner(struct pass *p)
 {
+    answered(p, UNSEEN_MADE);
     p->checking = true;
     get(p, p->effect->kind, p->effect->ns, p->effect->name, false);
 }
@@ -377,8 +411,7 @@ static void send_effect(struct pass *p, struct effect *f)
     };
     if (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH)
         put_precondition(p, f);
-    if (f->type == EFFECT_CREATE && f->kind->id == KIND_JOB && !cache_find(p->engine->o.cache, f->kind, f->ns, f->name))
-        unseen_jobs_sent(&p->engine->unseen, f->ns, f->body, env_now_ns(p->engine->o.env));
+    engine_effect_goes(p);
     engine_send(p->engine, &p->call);
 }
 

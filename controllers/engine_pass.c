@@ -89,6 +89,7 @@ void engine_pass_end(struct pass *p)
     uint64_t now = env_now_ns(e->o.env), again = UINT64_MAX;
     int64_t asked_ms = env_wall_ms(e->o.env);
 
+    engine_effect_ends(p);
     key->failures = p->result == PASS_OK || p->result == PASS_REFUSED || p->result == PASS_CANCELED ? 0
                                                                                                     : key->failures + 1;
     switch (p->result) {
@@ -250,6 +251,8 @@ static int read_answer(struct pass *p, const struct kube_call *call, const struc
 {
     struct came came = {.pass = p, .doc = d};
 
+    if (d->query && !json_is_array(json_at(object, "items")))
+        return error_set(e, ERR_NET, "the API server's list is broken");
     if (!world_is_document(d)) {
         *ret = json_incref((json_t *)(uintptr_t)object);
         return 0;
@@ -275,7 +278,7 @@ static void fetch_done(struct kube_call *call, int rc, const json_t *object, con
     if (rc == ERR_NOTFOUND && world_is_document(c->doc) &&
         engine_pass_is_self(p, c->doc->kind, c->doc->ns, c->doc->name))
         engine_pass_gone(p, call);
-    if (rc == 0 || rc == ERR_NOTFOUND)
+    if (rc == 0 || rc == ERR_NOTFOUND || (c->doc->query && (rc == ERR_TOOBIG || rc == ERR_INVALID)))
         world_give(&p->world, c->doc, answer);
     else
         engine_pass_fail(p, rc, e, arena_printf(&p->arena, "get %s %s", c->doc->kind->name, c->doc->name));

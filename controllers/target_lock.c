@@ -184,7 +184,7 @@ static bool holds(const struct search *s, const json_t *o, const char *account)
                      s->ref->name);
 }
 
-static bool is_unseen_pod_of_another(const struct search *s, const json_t *pod, const json_t *own_job)
+static bool is_unseen_pod(const struct search *s, const json_t *pod)
 {
     const char *phase = json_text(pod, "status.phase");
     const struct kobj *record = cache_find(world_cache(s->w), kind_get(KIND_POD), json_text(pod, "metadata.namespace"),
@@ -194,32 +194,48 @@ static bool is_unseen_pod_of_another(const struct search *s, const json_t *pod, 
     return strcmp(phase, "Succeeded") != 0 && strcmp(phase, "Failed") != 0 &&
            !(lost_at_s && world_now_s(s->w) >= lost_at_s) &&
            !(record && strcmp(record->uid, json_text(pod, "metadata.uid")) == 0) &&
-           !(own_job && strcmp(kobj_owner_uid_in(pod), json_text(own_job, "metadata.uid")) == 0) &&
            holds(s, pod, json_text(pod, "spec.serviceAccountName"));
 }
 
-static const char *unseen_pod(const struct search *s, const char *ns, const char *job, const json_t *own_job)
+static const char *unseen_pod(const struct search *s, const char *ns, const char *job)
 {
     const json_t *pod;
     size_t i;
 
     json_array_foreach (world_pods(s->w, ns, job), i, pod)
-        if (is_unseen_pod_of_another(s, pod, own_job))
+        if (is_unseen_pod(s, pod))
             return arena_printf(world_arena(s->w), "Pod %s/%s", ns, json_text(pod, "metadata.name"));
     return NULL;
 }
 
-static const char *unseen_holder(const struct search *s, const struct unseen_job *j)
+static bool has_pod(const struct search *s, const char *job_uid)
+{
+    bool has = false;
+
+    cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job_uid, note_pod, &has);
+    return has;
+}
+
+static bool is_over(const json_t *job)
+{
+    const json_t *conditions = json_at(job, "status.conditions");
+
+    return condition_is(conditions, "Complete", "True") || condition_is(conditions, "Failed", "True");
+}
+
+static const char *unseen_holder(const struct search *s, uint64_t now_ns, const struct unseen_job *j)
 {
     const json_t *job = world_doc(s->w, kind_get(KIND_JOB), j->ns, j->name);
-    const json_t *conditions = json_at(job, "status.conditions");
-    bool is_own = job && strcmp(kobj_owner_uid_in(job), s->self->uid) == 0;
+    bool holds_it;
 
-    if (job && !is_own && !condition_is(conditions, "Complete", "True") &&
-        !condition_is(conditions, "Failed", "True") &&
-        holds(s, job, json_text(job, "spec.template.spec.serviceAccountName")))
-        return arena_printf(world_arena(s->w), "Job %s/%s", j->ns, j->name);
-    return unseen_pod(s, j->ns, j->name, is_own ? job : NULL);
+    if (!job) /* of others' namespaces only what we have sent: they may delete Jobs all the time */
+        holds_it = now_ns < j->held_until_ns && (j->was_sent || strcmp(j->ns, s->ref->ns) == 0);
+    else if (strcmp(kobj_owner_uid_in(job), s->self->uid) == 0)
+        return NULL;
+    else
+        holds_it = !is_over(job) && !has_pod(s, json_text(job, "metadata.uid")) &&
+                   holds(s, job, json_text(job, "spec.template.spec.serviceAccountName"));
+    return holds_it ? arena_printf(world_arena(s->w), "Job %s/%s", j->ns, j->name) : unseen_pod(s, j->ns, j->name);
 }
 
 /* One that has a pod makes no other: then the pod tells. Before Kubernetes 1.31 one has failed while its pod has yet to
@@ -227,16 +243,22 @@ static const char *unseen_holder(const struct search *s, const struct unseen_job
 static bool take_job(void *ctx, const struct kobj *job)
 {
     struct search *s = ctx;
-    bool has_pod = false, has_failed = condition_record_is(kobj_get(job, "status.conditions"), "Failed", "True");
+    bool has_failed = condition_record_is(kobj_get(job, "status.conditions"), "Failed", "True");
 
-    cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job->uid, note_pod, &has_pod);
-    if (has_pod || (target_lock_has_ended(job) && !has_failed) || is_own(s, job) || !may_hold(s, job))
+    if ((target_lock_has_ended(job) && !has_failed) || has_pod(s, job->uid) || is_own(s, job) || !may_hold(s, job))
         return true;
     if (has_failed)
-        s->unseen = unseen_pod(s, job->ns, job->name, NULL);
+        s->unseen = unseen_pod(s, job->ns, job->name);
     else
         s->found = job;
     return !s->unseen && !s->found;
+}
+
+/* Ours of a session's own are no holders for it; none of another namespace has a target that is no AppBinding. */
+static bool is_looked_at(const struct search *s, const struct unseen_job *j)
+{
+    return strcmp(j->target, s->value) == 0 && !(j->was_sent && strcmp(j->owner_uid, s->self->uid) == 0) &&
+           (strcmp(j->ns, s->ref->ns) == 0 || target_is_app(s->ref));
 }
 
 /* First all Jobs, then their pods: of a Job that is gone a later list has all that it has made. */
@@ -250,7 +272,7 @@ static const char *find_unseen(const struct search *s)
     LIST_EACH (it, &unseen->jobs) {
         const struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
 
-        if (strcmp(j->target, s->value) == 0)
+        if (is_looked_at(s, j))
             (void)world_doc(s->w, kind_get(KIND_JOB), j->ns, j->name);
     }
     if (world_waiting(s->w))
@@ -258,8 +280,8 @@ static const char *find_unseen(const struct search *s)
     LIST_EACH (it, &unseen->jobs) {
         const struct unseen_job *j = LIST_ENTRY(it, struct unseen_job, link);
 
-        if (strcmp(j->target, s->value) == 0 && !found)
-            found = unseen_holder(s, j);
+        if (!found && is_looked_at(s, j))
+            found = unseen_holder(s, unseen->now_ns, j);
     }
     return found;
 }

@@ -133,7 +133,7 @@ const json_t *world_pods(struct world *w, const char *ns, const char *job)
     struct world_doc *d = ask(w, &pod_list, ns, job);
 
     if (!d->query) /* the older name of the label: all servers that we know set it */
-        d->query = arena_printf(w->arena, "labelSelector=job-name%%3D%s", job);
+        d->query = arena_printf(w->arena, "labelSelector=job-name%%3D%s&limit=50", job);
     return json_at(d->object, "items");
 }
 

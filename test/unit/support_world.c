@@ -29,7 +29,7 @@ static void changed(void *ctx, const struct kind *k, const struct kobj *old, con
     struct test_world *w = ctx;
 
     (void)k;
-    unseen_jobs_changed(&w->unseen, old, now, 0);
+    unseen_jobs_changed(&w->unseen, w->cache, old, now, (uint64_t)w->now_ms * 1000000);
 }
 
 int test_world_setup(void **state)
@@ -263,6 +263,7 @@ void test_world_begin(struct test_world *w)
     arena_init(&w->arena);
     world_init(&w->world, &w->settings, w->cache, &w->arena, w->now_ms, w->asked_ms ? w->asked_ms : w->now_ms);
     w->world.refusals = &w->refusals;
+    unseen_jobs_expire(&w->unseen, (uint64_t)w->now_ms * 1000000);
     w->world.unseen = &w->unseen;
     w->world.failures = w->failures;
     w->world.catalog_until_s = w->now_ms / 1000 + w->catalog_s;

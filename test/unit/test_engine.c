@@ -24,6 +24,7 @@ struct bench {
     unsigned passes;
     char results[512]; /* "reason=result " of each pass */
     double counted;
+    uint64_t held_ns; /* of the first unseen Job */
     int active_changes;
     bool stopped;
     size_t live;
@@ -145,6 +146,7 @@ static int setup(void **state)
     b->log = (struct log){.env = &b->env.env, .write = drop_line};
     b->kube = (struct kube){.env = &b->env.env, .peers = {&b->peer.peer, &b->peer.peer, &b->peer.peer}};
     b->cache = cache_new(1, changed, b);
+    cache_index_owners(b->cache, kind_get(KIND_POD)); /* as controllers_index does */
     *state = b;
     return 0;
 }
@@ -908,7 +910,7 @@ static void a_right_is_asked_of_the_api_server(void **state)
     assert_string_equal(b->results, "Acted=ok Acted=ok ");
 }
 
-/* As who has a target does, and then makes a Job of that target. */
+/* As who wants a target does, and then makes a Job of that target. */
 static void look_for_the_unseen(struct bench *b, const struct kobj *self, struct world *w, struct plan *p)
 {
     const struct unseen_jobs *unseen = world_unseen(w);
@@ -921,14 +923,27 @@ static void look_for_the_unseen(struct bench *b, const struct kobj *self, struct
         plan_create(p, kind_get(KIND_JOB), self->ns, made);
         return;
     }
+    b->held_ns = LIST_ENTRY(unseen->jobs.next, struct unseen_job, link)->held_until_ns;
     b->counted = (double)json_array_size(world_pods(w, "demo", "one"));
+}
+
+#define PODS "GET /api/v1/namespaces/demo/pods?labelSelector=job-name%3Done&limit=50 "
+
+/* A look by another object; the list is answered with so many pods. */
+static void look_sees(struct bench *b, const char *by, int rv, int pods)
+{
+    put_repository(b, by, rv);
+    expect(b, PODS);
+    answer(b, 200, pods == 2 ? "{\"items\": [{\"metadata\": {}}, {\"metadata\": {}}]}" : "{\"items\": []}");
+    assert_true(b->counted == pods);
 }
 
 static void put_job(struct bench *b, int rv)
 {
     AUTO_FREE char *yaml =
         mem_printf("{apiVersion: batch/v1, kind: Job, metadata: {name: one, namespace: demo, uid: u, resourceVersion: "
-                   "\"%d\", annotations: {" TARGET_LOCK_ANNOTATION ": g/k/demo/db}}}", rv);
+                   "\"%d\", annotations: {" TARGET_LOCK_ANNOTATION ": g/k/demo/db}, ownerReferences: [{uid: "
+                   "uid-owner, controller: true}]}}", rv);
 
     put(b, yaml);
 }
@@ -941,28 +956,74 @@ static void a_job_that_the_cache_does_not_show_is_remembered_and_its_pods_are_as
     b->act = look_for_the_unseen;
     put_repository(b, "a", 1);
     expect(b, "POST " JOBS " ");
-    answer(b, 500, "{}"); /* it may have been made all the same */
-    cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
-    put_repository(b, "b", 1);
-    expect(b, "GET /api/v1/namespaces/demo/pods?labelSelector=job-name%3Done ");
-    answer(b, 200, "{\"items\": [{\"metadata\": {}}, {\"metadata\": {}}]}");
-    assert_true(b->counted == 2);
-    put_repository(b, "b", 2);
-    expect(b, "GET /api/v1/namespaces/demo/pods?"); /* nothing is kept of a list */
-    answer(b, 200, "{\"items\": []}");
-    assert_true(b->counted == 0);
-    put_job(b, 1); /* the cache has it */
+    answer(b, 201, "{}");
+    look_sees(b, "b", 1, 2);
+    assert_true(b->held_ns == 0); /* the API server tells */
+    look_sees(b, "b", 2, 0); /* nothing is kept of a list */
+    put_job(b, 1);           /* the cache has it */
     put_repository(b, "c", 1);
     expect(b, "POST " JOBS " ");
     answer(b, 201, "{}");
     cache_del(b->cache, kind_get(KIND_JOB), "demo", "one"); /* and has it no more */
-    put_repository(b, "c", 2);
-    expect(b, "GET /api/v1/namespaces/demo/pods?");
-    answer(b, 200, "{\"items\": []}");
+    look_sees(b, "c", 2, 0);
     test_env_advance(&b->env, 900 * 1000);
     put_repository(b, "c", 3);
     expect(b, "POST " JOBS " "); /* long ago */
     answer(b, 201, "{}");
+}
+
+static void a_job_whose_request_has_no_answer_may_still_be_made(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_unseen;
+    put_repository(b, "a", 1);
+    expect(b, "POST " JOBS " ");
+    put_repository(b, "b", 1); /* while it is under way */
+    test_env_settle(&b->env);
+    list_add_tail(&b->peer.waiting, list_pop(&b->peer.waiting)); /* the later one has its answer first */
+    expect(b, PODS);
+    answer(b, 200, "{\"items\": []}");
+    assert_true(b->held_ns == UINT64_MAX);
+    cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
+    answer(b, 500, "{}");
+    look_sees(b, "b", 2, 0);
+    assert_true(b->held_ns > env_now_ns(&b->env.env) && b->held_ns < UINT64_MAX);
+}
+
+static void a_job_that_was_refused_is_not_remembered(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_unseen;
+    put_repository(b, "a", 1);
+    expect(b, "POST " JOBS " ");
+    cache_del(b->cache, kind_get(KIND_REPOSITORY), "demo", "a");
+    answer(b, 403, "{\"kind\":\"Status\",\"reason\":\"Forbidden\",\"message\":\"exceeded quota: jobs\"}");
+    put_repository(b, "b", 1);
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+}
+
+/* Megabytes of pods that somebody has given the label, or a name that is no label: no reason to stop. */
+static void a_list_that_cannot_be_had_is_none(void **state)
+{
+    struct bench *b = *state;
+
+    make_engine(b, 4, 0, 0);
+    b->act = look_for_the_unseen;
+    put_repository(b, "a", 1);
+    expect(b, "POST " JOBS " ");
+    answer(b, 201, "{}");
+    put_repository(b, "b", 1);
+    expect(b, PODS);
+    answer(b, 400, "{\"kind\":\"Status\",\"reason\":\"BadRequest\"}");
+    put_repository(b, "c", 1);
+    expect(b, PODS);
+    answer(b, 200, "{}");
+    assert_string_equal(b->results, "Acted=ok Acted=ok Acted=error ");
 }
 
 static void a_conflict_comes_back_soon(void **state)
@@ -1593,6 +1654,9 @@ int main(void)
         T(losing_the_lead_ends_those_that_wait_for_another_too),
         T(a_right_is_asked_of_the_api_server),
         T(a_job_that_the_cache_does_not_show_is_remembered_and_its_pods_are_asked_for),
+        T(a_job_whose_request_has_no_answer_may_still_be_made),
+        T(a_job_that_was_refused_is_not_remembered),
+        T(a_list_that_cannot_be_had_is_none),
         T(a_conflict_comes_back_soon),
         T(a_status_of_a_gone_object_ends_the_pass),
         T(what_the_server_says_is_gone_has_no_pass_again),
