@@ -41,6 +41,7 @@ struct operator {
     struct operator_metrics metrics;
     struct kube_watch watches[N_WATCHES];
     bool seen[N_WATCHES]; /* its first list is complete, or the kind does not exist here */
+    bool awaited[N_WATCHES]; /* to be listed anew before the lead is used */
     struct kube_lease lease;
     size_t n_open; /* watches that have not stopped */
     bool synced;
@@ -157,9 +158,63 @@ static void note_seen(struct operator *op, const struct kube_watch *w)
     engine_set_synced(op->engine);
 }
 
+/* ---- the lead ---- */
+
+/*
+ * Another may have had the lead until now, and have made Jobs, and they may be gone again, with pods left that run on,
+ * while our watches are behind. So the lead begins with Jobs and pods as they are now: what is younger we have made
+ * ourselves (unseen_jobs.h).
+ */
+static bool is_listed_to_lead(const struct kind *k)
+{
+    return k->id == KIND_JOB || k->id == KIND_POD;
+}
+
+static void take_lead(struct operator *op)
+{
+    for (size_t i = 0; i < N_WATCHES; i++)
+        if (op->awaited[i])
+            return;
+    engine_set_leader(op->engine, true);
+}
+
+static void note_listed(struct operator *op, const struct kube_watch *w)
+{
+    if (w->is_stale || !op->awaited[w - op->watches])
+        return;
+    op->awaited[w - op->watches] = false;
+    take_lead(op);
+}
+
+static void prepare_lead(struct operator *op)
+{
+    for (size_t i = 0; i < N_WATCHES; i++) {
+        op->awaited[i] = is_listed_to_lead(op->watches[i].kind);
+        if (op->awaited[i])
+            kube_watch_list(&op->watches[i]);
+    }
+}
+
+static void lease_changed(struct kube_lease *l, bool is_leader)
+{
+    struct operator *op = l->data;
+
+    log_info(op->o.log, is_leader ? "has the lead" : "lost the lead", F_STR("identity", l->identity));
+    memset(op->awaited, 0, sizeof(op->awaited));
+    if (is_leader)
+        prepare_lead(op);
+    else
+        engine_set_leader(op->engine, false);
+    if (op->o.on_lead)
+        op->o.on_lead(op->o.ctx, is_leader);
+}
+
+/* ---- watches ---- */
+
 static void watch_synced(struct kube_watch *w)
 {
     note_seen(w->data, w);
+    note_listed(w->data, w);
 }
 
 /* A kind that is not installed is empty; a kind that we may not see would make wrong decisions, so we wait. A server
@@ -172,6 +227,7 @@ static void watch_troubled(struct kube_watch *w, int rc, const struct error *e)
     if (rc == ERR_NOTFOUND) {
         log_warn(op->o.log, "a kind is not installed: apply chart/templates/crds", F_STR("kind", w->kind->name));
         note_seen(op, w);
+        note_listed(op, w);
     } else if (rc == ERR_DENIED) {
         log_warn(op->o.log, "a kind may not be watched", F_STR("kind", w->kind->name), F_ERR(e));
     } else if (!op->said_gone_ns || now_ns - op->said_gone_ns > SAY_AGAIN_NS) {
@@ -262,16 +318,6 @@ struct operator *operator_new(const struct operator_options *o)
                                                      .on_active = active,
                                                      .ctx = op});
     return op;
-}
-
-static void lease_changed(struct kube_lease *l, bool is_leader)
-{
-    struct operator *op = l->data;
-
-    log_info(op->o.log, is_leader ? "has the lead" : "lost the lead", F_STR("identity", l->identity));
-    engine_set_leader(op->engine, is_leader);
-    if (op->o.on_lead)
-        op->o.on_lead(op->o.ctx, is_leader);
 }
 
 static void stop_watches(struct operator *op)

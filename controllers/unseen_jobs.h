@@ -9,8 +9,8 @@
  *          behind too, and make a pod for some seconds more unless the Job was on its way out. Anybody can make such
  *          Jobs: the last 64 of a namespace are kept, and a few thousand in all.
  *
- * Each for fifteen minutes, longer than a watch is left open. A process begins with none: the lists that fill its cache
- * come before its first pass.
+ * Each for fifteen minutes, longer than a watch is left open. Of what another process has sent or seen go there is
+ * nothing here: who gets the lead lists Jobs and pods anew before its first pass (operator.c).
  *
  * Life: init, any calls, clear. Owns its entries; texts are copied. The list may change between two turns of the loop,
  * never within a look at it.

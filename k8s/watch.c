@@ -226,7 +226,10 @@ static void authorize_done(void *ctx, int rc, struct str header, const struct er
     buf_clear(&w->token);
     buf_add_str(&w->token, header);
     if (rc == 0 && buf_error(&w->token) == 0) {
-        stream_open(w);
+        if (w->is_stale)
+            again_in(w, 0);
+        else
+            stream_open(w);
         return;
     }
     back_off(w);
@@ -236,8 +239,11 @@ static void authorize_done(void *ctx, int rc, struct str header, const struct er
 
 static void begin(struct kube_watch *w)
 {
-    bool list = !*w->rv;
+    bool list = w->is_stale || !*w->rv;
 
+    if (w->is_stale)
+        w->rv[0] = 0;
+    w->is_stale = false;
     w->status = w->event_code = 0;
     w->retry_after_ms = 0;
     w->broken = false;
@@ -330,6 +336,8 @@ static void stream_end(struct kube_watch *w, int rc, const struct error *e)
 
     if (w->stopping) {
         stopped(w);
+    } else if (w->is_stale) {
+        again_in(w, 0);
     } else if (w->event_code == 410) {
         list_again(w);
     } else if (w->status && w->status != 200 && rc == 0) {
@@ -370,6 +378,17 @@ void kube_watch_start(struct kube_watch *w)
     buf_init(&w->body, LIMIT_HEADERS);
     w->state = WATCH_EMPTY;
     begin(w);
+}
+
+void kube_watch_list(struct kube_watch *w)
+{
+    if (w->stopping)
+        return;
+    w->is_stale = true;
+    if (w->step == KUBE_WATCH_CALL)
+        http_cancel(w->kube->peers[KUBE_LANE_WATCHES], &w->call);
+    else if (w->step == KUBE_WATCH_REST)
+        timer_set_in(w->kube->env, &w->timer, 0);
 }
 
 void kube_watch_stop(struct kube_watch *w)

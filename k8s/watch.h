@@ -47,6 +47,7 @@ struct kube_watch {
     /* Readable. */
     enum watch_state state;
     uint32_t lists, restarts; /* lists that completed, streams opened after the first; for metrics */
+    bool is_stale;            /* kube_watch_list was called, and the list that it wants has not begun */
 
     /* private */
     struct http_call call;
@@ -64,5 +65,8 @@ struct kube_watch {
 
 void kube_watch_start(struct kube_watch *w);
 void kube_watch_stop(struct kube_watch *w);
+/* Lists anew, at once: a watch may be behind by any time; a list that begins now shows all that was there before. The
+ * first on_synced with is_stale false is that list's. */
+void kube_watch_list(struct kube_watch *w);
 
 #endif

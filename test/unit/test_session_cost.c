@@ -27,6 +27,7 @@ struct counter {
         unsigned n;
     } asked[N_ASKED];
     size_t n;
+    unsigned n_pod_lists, n_job_lists, n_lists; /* of watches; of other kinds */
 };
 
 struct cluster {
@@ -39,6 +40,7 @@ struct cluster {
     struct operator_settings settings;
     struct registry *registry;
     struct operator *operator;
+    const char *identity; /* NULL: no Lease */
     bool stopped;
     size_t live;
 };
@@ -78,6 +80,9 @@ static void start_call(struct http_peer *peer, struct http_call *call)
     size_t i = 0;
 
     describe(call, what);
+    if (strstr(call->path, "sendInitialEvents=true"))
+        ++*(strcmp(what, "GET pods") == 0 ? &c->n_pod_lists
+            : strcmp(what, "GET jobs") == 0 ? &c->n_job_lists : &c->n_lists);
     if (!strstr(call->path, "watch=true")) {
         while (i < c->n && strcmp(c->asked[i].what, what) != 0)
             i++;
@@ -226,7 +231,7 @@ static void start_operator(struct cluster *c)
     c->registry = registry_new();
     c->operator = operator_new(&(struct operator_options){.env = &c->env.env, .kube = &c->kube, .log = &c->log,
                                                           .settings = &c->settings, .registry = c->registry,
-                                                          .concurrency = 64});
+                                                          .concurrency = 64, .identity = c->identity});
     operator_start(c->operator);
 }
 
@@ -389,11 +394,31 @@ static void sessions_of_one_second_make_their_accounts_once(void **state)
     assert_int_equal(asked_by(c, "GET"), N + 3);       /* and the catalogue, once for all */
 }
 
+/* Its own watches may be behind what the one before it has made. */
+static void who_gets_the_lead_lists_jobs_and_pods_anew(void **state)
+{
+    struct cluster *c = *state;
+
+    c->identity = "stashd-0_1";
+    start_operator(c);
+    for (int i = 0; i < 30 && !operator_leads(c->operator); i++)
+        test_env_advance(&c->env, 1000);
+    test_env_advance(&c->env, 1000);
+    assert_true(operator_leads(c->operator));
+    assert_int_equal(c->counter.n_pod_lists, 2);
+    assert_int_equal(c->counter.n_job_lists, 2);
+    make_configuration(c, "db");
+    pass_time(c, 3660);
+    assert_int_equal(succeeded(c), 1); /* and works */
+    assert_int_equal(c->counter.n_pod_lists, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_session_costs_four_writes_and_its_own, setup, teardown),
         cmocka_unit_test_setup_teardown(sessions_of_one_second_make_their_accounts_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_gets_the_lead_lists_jobs_and_pods_anew, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -197,6 +197,39 @@ static void the_end_of_a_stream_goes_on_from_the_last_version_at_once(void **sta
     assert_int_equal(w->watch.lists, 1);
 }
 
+static void who_asks_for_a_list_gets_one_that_begins_after_that(void **state)
+{
+    struct world *w = *state;
+
+    kube_watch_start(&w->watch);
+    open_with(w, 200);
+    kube_watch_list(&w->watch); /* this one began before */
+    assert_true(w->watch.is_stale);
+    test_env_settle(&w->env);
+    assert_non_null(strstr(path(w), "&sendInitialEvents=true"));
+    open_with(w, 200);
+    say(w, "ADDED", "a", 15);
+    say_initial_end(w, 19);
+    assert_false(w->watch.is_stale);
+    assert_int_equal(w->n_synced, 1);
+
+    kube_watch_list(&w->watch); /* from the middle of a watch */
+    test_env_settle(&w->env);
+    assert_int_equal(test_peer_open(&w->peer), 1);
+    assert_non_null(strstr(path(w), "&sendInitialEvents=true"));
+    assert_non_null(cache_find(w->cache, job(), "n", "a")); /* nothing is dropped meanwhile */
+    open_with(w, 200);
+    say_initial_end(w, 29);
+    assert_null(cache_find(w->cache, job(), "n", "a"));
+    assert_int_equal(w->n_synced, 2);
+
+    test_peer_end(test_peer_first(&w->peer), ERR_NET); /* from a back-off */
+    kube_watch_list(&w->watch);
+    test_env_settle(&w->env);
+    assert_non_null(strstr(path(w), "&sendInitialEvents=true"));
+    assert_int_equal(w->watch.lists, 2);
+}
+
 static void a_lost_connection_backs_off_and_the_back_off_grows_to_30_s(void **state)
 {
     struct world *w = *state;
@@ -499,6 +532,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_streamed_list_fills_the_cache_and_goes_on_as_a_watch),
         TEST(the_end_of_a_stream_goes_on_from_the_last_version_at_once),
+        TEST(who_asks_for_a_list_gets_one_that_begins_after_that),
         TEST(a_lost_connection_backs_off_and_the_back_off_grows_to_30_s),
         TEST(streams_that_end_at_once_do_not_spin),
         TEST(a_410_status_lists_again_without_emptying_the_cache),
