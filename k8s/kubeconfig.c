@@ -278,7 +278,9 @@ int kubeconfig_in_cluster(struct kubeconfig *out, const char *host, const char *
     bool is_v6;
 
     if (!host || !*host || !port || !*port)
-        return error_set(e, ERR_NOTFOUND, "this process does not run in a cluster: KUBERNETES_SERVICE_HOST is not set");
+        return error_set(e, ERR_NOTFOUND,
+                         "this process does not run in a cluster: KUBERNETES_SERVICE_%s is not set; give "
+                         "--kubeconfig=FILE", host && *host ? "PORT" : "HOST");
     is_v6 = strchr(host, ':') != NULL;
     *out = (struct kubeconfig){
         .server = mem_printf("https://%s%s%s:%s", is_v6 ? "[" : "", host, is_v6 ? "]" : "", port),

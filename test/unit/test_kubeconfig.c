@@ -213,6 +213,10 @@ static void in_a_cluster_the_usual_files_are_named(void **state)
 
     (void)state;
     assert_int_equal(kubeconfig_in_cluster(&c, NULL, NULL, &e), ERR_NOTFOUND);
+    assert_string_equal(e.msg, "this process does not run in a cluster: KUBERNETES_SERVICE_HOST is not set; give "
+                               "--kubeconfig=FILE");
+    assert_int_equal(kubeconfig_in_cluster(&c, "10.96.0.1", "", &e), ERR_NOTFOUND);
+    assert_non_null(strstr(e.msg, "KUBERNETES_SERVICE_PORT is not set"));
     assert_int_equal(kubeconfig_in_cluster(&c, "10.96.0.1", "443", &e), 0);
     assert_string_equal(c.server, "https://10.96.0.1:443");
     assert_string_equal(c.token_file, "/var/run/secrets/kubernetes.io/serviceaccount/token");
