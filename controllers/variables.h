@@ -37,7 +37,7 @@ bool variables_reserved(struct str name);
 
 /*
  * Sets all built-in variables of the job and over them the parameters (a list of {name, value}).
- * ERR_INVALID: "Repository <ns>/<name>: no backend configured", a reserved parameter, a bad rule.
+ * ERR_INVALID: "Repository <ns>/<name>: no backend configured: …", a reserved parameter, a bad rule.
  */
 int variables_fill(struct variables *v, const struct job_input *in, const json_t *params, struct error *e) NODISCARD;
 

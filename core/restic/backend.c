@@ -39,18 +39,29 @@ char *backend_clean_prefix(const char *prefix)
     return buf_take(&b);
 }
 
-static int need(const struct backend_params *p, const char *value, const char *what, struct error *e)
+/* what: for people; flag, field: where it is given to a program, and in a Repository. */
+static int need(const struct backend_params *p, const char *value, const char *what, const char *flag,
+                const char *field, struct error *e)
 {
     if (*text(value))
         return 0;
-    return error_set(e, ERR_INVALID, "backend %s needs its %s", p->provider, what);
+    if (p->of_repository)
+        return error_set(e, ERR_INVALID, "backend %s needs its %s: set spec.backend.%s.%s of the Repository",
+                         p->provider, what, p->provider, field);
+    return error_set(e, ERR_INVALID, "backend %s needs its %s: give --%s (spec.backend.%s.%s of a Repository)",
+                     p->provider, what, flag, p->provider, field);
+}
+
+static int need_bucket(const struct backend_params *p, const char *field, struct error *e)
+{
+    return need(p, p->bucket, field, "bucket", field, e);
 }
 
 static int locate_local(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     (void)prefix; /* the sub-path is the mount's business */
     buf_puts(out, text(p->bucket));
-    return need(p, p->bucket, "mount path", e);
+    return need(p, p->bucket, "mount path", "bucket", "mountPath", e);
 }
 
 static int locate_s3(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
@@ -62,38 +73,38 @@ static int locate_s3(const struct backend_params *p, const char *prefix, struct 
     buf_puts(out, "s3:");
     buf_add_str(out, endpoint);
     buf_printf(out, "/%s%s%s", text(p->bucket), *prefix ? "/" : "", prefix);
-    return need(p, p->endpoint, "endpoint", e) ? ERR_INVALID : need(p, p->bucket, "bucket", e);
+    return need(p, p->endpoint, "endpoint", "endpoint", "endpoint", e) < 0 ? ERR_INVALID : need_bucket(p, "bucket", e);
 }
 
 static int locate_gcs(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     buf_printf(out, "gs:%s:/%s", text(p->bucket), prefix);
-    return need(p, p->bucket, "bucket", e);
+    return need_bucket(p, "bucket", e);
 }
 
 static int locate_azure(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     buf_printf(out, "azure:%s:/%s", text(p->bucket), prefix);
-    return need(p, p->bucket, "container", e);
+    return need_bucket(p, "container", e);
 }
 
 static int locate_swift(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     buf_printf(out, "swift:%s:/%s", text(p->bucket), prefix);
-    return need(p, p->bucket, "container", e);
+    return need_bucket(p, "container", e);
 }
 
 static int locate_b2(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     buf_printf(out, "b2:%s:/%s", text(p->bucket), prefix);
-    return need(p, p->bucket, "bucket", e);
+    return need_bucket(p, "bucket", e);
 }
 
 static int locate_rest(const struct backend_params *p, const char *prefix, struct buf *out, struct error *e)
 {
     (void)prefix; /* the URL has it */
     buf_printf(out, "rest:%s", text(p->endpoint));
-    return need(p, p->endpoint, "url", e);
+    return need(p, p->endpoint, "url", "endpoint", "url", e);
 }
 
 static const char *const no_keys[] = {NULL};
@@ -139,20 +150,29 @@ static const struct provider providers[] = {
     {"rest",  "rest",  locate_rest,  no_keys,    no_keys},
 };
 
-static const struct provider *provider_find(const char *name)
+static const struct provider *provider_find(const char *name, struct error *e)
 {
     for (size_t i = 0; i < sizeof(providers) / sizeof(*providers); i++)
         if (str_same(providers[i].name, name))
             return &providers[i];
+    if (*text(name))
+        (void)error_set(e, ERR_INVALID, "--provider=%.63s is no backend: give one of " BACKEND_NAMES, name);
+    else
+        (void)error_set(e, ERR_INVALID, "--provider is missing: give one of " BACKEND_NAMES);
     return NULL;
+}
+
+int backend_check_name(const char *provider, struct error *e)
+{
+    return provider_find(provider, e) ? 0 : ERR_INVALID;
 }
 
 int backend_check_keys(const char *provider, backend_key *key, void *ctx, struct error *e)
 {
-    const struct provider *p = provider_find(provider);
+    const struct provider *p = provider_find(provider, e);
 
     if (!p)
-        return error_set(e, ERR_INVALID, "unknown backend '%s'", text(provider));
+        return ERR_INVALID;
     if (!key(ctx, "RESTIC_PASSWORD").n)
         return error_set(e, ERR_INVALID, "the storage Secret has no key RESTIC_PASSWORD");
     for (const char *const *k = p->required; *k; k++)
@@ -211,8 +231,8 @@ static char *with_user(const char *location, struct str user, struct str passwor
     return buf_take(&b);
 }
 
-static int set_location(struct backend *b, const struct provider *pr, const struct backend_params *p, backend_key *key,
-                        void *ctx, struct error *e)
+/* *ret is set in either case. */
+static int locate(const struct provider *pr, const struct backend_params *p, char **ret, struct error *e)
 {
     AUTO_FREE char *prefix = backend_clean_prefix(p->prefix);
     struct buf location;
@@ -222,7 +242,23 @@ static int set_location(struct backend *b, const struct provider *pr, const stru
     rc = pr->locate(p, prefix, &location, e);
     if (rc == 0 && buf_error(&location) < 0)
         rc = error_set(e, ERR_TOOBIG, "the location of the repository is over %d bytes", LOCATION_MAX);
-    b->location = buf_take(&location);
+    *ret = buf_take(&location);
+    return rc;
+}
+
+int backend_check_place(const struct backend_params *p, struct error *e)
+{
+    const struct provider *pr = provider_find(p->provider, e);
+    AUTO_FREE char *location = NULL;
+
+    return pr ? locate(pr, p, &location, e) : ERR_INVALID;
+}
+
+static int set_location(struct backend *b, const struct provider *pr, const struct backend_params *p, backend_key *key,
+                        void *ctx, struct error *e)
+{
+    int rc = locate(pr, p, &b->location, e);
+
     if (rc < 0)
         return rc;
     if (str_same(pr->name, "rest"))
@@ -258,11 +294,13 @@ static void set_flags(struct backend *b, const struct provider *pr, const struct
 
 int backend_init(struct backend *out, const struct backend_params *p, backend_key *key, void *ctx, struct error *e)
 {
-    const struct provider *pr = provider_find(p->provider);
+    const struct provider *pr = provider_find(p->provider, e);
     struct str google = key(ctx, "GOOGLE_SERVICE_ACCOUNT_JSON_KEY");
     int rc;
 
     *out = (struct backend){0};
+    if (!pr)
+        return ERR_INVALID;
     if ((rc = backend_check_keys(p->provider, key, ctx, e)) < 0)
         return rc;
     if ((rc = set_location(out, pr, p, key, ctx, e)) < 0)

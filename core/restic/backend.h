@@ -14,13 +14,16 @@
 #include "core/base/secret.h"
 #include "core/base/str.h"
 
+#define BACKEND_NAMES "local, s3, gcs, azure, swift, b2 or rest"
+
 enum { BACKEND_VARS_MAX = 32, BACKEND_FLAGS_MAX = 12, BACKEND_FILES_MAX = 2 };
 
 struct backend_params {
-    const char *provider; /* local, s3, gcs, azure, swift, b2, rest */
+    const char *provider; /* one of BACKEND_NAMES */
     const char *bucket, *prefix, *endpoint, *region; /* NULL or "" when not given */
     bool insecure_tls;
     int64_t max_connections;
+    bool of_repository; /* the above is its spec.backend, not a program's flags: for messages */
     bool cache;
     const char *cache_dir; /* with cache */
     const char *file_dir;  /* where the caller will write the files; memory-backed if there is such a place */
@@ -45,11 +48,18 @@ struct backend {
 /* Value of a key of the storage Secret, borrowed; STR_NONE when it has none. */
 typedef struct str backend_key(void *ctx, const char *key);
 
-/* 0, or ERR_INVALID: an unknown provider, a missing coordinate, or a key that the Secret must have (named in the text).
- * *out is to be given to backend_done in either case. */
+/* 0, or ERR_INVALID: an unknown provider, a missing coordinate (see backend_check_place), or a key that the Secret must
+ * have (named in the text). *out is to be given to backend_done in either case. */
 int backend_init(struct backend *out, const struct backend_params *p, backend_key *key, void *ctx,
                  struct error *e) NODISCARD;
 void backend_done(struct backend *b);
+
+/* Is there such a provider? ERR_INVALID names --provider and those that there are. */
+int backend_check_name(const char *provider, struct error *e) NODISCARD;
+
+/* Are the coordinates enough to say where it lies? ERR_INVALID names the flag, or the field of a Repository, and what
+ * it should be. No Secret is needed. */
+int backend_check_place(const struct backend_params *p, struct error *e) NODISCARD;
 
 /* Does the Secret hold what this provider cannot do without? ERR_INVALID names the first missing key. */
 int backend_check_keys(const char *provider, backend_key *key, void *ctx, struct error *e) NODISCARD;

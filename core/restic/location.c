@@ -77,7 +77,7 @@ int location_of(const json_t *backend, struct arena *a, struct location *ret, st
             row = &rows[i];
     }
     if (!row)
-        return error_set(e, ERR_INVALID, "no backend configured");
+        return error_set(e, ERR_INVALID, "no backend configured: it needs one of " BACKEND_NAMES);
     l.provider = row->name;
     l.storage_secret = arena_strdup(a, text(backend, "storageSecretName"));
     l.bucket = arena_strdup(a, text(member, row->bucket));

@@ -24,7 +24,7 @@ struct location {
 };
 
 /*
- * The first member set in the order local, s3, gcs, azure, swift, b2, rest. ERR_INVALID "no backend configured", or
+ * The first member set in the order local, s3, gcs, azure, swift, b2, rest. ERR_INVALID "no backend configured: …", or
  * what is wrong with the member: a missing bucket, ".." in the prefix, a URL without host or with credentials in it.
  */
 int location_of(const json_t *backend, struct arena *a, struct location *ret, struct error *e) NODISCARD;

@@ -138,10 +138,20 @@ static void what_is_missing_is_named(void **state)
                    "the storage Secret has no key RESTIC_PASSWORD");
     assert_refused(&(struct backend_params){.provider = "b2", .bucket = "b"}, no_b2_key,
                    "the storage Secret has no key B2_ACCOUNT_KEY, which backend b2 needs");
-    assert_refused(&(struct backend_params){.provider = "s4"}, password, "unknown backend 's4'");
-    assert_refused(&(struct backend_params){.provider = "local"}, password, "backend local needs its mount path");
+    assert_refused(&(struct backend_params){.provider = "s4"}, password,
+                   "--provider=s4 is no backend: give one of local, s3, gcs, azure, swift, b2 or rest");
+    assert_refused(&(struct backend_params){.bucket = "b"}, password,
+                   "--provider is missing: give one of local, s3, gcs, azure, swift, b2 or rest");
+    assert_refused(&(struct backend_params){.provider = "local"}, password,
+                   "backend local needs its mount path: give --bucket (spec.backend.local.mountPath of a Repository)");
     assert_refused(&(struct backend_params){.provider = "s3", .bucket = "b"}, password,
-                   "backend s3 needs its endpoint");
+                   "backend s3 needs its endpoint: give --endpoint (spec.backend.s3.endpoint of a Repository)");
+    assert_refused(&(struct backend_params){.provider = "azure"}, password,
+                   "backend azure needs its container: give --bucket (spec.backend.azure.container of a Repository)");
+    assert_refused(&(struct backend_params){.provider = "rest"}, password,
+                   "backend rest needs its url: give --endpoint (spec.backend.rest.url of a Repository)");
+    assert_refused(&(struct backend_params){.provider = "s3", .bucket = "b", .of_repository = true}, password,
+                   "backend s3 needs its endpoint: set spec.backend.s3.endpoint of the Repository");
 }
 
 int main(void)

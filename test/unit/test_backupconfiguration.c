@@ -301,7 +301,7 @@ static void a_backend_that_cannot_be_used_is_said(void **state)
 {
     static const char *const cases[][2] = {
         {"{s3: {bucket: b}, gcs: {bucket: b}}", "spec.backend has several storages (s3, gcs), one is wanted"},
-        {"{}", "spec.backend: no backend configured"},
+        {"{}", "spec.backend: no backend configured: it needs one of local, s3, gcs, azure, swift, b2 or rest"},
         {"{gcs: {prefix: x}}", "spec.backend.gcs.bucket is missing"},
         {"{gcs: {bucket: b, prefix: a/../b}}", "spec.backend.gcs: the prefix has a \"..\" element"},
         {"{local: {mountPath: //stash/x, emptyDir: {}}}",

@@ -19,7 +19,7 @@ static void each_missing_thing_is_named_with_its_remedy(void **state)
         {"local", "", "Secret demo/s not found: create it with kubectl -n demo create secret generic s"},
         {"local", "OTHER", "Secret demo/s has no key RESTIC_PASSWORD: add it with kubectl -n demo edit secret s"},
         {"b2", "RESTIC_PASSWORD", "Secret demo/s has no key B2_ACCOUNT_ID, which backend b2 needs: add it"},
-        {"nfs", "RESTIC_PASSWORD", "unknown backend 'nfs': correct spec.backend"},
+        {"nfs", "RESTIC_PASSWORD", "--provider=nfs is no backend: give one of local, s3, "},
     };
     size_t live = mem_live();
 

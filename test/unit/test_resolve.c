@@ -160,7 +160,8 @@ static void a_repository_without_backend_is_an_error(void **state)
 
     test_world_patch(w, KIND_REPOSITORY, "demo", "repo", "{spec: {backend: {s3: null}}}");
     assert_int_equal(fill(w, &v, NULL, -1, &e), ERR_INVALID);
-    assert_string_equal(e.msg, "Repository demo/repo: no backend configured");
+    assert_string_equal(e.msg, "Repository demo/repo: no backend configured: it needs one of local, s3, gcs, azure, "
+                               "swift, b2 or rest");
 }
 
 static void each_backend_gives_its_place(void **state)
