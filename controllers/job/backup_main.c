@@ -11,6 +11,7 @@
 #include "controllers/job/output.h"
 #include "controllers/job/repo_flags.h"
 #include "controllers/job/session.h"
+#include "controllers/job/words.h"
 #include "core/base/config.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
@@ -58,7 +59,7 @@ static const struct config_item items[] = {
 
 static const struct config_spec spec = {
     .program = "stash-job backup-percona-xtradb",
-    .usage = "--appbinding=NAME --provider=PROVIDER [flags]",
+    .usage = "--appbinding=NAME --provider=PROVIDER --storage-secret-name=NAME [flags]",
     .about = "Backs up a MariaDB or Percona server: a Galera cluster by a state transfer, a single server by a dump.",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
@@ -241,13 +242,14 @@ static void release(struct run *r)
     apiserver_free(r->api);
 }
 
-static int run(struct job *j, const struct flags *f, const char *const *envp)
+/* wrong: what is wrong with the flags; NULL: nothing is. */
+static int run(struct job *j, const struct flags *f, const char *const *envp, const struct error *wrong)
 {
     struct run r = {.job = j, .flags = f, .envp = envp};
     uint64_t began = env_now_ns(j->env);
-    struct error e = {0};
+    struct error e = wrong ? *wrong : (struct error){0};
     bool reported = false;
-    int rc = repo_flags_dirs(&f->repo, j, envp, &e);
+    int rc = wrong ? (int)wrong->code : repo_flags_dirs(&f->repo, j, envp, &e);
 
     if (rc == 0)
         rc = do_all(&r, &e);
@@ -265,26 +267,46 @@ static int run(struct job *j, const struct flags *f, const char *const *envp)
     return reported ? 0 : rc < 0 || (f->output_dir && *f->output_dir) ? 1 : 0;
 }
 
-/* Only whether a flag was given counts, as in the reference product; an empty value comes from a variable of a Function
- * that has none. */
-static const char *first_missing(const struct flags *f, const char *const *envp)
+/* What cannot be done without, with the reference product's exit status. */
+static int check_required(const struct flags *f, const char *const *envp, struct error *e)
 {
-    const char *dir = repo_flags_env(envp, "STASH_STORAGE_SECRET_DIR");
+    if (!f->appbinding || !*f->appbinding)
+        return error_set(e, ERR_INVALID, "--appbinding is missing: give the name of the database's AppBinding");
+    if (!f->repo.provider || !*f->repo.provider)
+        return backend_check_name(NULL, e);
+    return repo_flags_check_secret(&f->repo, envp, e);
+}
 
-    if (!f->appbinding)
-        return "appbinding";
-    if (!f->repo.provider)
-        return "provider";
-    if (!(dir && *dir) && !f->repo.secret_name)
-        return "storage-secret-name";
-    return NULL;
+static int check_values(const struct flags *f, const char *const *envp, struct error *e)
+{
+    struct words w = {0};
+    int rc = repo_flags_check(&f->repo, envp, e);
+
+    if (rc == 0 && (rc = words_split(&w, str_of(f->args), e)) < 0)
+        (void)error_wrap(e, rc, "--xtradb-args");
+    words_done(&w);
+    return rc;
+}
+
+static int judge(struct job *j, const struct flags *f, const char *const *envp)
+{
+    struct error e;
+    int status = EXIT_USAGE;
+
+    if (check_required(f, envp, &e) < 0)
+        status = EXIT_REQUIRED;
+    else if (check_values(f, envp, &e) == 0)
+        return run(j, f, envp, NULL);
+    else if (f->output_dir && *f->output_dir) /* which update-status publishes */
+        return run(j, f, envp, &e);
+    (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+    return status;
 }
 
 int backup_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
 {
     struct flags f;
     struct error e;
-    const char *missing;
     int n, status;
     const char **words = repo_flags_argv(argc, argv, &n);
 
@@ -294,11 +316,8 @@ int backup_main(struct job *j, int argc, const char *const *argv, const char *co
     } else if (f.help) {
         config_help(&spec, stdout);
         status = 0;
-    } else if ((missing = first_missing(&f, envp))) {
-        (void)printf("%s: required flag --%s is missing\n", spec.program, missing);
-        status = EXIT_REQUIRED;
     } else {
-        status = run(j, &f, envp);
+        status = judge(j, &f, envp);
     }
     config_done(&spec, &f);
     mem_free(words);

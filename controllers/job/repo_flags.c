@@ -31,6 +31,36 @@ const char *repo_flags_env(const char *const *envp, const char *name)
     return NULL;
 }
 
+static struct backend_params place(const struct repo_flags *f)
+{
+    return (struct backend_params){.provider = f->provider,
+                                   .bucket = f->bucket,
+                                   .prefix = f->path,
+                                   .endpoint = f->endpoint,
+                                   .region = f->region,
+                                   .insecure_tls = f->insecure_tls,
+                                   .max_connections = f->max_connections,
+                                   .cache = f->cache};
+}
+
+int repo_flags_check_secret(const struct repo_flags *f, const char *const *envp, struct error *e)
+{
+    const char *dir = repo_flags_env(envp, "STASH_STORAGE_SECRET_DIR");
+
+    if ((dir && *dir) || (f->secret_name && *f->secret_name))
+        return 0;
+    return error_set(e, ERR_INVALID, "--storage-secret-name is missing: give the name of the Secret with the backend's "
+                                     "keys, or mount it at STASH_STORAGE_SECRET_DIR");
+}
+
+int repo_flags_check(const struct repo_flags *f, const char *const *envp, struct error *e)
+{
+    struct backend_params p = place(f);
+    int rc = backend_check_place(&p, e);
+
+    return rc < 0 ? rc : repo_flags_check_secret(f, envp, e);
+}
+
 int repo_flags_dirs(const struct repo_flags *f, struct job *j, const char *const *envp, struct error *e)
 {
     const char *dir = repo_flags_env(envp, "STASH_CREDENTIALS_DIR");
@@ -49,9 +79,8 @@ static int fetch(struct apiserver *api, const struct repo_flags *f, struct secre
     json_t *object = NULL;
     int rc;
 
-    if (!f->secret_name || !*f->secret_name)
-        return error_set(e, ERR_INVALID,
-                         "no storage Secret: neither STASH_STORAGE_SECRET_DIR nor --storage-secret-name");
+    if ((rc = repo_flags_check_secret(f, NULL, e)) < 0)
+        return rc;
     if (!api)
         return error_set(e, ERR_INVALID, "Secret %s/%s is not mounted and there is no API server to ask", ns,
                          f->secret_name);
@@ -84,18 +113,11 @@ int repo_flags_open(const struct repo_flags *f, struct job *j, const char *const
                     struct secrets *key, struct repo *repo, struct error *e)
 {
     AUTO_FREE char *cache_dir = mem_printf("%s/restic-cache", f->scratch_dir);
-    struct backend_params p = {.provider = f->provider,
-                               .bucket = f->bucket,
-                               .prefix = f->path,
-                               .endpoint = f->endpoint,
-                               .region = f->region,
-                               .insecure_tls = f->insecure_tls,
-                               .max_connections = f->max_connections,
-                               .cache = f->cache,
-                               .cache_dir = cache_dir,
-                               .file_dir = j->credential_dir};
+    struct backend_params p = place(f);
     int rc = repo_flags_secret(f, j, envp, api, key, e);
 
+    p.cache_dir = cache_dir;
+    p.file_dir = j->credential_dir;
     if (rc < 0) {
         *repo = (struct repo){.job = j};
         return rc;

@@ -46,7 +46,7 @@ static const struct config_item items[] = {
 
 static const struct config_spec spec = {
     .program = "stash-job restore-percona-xtradb",
-    .usage = "--provider=PROVIDER --appbinding=NAME [flags]",
+    .usage = "--appbinding=NAME --provider=PROVIDER --storage-secret-name=NAME [flags]",
     .about =
         "Restores a snapshot: a dump through the database's client, a physical backup into a data directory.",
     .items = items,
@@ -59,13 +59,6 @@ int restore_api(struct restore *r, struct error *e)
 }
 
 /* ---- which snapshot ---- */
-
-static bool is_id(const char *s)
-{
-    size_t n = strspn(s, "0123456789abcdef");
-
-    return n >= 8 && n <= 64 && s[n] == 0;
-}
 
 static bool has_path(const struct restic_snapshot *s, const char *path)
 {
@@ -246,12 +239,10 @@ int restore_find_snapshot(struct restore *r, struct error *e)
     struct restic_snapshots list;
     int rc;
 
+    if ((rc = restore_flags_check_snapshot(id, e)) < 0)
+        return rc;
     if (str_same(id, "latest"))
         return find_latest(r, host, e);
-    if (strchr(id, ','))
-        return error_set(e, ERR_INVALID, "--snapshot=%s: exactly one snapshot can be restored", id);
-    if (!is_id(id))
-        return error_set(e, ERR_INVALID, "--snapshot=%s is neither \"latest\" nor the id of a snapshot", id);
     rc = repo_snapshots(&r->repo, NULL, NULL, false, &list, e);
     if (rc < 0)
         return rc;
@@ -357,11 +348,12 @@ static int report(struct restore *r, int rc, struct error *e, int64_t duration_n
     return rc < 0 && !(dir && *dir) ? 1 : 0; /* with a file update-status tells it */
 }
 
-static int run(struct restore *r)
+/* wrong: what is wrong with the flags; NULL: nothing is. */
+static int run(struct restore *r, const struct error *wrong)
 {
     uint64_t began = env_now_ns(r->job->env);
-    struct error e = {0};
-    int rc = repo_flags_dirs(&r->flags->repo, r->job, r->envp, &e);
+    struct error e = wrong ? *wrong : (struct error){0};
+    int rc = wrong ? (int)wrong->code : repo_flags_dirs(&r->flags->repo, r->job, r->envp, &e);
 
     r->attempt = attempt_name(r);
     r->pinned = datadir_snapshot(r->flags->data_dir, r->attempt);
@@ -384,24 +376,27 @@ int restore_main(struct job *j, int argc, const char *const *argv, const char *c
     struct restore_flags flags;
     struct restore r = {.job = j, .flags = &flags, .envp = envp, .repo.job = j};
     struct error e;
+    bool is_wrong = false;
     int n, rc;
     const char **words = repo_flags_argv(argc, argv, &n);
 
     rc = config_parse(&spec, n, words, envp, &flags, NULL, given, &e);
     if (rc == 0 && !flags.help && (!flags.app || !*flags.app))
-        rc = error_set(&e, ERR_INVALID, "--appbinding is missing");
+        rc = error_set(&e, ERR_INVALID, "--appbinding is missing: give the name of the database's AppBinding");
+    else if (rc == 0 && !flags.help && restore_flags_check(&flags, envp, &e) < 0)
+        is_wrong = true;
     flags.data_dir_given = false;
     for (size_t i = 0; i < spec.n_items; i++)
         flags.data_dir_given |= given[i] && strcmp(items[i].name, "data-dir") == 0;
-    if (rc < 0) {
+    if (rc < 0 || (is_wrong && (!flags.output_dir || !*flags.output_dir))) {
         (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
         rc = 2;
     } else if (flags.help) {
         config_help(&spec, stdout);
-    } else {
+    } else { /* with a folder update-status publishes what is wrong */
         if (!flags.app_ns || !*flags.app_ns)
             flags.app_ns = flags.ns;
-        rc = run(&r);
+        rc = run(&r, is_wrong ? &e : NULL);
     }
     config_done(&spec, &flags);
     mem_free(words);

@@ -31,6 +31,10 @@ struct restore {
     bool has_manifest;      /* by its tag */
 };
 
+/* Before anything is connected (restore_flags.c): ERR_INVALID names the flag and the remedy. */
+int restore_flags_check(const struct restore_flags *f, const char *const *envp, struct error *e) NODISCARD;
+int restore_flags_check_snapshot(const char *id, struct error *e) NODISCARD; /* "latest", or an id */
+
 int restore_api(struct restore *r, struct error *e) NODISCARD;
 /* Which snapshot, and what it holds: r->snapshot … is_physical. */
 int restore_find_snapshot(struct restore *r, struct error *e) NODISCARD;

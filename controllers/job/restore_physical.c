@@ -377,8 +377,6 @@ static int check_first(struct physical *p, struct error *e)
     const struct restore_flags *f = p->r->flags;
     int rc;
 
-    if (!str_same(f->existing_data, "refuse") && !str_same(f->existing_data, "keep"))
-        return error_set(e, ERR_INVALID, "--existing-data=%s: expected refuse or keep", f->existing_data);
     if (!f->data_dir_given && !datadir_is_mount(f->data_dir))
         return error_set(e, ERR_INVALID, "the snapshot holds a physical backup, but no volume is mounted at %s: the "
                          "RestoreSession needs volumeClaimTemplates and a volumeMount there", f->data_dir);

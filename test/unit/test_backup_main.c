@@ -19,6 +19,7 @@
 #include "core/loop/env_uv.h"
 #include "core/net/h2.h"
 #include "k8s/model/model.h"
+#include "support_program.h"
 #include "support_restic.h"
 #include "support_world.h"
 
@@ -588,12 +589,58 @@ static void what_is_missing_on_the_command_line_is_said(void **state)
 {
     static const char *const wrong[] = {"backup-percona-xtradb", "--no-such-flag", NULL};
     static const char *const few[] = {"backup-percona-xtradb", "--appbinding=db", "--provider=local", NULL};
+    static const char *const app[] = {"backup-percona-xtradb", "--appbinding=db", NULL};
+    static const char *const bare[] = {"backup-percona-xtradb", NULL};
+    static const char *const help[] = {"backup-percona-xtradb", "--help", NULL};
     static const char *const none[] = {NULL};
     struct here *w = *state;
+    struct support_program p;
 
     assert_int_equal(backup_main(&w->job, 2, wrong, none), 2);
-    assert_int_equal(backup_main(&w->job, 3, few, none), 3);
-    assert_int_equal(backup_main(&w->job, 1, few, none), 3);
+    support_program_run(&p, backup_main, &w->job, few, none);
+    support_program_expect(&p, 3, "stash-job backup-percona-xtradb: --storage-secret-name is missing: give the name of "
+                                  "the Secret with the backend's keys, or mount it at STASH_STORAGE_SECRET_DIR\n");
+    assert_string_equal(p.out, "");
+    support_program_run(&p, backup_main, &w->job, app, none);
+    support_program_expect(&p, 3, "--provider is missing: give one of local, s3, gcs, azure, swift, b2 or rest\n");
+    support_program_run(&p, backup_main, &w->job, bare, none);
+    support_program_expect(&p, 3, "--appbinding is missing: give the name of the database's AppBinding\n");
+    support_program_run(&p, backup_main, &w->job, help, none);
+    assert_int_equal(p.status, 0);
+    assert_non_null(strstr(p.out, " --appbinding=NAME --provider=PROVIDER --storage-secret-name=NAME [flags]\n"));
+    assert_non_null(strstr(p.out, "b2 or rest (required)\n"));
+    assert_non_null(strstr(p.out, "keys (required, unless it is mounted at STASH_STORAGE_SECRET_DIR)\n"));
+}
+
+/* Nothing is asked, where there is no cluster to ask. With a folder for it the session gets the reason. */
+static void wrong_flags_are_said_before_it_connects(void **state)
+{
+    static const struct {
+        const char *flag, *says;
+    } rows[] = {
+        {"--provider=ftp", "--provider=ftp is no backend: give one of local, s3, gcs, azure, swift, b2 or rest"},
+        {"--provider=s3", "backend s3 needs its endpoint: give --endpoint (spec.backend.s3.endpoint of a Repository)"},
+        {"--xtradb-args='a", "--xtradb-args: arguments end inside a quote"},
+    };
+    struct here *w = *state;
+    AUTO_FREE char *output = mem_printf("--output-dir=%s/output", w->dir);
+    static const char *const none[] = {NULL};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *argv[] = {"backup-percona-xtradb", "--appbinding=db", "--provider=local", "--bucket=/b",
+                              "--storage-secret-name=s", rows[i].flag, NULL, NULL};
+        struct support_program p;
+
+        support_program_run(&p, backup_main, &w->job, argv, none);
+        support_program_expect(&p, 2, rows[i].says);
+        assert_true(str_starts(str_of(p.err), STR("stash-job backup-percona-xtradb: ")));
+        argv[6] = output;
+        support_program_run(&p, backup_main, &w->job, argv, none);
+        assert_int_equal(p.status, 0);
+        read_output(w);
+        if (!strstr(error_of(w), rows[i].says))
+            fail_msg("%s", error_of(w));
+    }
 }
 
 static void progress_goes_into_the_target(void **state)
@@ -639,6 +686,7 @@ int main(void)
         R(a_failed_backup_leaves_another_namespaces_snapshot),
         R(a_sigterm_ends_it_soon_without_a_snapshot),
         T(what_is_missing_on_the_command_line_is_said),
+        T(wrong_flags_are_said_before_it_connects),
         T(progress_goes_into_the_target),
     };
 

@@ -16,6 +16,7 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "support_program.h"
 #include "support_restic.h"
 
 static char folder[] = "/tmp/test-restore-XXXXXX";
@@ -340,6 +341,82 @@ static void a_failure_goes_into_the_file_and_without_one_into_the_exit_status(vo
     assert_int_equal(run_main(h, "--wait-timeout=1", output), 143);
 }
 
+/* Nothing is asked, where there is no cluster to ask. With a folder for it the session gets the reason. */
+static void wrong_flags_are_said_before_it_connects(void **state)
+{
+    static const struct {
+        const char *flag, *says;
+    } rows[] = {
+        {"--provider=ftp", "--provider=ftp is no backend: give one of local, s3, gcs, azure, swift, b2 or rest"},
+        {"--provider=s3", "backend s3 needs its endpoint: give --endpoint (spec.backend.s3.endpoint of a Repository)"},
+        {"--existing-data=wipe", "--existing-data=wipe: expected refuse or keep"},
+        {"--use-memory=lots", "--use-memory=lots: expected bytes, or a number with K, M or G, such as 2G"},
+        {"--use-memory=1.5G", "--use-memory=1.5G: expected bytes"},
+        {"--snapshot=a,b", "--snapshot=a,b: exactly one snapshot can be restored"},
+        {"--snapshot=newest", "--snapshot=newest is neither \"latest\" nor the id of a snapshot"},
+        {"--xtradb-args='a", "--xtradb-args: arguments end inside a quote"},
+        {"--use-memory=512M", NULL},
+        {"--use-memory=2Gi", NULL},
+        {"--existing-data=keep", NULL},
+    };
+    static const char *const none[] = {NULL};
+    struct here *h = *state;
+    AUTO_FREE char *output = mem_printf("--output-dir=%s/o", folder), *path = in_folder("o/output.json");
+    AUTO_FREE char *scratch = mem_printf("--scratch-dir=%s", folder);
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *argv[] = {"restore-percona-xtradb", "--appbinding=db", "--provider=local", "--bucket=/b", scratch,
+                              "--storage-secret-name=s", rows[i].flag, NULL, NULL};
+        struct support_program p;
+        json_t *o;
+
+        support_program_run(&p, restore_main, &h->job, argv, none);
+        if (!rows[i].says) { /* all is well, and it connects */
+            assert_int_equal(p.status, 1);
+            continue;
+        }
+        support_program_expect(&p, 2, rows[i].says);
+        assert_true(str_starts(str_of(p.err), STR("stash-job restore-percona-xtradb: ")));
+        argv[7] = output;
+        support_program_run(&p, restore_main, &h->job, argv, none);
+        assert_int_equal(p.status, 0);
+        o = json_load_file(path, 0, NULL);
+        if (!strstr(json_text(o, "targetStatus.stats.0.error"), rows[i].says))
+            fail_msg("%s", json_text(o, "targetStatus.stats.0.error"));
+        json_decref(o);
+    }
+}
+
+static void what_is_missing_on_the_command_line_is_said(void **state)
+{
+    static const struct {
+        const char *flags[2], *says;
+    } rows[] = {
+        {{NULL}, "--appbinding is missing: give the name of the database's AppBinding"},
+        {{"--appbinding=db"}, "--provider is missing: give one of local, s3, gcs, azure, swift, b2 or rest"},
+        {{"--appbinding=db", "--provider=local"}, "backend local needs its mount path: give --bucket"},
+        {{"--appbinding=db", "--provider=swift"}, "backend swift needs its container: give --bucket"},
+    };
+    static const char *const none[] = {NULL}, *const help[] = {"restore-percona-xtradb", "--help", NULL};
+    static const char *const no_secret[] = {"restore-percona-xtradb", "--appbinding=db", "--provider=local",
+                                            "--bucket=/b", NULL};
+    struct here *h = *state;
+    struct support_program p;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *argv[] = {"restore-percona-xtradb", rows[i].flags[0], rows[i].flags[1], NULL};
+
+        support_program_run(&p, restore_main, &h->job, argv, none);
+        support_program_expect(&p, 2, rows[i].says);
+    }
+    support_program_run(&p, restore_main, &h->job, no_secret, none);
+    support_program_expect(&p, 2, "--storage-secret-name is missing: give the name of the Secret with the backend's "
+                                  "keys, or mount it at STASH_STORAGE_SECRET_DIR\n");
+    support_program_run(&p, restore_main, &h->job, help, none);
+    assert_non_null(strstr(p.out, " --appbinding=NAME --provider=PROVIDER --storage-secret-name=NAME [flags]\n"));
+    assert_non_null(strstr(p.out, "keys (required, unless it is mounted at STASH_STORAGE_SECRET_DIR)\n"));
+}
+
 /* A dump of 3 MB, more than pipes hold; a stream that is cut after a whole chunk; something else; with manifests. */
 static int make_repository(void **state)
 {
@@ -389,6 +466,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_program_never_sees_the_end_of_a_bad_input, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_differs_from_its_manifest_is_never_taken_for_whole, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_signal_ends_both, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(wrong_flags_are_said_before_it_connects, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_missing_on_the_command_line_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_failure_goes_into_the_file_and_without_one_into_the_exit_status, set_up,
                                         tear_down),
     };
