@@ -17,7 +17,7 @@
 #define F(member) offsetof(struct update_flags, member)
 
 static const struct config_item items[] = {
-    REPO_FLAGS(struct update_flags, repo),
+    REPO_FLAGS_WITH(struct update_flags, repo, "", "", ""),
     {"namespace", CFG_STRING, F(ns), "default", 0, 0, "namespace of the session"},
     {"output-dir", CFG_STRING, F(output_dir), NULL, 0, 0, "folder with output.json (required)"},
     {"backupsession", CFG_STRING, F(session), NULL, 0, 0, "BackupSession; without it the result is a restore's"},
@@ -124,6 +124,30 @@ static int read_objects(struct update *u, struct error *e)
     if (!u->invoker_target)
         return error_set(e, ERR_INVALID, "%s %s/%s has no target %s %s/%s", json_text(u->invoker, "kind"), f->ns,
                          json_text(u->invoker, "metadata.name"), u->target.kind, u->target.ns, u->target.name);
+    return 0;
+}
+
+/* What can be said of the flags before anybody is asked. A repository that cannot be used is no reason not to publish
+ * what was done: a condition tells of it. */
+static int check_flags(const struct update_flags *f, struct error *e)
+{
+    const char *kind = or(f->invoker_kind, "");
+    bool is_backup = f->session && *f->session;
+
+    if (!f->output_dir || !*f->output_dir)
+        return error_set(e, ERR_INVALID,
+                         "--output-dir is missing: give the folder with the output.json of the step before");
+    if (*kind && !kind_of(kind))
+        return error_set(e, ERR_INVALID, "--invoker-kind=%.63s: expected BackupConfiguration or RestoreSession", kind);
+    if (is_backup)
+        return 0;
+    if (!*kind)
+        return error_set(e, ERR_INVALID, "--backupsession (of a backup), or --invoker-kind=RestoreSession and "
+                                         "--invoker-name (of a restore), is missing: it says whose result it is");
+    if (kind_of(kind)->id == KIND_BACKUPCONFIGURATION || kind_of(kind)->id == KIND_BACKUPBATCH)
+        return error_set(e, ERR_INVALID, "--invoker-kind=%s needs --backupsession: give the name of the session", kind);
+    if (!*or(f->invoker_name, ""))
+        return error_set(e, ERR_INVALID, "--invoker-name is missing: give the name of the %s", kind);
     return 0;
 }
 
@@ -260,8 +284,8 @@ int update_status_with(struct job *j, struct apiserver *api, int argc, const cha
 
     u.repository = (struct status_repository){-1, -1, -1, -1, false};
     rc = config_parse(&spec, n, words, envp, &flags, NULL, NULL, &e);
-    if (rc == 0 && !flags.help && (!flags.output_dir || !*flags.output_dir))
-        rc = error_set(&e, ERR_INVALID, "--output-dir is missing");
+    if (rc == 0 && !flags.help)
+        rc = check_flags(&flags, &e);
     if (rc < 0 || flags.help) {
         if (rc < 0)
             (void)fprintf(stderr, "stash-job update-status: %s\n", e.msg);

@@ -21,6 +21,7 @@
 #include "core/net/h2.h"
 #include "core/net/tcp_uv.h"
 #include "k8s/model/model.h"
+#include "support_program.h"
 #include "support_restic.h"
 #include "support_world.h"
 
@@ -766,6 +767,36 @@ static void restored_hosts_are_upserted_by_name(void **state)
     json_decref(r);
 }
 
+/* Also before the result is read: there is none here. */
+static void flags_are_judged_before_it_connects(void **state)
+{
+    static const struct {
+        const char *flags[3], *says;
+    } rows[] = {
+        {{NULL}, "--output-dir is missing: give the folder with the output.json of the step before"},
+        {{"--output-dir=/nowhere"},
+         "--backupsession (of a backup), or --invoker-kind=RestoreSession and --invoker-name"},
+        {{"--output-dir=/nowhere", "--invoker-kind=RestoreSession"}, "--invoker-name is missing"},
+        {{"--output-dir=/nowhere", "--invoker-kind=Job", "--invoker-name=r"},
+         "--invoker-kind=Job: expected BackupConfiguration or RestoreSession"},
+        {{"--output-dir=/nowhere", "--invoker-kind=BackupConfiguration", "--invoker-name=b"},
+         "--invoker-kind=BackupConfiguration needs --backupsession"},
+        {{"--output-dir=/nowhere", "--backupsession=s", "--invoker-kind=Job"},
+         "--invoker-kind=Job: expected BackupConfiguration or RestoreSession"},
+    };
+    static const char *const none[] = {NULL};
+    struct here *w = *state;
+    struct support_program p;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const char *argv[] = {"update-status", rows[i].flags[0], rows[i].flags[1], rows[i].flags[2], NULL};
+
+        support_program_run(&p, update_status_main, &w->job, argv, none);
+        support_program_expect(&p, 2, rows[i].says);
+        assert_true(str_starts(str_of(p.err), STR("stash-job update-status: ")));
+    }
+}
+
 static void a_gateway_that_is_not_there_changes_nothing(void **state)
 {
     struct here *w = *state;
@@ -911,6 +942,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_event_is_not_waited_for_that_long, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_sigterm_ends_the_waiting, set_up, tear_down),
         cmocka_unit_test_setup_teardown(restored_hosts_are_upserted_by_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(flags_are_judged_before_it_connects, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_gateway_that_is_not_there_changes_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_done_is_told_of_the_repository_that_it_was_done_to, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_namesake_of_the_repository_is_told_nothing, set_up, tear_down),
