@@ -17,13 +17,13 @@ struct probe_flags {
 };
 
 static const struct config_item items[] = {
-    REPO_FLAGS(struct probe_flags, repo),
+    REPO_FLAGS_WITH(struct probe_flags, repo, " (required)", " (required)", " (required)"),
     {"help", CFG_BOOL, offsetof(struct probe_flags, help), NULL, 0, 0, "this text"},
 };
 
 static const struct config_spec spec = {
     .program = "stash-job probe-storage-secret",
-    .usage = "--provider=PROVIDER [flags]",
+    .usage = "--provider=PROVIDER --storage-secret-name=NAME --storage-secret-namespace=NAMESPACE [flags]",
     .about =
         "Looks whether the storage Secret mounted at STASH_STORAGE_SECRET_DIR has the keys that the provider needs.",
     .items = items,
@@ -33,8 +33,11 @@ static const struct config_spec spec = {
 int probe_check(struct secrets *s, const char *provider, const char *ns, const char *name, struct error *e)
 {
     struct error missing;
+    bool is_named = *ns && *name;
     const char *what;
 
+    if (s->n == 0 && !is_named)
+        return error_set(e, ERR_INVALID, "there is no storage Secret at STASH_STORAGE_SECRET_DIR: mount it there");
     if (s->n == 0)
         return error_set(e, ERR_INVALID,
                          "Secret %s/%s not found: create it with kubectl -n %s create secret generic %s "
@@ -44,7 +47,9 @@ int probe_check(struct secrets *s, const char *provider, const char *ns, const c
         return 0;
     what = strstr(missing.msg, " has no key ");
     if (!what) /* an unknown provider */
-        return error_set(e, ERR_INVALID, "%s: correct spec.backend of the Repository", missing.msg);
+        return error_set(e, ERR_INVALID, "%s", missing.msg);
+    if (!is_named)
+        return error_set(e, ERR_INVALID, "the storage Secret%s: add it", what);
     return error_set(e, ERR_INVALID, "Secret %s/%s%s: add it with kubectl -n %s edit secret %s (stringData)", ns, name,
                      what, ns, name);
 }
@@ -66,24 +71,39 @@ void probe_last_words(const char *line)
 static int probe(const struct probe_flags *f, const char *const *envp)
 {
     const char *dir = repo_flags_env(envp, "STASH_STORAGE_SECRET_DIR");
-    const char *ns = f->repo.secret_ns ? f->repo.secret_ns : "", *name = f->repo.secret_name ? f->repo.secret_name : "";
     struct secrets s = {0};
     struct error e;
     int rc;
 
     if (!dir || !*dir) {
-        (void)fprintf(stderr, "%s: STASH_STORAGE_SECRET_DIR is not set\n", spec.program);
+        (void)fprintf(stderr, "%s: STASH_STORAGE_SECRET_DIR is not set: it is the folder where the Secret is mounted\n",
+                      spec.program);
         return 1;
     }
     rc = secrets_read_dir(&s, dir, &e);
     if (rc == 0 || rc == ERR_NOTFOUND)
-        rc = probe_check(&s, f->repo.provider, ns, name, &e) < 0 ? PROBE_EXIT_MISSING : 0;
+        rc = probe_check(&s, f->repo.provider, f->repo.secret_ns, f->repo.secret_name, &e) < 0 ? PROBE_EXIT_MISSING : 0;
     else
         rc = 1; /* cannot be read: that says nothing of the Secret */
     if (rc)
         probe_last_words(e.msg);
     secrets_done(&s);
     return rc;
+}
+
+static int check_flags(const struct repo_flags *f, struct error *e)
+{
+    int rc = backend_check_name(f->provider, e);
+
+    if (rc < 0)
+        return rc;
+    if (!f->secret_name || !*f->secret_name)
+        return error_set(e, ERR_INVALID, "--storage-secret-name is missing: give the Secret's name, which messages "
+                                         "have");
+    if (!f->secret_ns || !*f->secret_ns)
+        return error_set(e, ERR_INVALID, "--storage-secret-namespace is missing: give the Secret's namespace, which "
+                                         "messages have");
+    return 0;
 }
 
 int probe_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
@@ -95,8 +115,11 @@ int probe_main(struct job *j, int argc, const char *const *argv, const char *con
 
     (void)j;
     rc = config_parse(&spec, n, words, envp, &flags, NULL, NULL, &e);
+    if (rc == 0 && !flags.help)
+        rc = check_flags(&flags.repo, &e);
     if (rc < 0) {
-        (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+        (void)error_wrap(&e, rc, "%s", spec.program);
+        probe_last_words(e.msg);
         rc = 2;
     } else if (flags.help) {
         config_help(&spec, stdout);
