@@ -20,16 +20,41 @@ static const struct config_item items[] = {
     {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
 };
 
-/* ---- what there is ---- */
+static struct backend_params place(const struct repo_job *w)
+{
+    const struct location *l = &w->location;
 
+    return (struct backend_params){.provider = l->provider,
+                                   .bucket = l->bucket,
+                                   .prefix = l->prefix,
+                                   .endpoint = l->endpoint,
+                                   .region = l->region,
+                                   .insecure_tls = l->insecure_tls,
+                                   .max_connections = l->max_connections,
+                                   .of_repository = true,
+                                   .file_dir = w->job->credential_dir};
+}
+
+/* What is no JSON is not shown: who knows what it is. */
 static int read_backend(struct repo_job *w, struct error *e)
 {
-    json_t *backend = json_loads(w->flags->backend, 0, NULL);
+    json_t *backend = w->flags->backend ? json_loads(w->flags->backend, 0, NULL) : NULL;
+    struct backend_params p;
+    int rc;
 
     if (!backend)
-        return error_set(e, ERR_INVALID, "--backend is no JSON");
-    return location_of(arena_json(&w->arena, backend), &w->arena, &w->location, e);
+        return error_set(e, ERR_INVALID, "--backend is %s: give the Repository's spec.backend, such as "
+                                         "{\"local\":{\"mountPath\":\"/repository\"}}",
+                         w->flags->backend ? "no JSON" : "missing");
+    rc = location_of(arena_json(&w->arena, backend), &w->arena, &w->location, e);
+    if (rc < 0)
+        return error_wrap(e, rc, "--backend");
+    p = place(w);
+    rc = backend_check_place(&p, e);
+    return rc < 0 ? error_wrap(e, rc, "--backend") : 0;
 }
+
+/* ---- what there is ---- */
 
 static int read_key(struct repo_job *w, struct error *e)
 {
@@ -37,7 +62,8 @@ static int read_key(struct repo_job *w, struct error *e)
     int rc;
 
     if (!dir || !*dir)
-        return error_set(e, ERR_INVALID, "STASH_STORAGE_SECRET_DIR is not set");
+        return error_set(e, ERR_INVALID, "STASH_STORAGE_SECRET_DIR is not set: it is the folder where the storage "
+                                         "Secret is mounted");
     rc = secrets_read_dir(&w->key, dir, e);
     if (rc < 0 && rc != ERR_NOTFOUND)
         return rc;
@@ -48,18 +74,10 @@ static int read_key(struct repo_job *w, struct error *e)
 
 static int open_repo(struct repo_job *w, struct error *e)
 {
-    const struct location *l = &w->location;
-    struct backend_params p = {.provider = l->provider,
-                               .bucket = l->bucket,
-                               .prefix = l->prefix,
-                               .endpoint = l->endpoint,
-                               .region = l->region,
-                               .insecure_tls = l->insecure_tls,
-                               .max_connections = l->max_connections,
-                               .file_dir = w->job->credential_dir};
+    struct backend_params p = place(w);
 
-    if (str_same(l->provider, "local") && access(l->bucket, F_OK) < 0)
-        return error_set(e, ERR_INVALID, "no volume is mounted at %s", l->bucket);
+    if (str_same(p.provider, "local") && access(p.bucket, F_OK) < 0)
+        return error_set(e, ERR_INVALID, "no volume is mounted at %s", p.bucket);
     return repo_init(&w->repo, w->job, &p, secrets_get, &w->key, e);
 }
 
@@ -96,8 +114,7 @@ static int work(struct repo_job *w, const struct repo_job_program *program, stru
     struct repo_flags dirs = {.scratch_dir = w->flags->scratch_dir};
     int rc = repo_flags_dirs(&dirs, w->job, w->envp, e);
 
-    if (rc < 0 || (rc = read_backend(w, e)) < 0 || (rc = read_key(w, e)) < 0 || (rc = open_repo(w, e)) < 0 ||
-        (rc = look(w, e)) < 0)
+    if (rc < 0 || (rc = read_key(w, e)) < 0 || (rc = open_repo(w, e)) < 0 || (rc = look(w, e)) < 0)
         return rc;
     return program->work(w, e);
 }
@@ -107,7 +124,6 @@ static int run(struct repo_job *w, const struct repo_job_program *program)
     struct error e = {0};
     int rc;
 
-    arena_init(&w->arena);
     rc = work(w, program, &e);
     if (rc < 0) {
         redact_message(&w->job->redact, e.msg, sizeof(e.msg));
@@ -117,7 +133,6 @@ static int run(struct repo_job *w, const struct repo_job_program *program)
     }
     repo_done(&w->repo);
     secrets_done(&w->key);
-    arena_done(&w->arena);
     if (w->job->canceled)
         return EXIT_SIGNAL;
     return rc == 0 ? 0 : w->is_missing ? PROBE_EXIT_MISSING : w->is_damaged ? REPO_JOB_EXIT_DAMAGED : 1;
@@ -134,17 +149,20 @@ int repo_job_main(struct job *j, const struct repo_job_program *program, int arg
     int n, rc;
     const char **words = repo_flags_argv(argc, argv, &n);
 
+    arena_init(&w.arena);
     rc = config_parse(&spec, n, words, envp, &flags, NULL, NULL, &e);
-    if (rc == 0 && !flags.help && !flags.backend)
-        rc = error_set(&e, ERR_INVALID, "--backend is missing");
+    if (rc == 0 && !flags.help)
+        rc = read_backend(&w, &e);
     if (rc < 0) {
-        (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
+        (void)error_wrap(&e, rc, "%s", spec.program);
+        probe_last_words(e.msg);
         rc = 2;
     } else if (flags.help) {
         config_help(&spec, stdout);
     } else {
         rc = run(&w, program);
     }
+    arena_done(&w.arena);
     config_done(&spec, &flags);
     mem_free(words);
     return rc;

@@ -34,8 +34,8 @@ struct repo_job_program {
 };
 
 /*
- * The whole sub-command. 0: done; 1: it failed; 4 (PROBE_EXIT_MISSING): the storage Secret or a key of it is missing;
- * 5 (REPO_JOB_EXIT_DAMAGED): a check found damage.
+ * The whole sub-command. 0: done; 1: it failed; 2: wrong flags; 4 (PROBE_EXIT_MISSING): the storage Secret or a key of
+ * it is missing; 5 (REPO_JOB_EXIT_DAMAGED): a check found damage.
  * The reason is one line on stderr and in /dev/termination-log.
  */
 int repo_job_main(struct job *j, const struct repo_job_program *program, int argc, const char *const *argv,

@@ -11,6 +11,7 @@
 #include "controllers/repository_jobs.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "support_program.h"
 #include "support_restic.h"
 
 struct here {
@@ -151,8 +152,47 @@ static void flags_are_checked(void **state)
     const char *argv[] = {"wipe-repository", NULL};
 
     assert_int_equal(wipe_main(&w->job, 1, argv, argv + 1), 2);
-    assert_int_equal(run(w, "{"), 1);
-    assert_int_equal(run(w, "{}"), 1);
+    assert_int_equal(run(w, "{"), 2);
+    assert_int_equal(run(w, "{}"), 2);
+}
+
+/* Before anything is made or read. */
+static void a_backend_that_is_none_is_said_with_its_remedy(void **state)
+{
+    static const struct {
+        const char *backend, *says;
+    } rows[] = {
+        {"{}", "--backend: no backend configured: it needs one of local, s3, gcs, azure, swift, b2 or rest"},
+        {"{\"ftp\":{}}", "--backend: no backend configured: it needs one of local, s3, gcs, azure, swift, b2 or rest"},
+        {"{bad", "--backend is no JSON: give the Repository's spec.backend, such as {\"local\":{\"mountPath\":"
+                 "\"/repository\"}}"},
+        {"{\"s3\":{\"bucket\":\"b\"}}", "--backend: backend s3 needs its endpoint: set spec.backend.s3.endpoint of the "
+                                        "Repository"},
+    };
+    static const struct {
+        const char *name;
+        int (*main)(struct job *j, int argc, const char *const *argv, const char *const *envp);
+    } programs[] = {{"wipe-repository", wipe_main},
+                    {"prune-repository", maintain_prune_main},
+                    {"check-repository", maintain_check_main},
+                    {"unlock-repository", maintain_unlock_main}};
+    struct here *w = *state;
+    AUTO_FREE char *scratch = mem_printf("--scratch-dir=%s/scratch", w->dir);
+    AUTO_FREE char *made = mem_printf("%s/scratch", w->dir);
+    const char *none[] = {NULL};
+    struct support_program p;
+
+    for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+        for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+            AUTO_FREE char *flag = mem_printf("--backend=%s", rows[k].backend);
+            AUTO_FREE char *says = mem_printf("stash-job %s: %s\n", programs[i].name, rows[k].says);
+            const char *argv[] = {programs[i].name, flag, scratch, NULL};
+
+            support_program_run(&p, programs[i].main, &w->job, argv, none);
+            support_program_expect(&p, 2, says);
+            assert_int_equal(access(made, F_OK), -1);
+        }
+    }
 }
 
 int main(void)
@@ -166,6 +206,7 @@ int main(void)
         T(a_volume_that_is_not_mounted_is_no_success),
         T(a_check_tells_damage_from_not_knowing),
         T(flags_are_checked),
+        T(a_backend_that_is_none_is_said_with_its_remedy),
     };
 
     mem_install(1);
