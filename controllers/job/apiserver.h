@@ -23,6 +23,13 @@ void apiserver_free(struct apiserver *a); /* NULL is fine. Waits until its conne
 /* The pod's namespace: POD_NAMESPACE, else the account's file, else the kubeconfig's, else "default". */
 const char *apiserver_namespace(const struct apiserver *a);
 
+/* A row of a settings table for another one; S: the struct with const char *M. */
+#define APISERVER_NAMESPACE_FLAG(S, M, WHAT)                                                                           \
+    {"namespace", CFG_STRING, offsetof(S, M), NULL, 0, 0,                                                              \
+     WHAT " (default $POD_NAMESPACE, else the account's or the kubeconfig's, else default)"}
+/* Before anything is connected. NULL or "": the flag was not given. ERR_INVALID: it is no name of a namespace. */
+int apiserver_check_namespace(const char *flag, struct error *e) NODISCARD;
+
 /* From here on calls are tried again for a day, or until the Job is ended: for what is lost otherwise. A token that
  * expired meanwhile is no refusal as long as the kubelet may bring a new one. */
 void apiserver_be_patient(struct apiserver *a, bool is_patient);

@@ -173,6 +173,16 @@ static void set_peer(struct apiserver *a, struct http_peer *peer)
                             .user_agent = "stash-job/" STASHD_VERSION};
 }
 
+/* A password in it is not for messages. */
+static int bad_address(const char *server, struct error *e)
+{
+    const char *at = strrchr(server, '@');
+
+    return error_set(e, ERR_INVALID,
+                     "the API server's address \"%s%.200s\" is no http or https URL such as https://host:6443: correct "
+                     "--master, or the kubeconfig's server", at ? "…@" : "", at ? at + 1 : server);
+}
+
 static int connect_to(struct apiserver *a, const struct kubeconfig *k, const char *server, struct error *e)
 {
     struct h2_peer_options o = {.env = a->job->env};
@@ -181,7 +191,7 @@ static int connect_to(struct apiserver *a, const struct kubeconfig *k, const cha
     int rc;
 
     if (!split_url(server, host, &o.port, &tls))
-        return error_set(e, ERR_INVALID, "the API server's address \"%s\" is no http or https URL", server);
+        return bad_address(server, e);
     if (tls && (rc = make_tls(a, k, host, e)) < 0)
         return rc;
     o.host = host;
@@ -245,6 +255,14 @@ void apiserver_free(struct apiserver *a)
         tls_context_free(a->tls);
     mem_free(a->ns);
     mem_free(a);
+}
+
+int apiserver_check_namespace(const char *flag, struct error *e)
+{
+    if (!flag || !*flag || str_is_dns_label(str_of(flag)))
+        return 0;
+    return error_set(e, ERR_INVALID,
+                     "--namespace=%.63s is no name of a namespace: give at most 63 of a-z, 0-9 and \"-\"", flag);
 }
 
 const char *apiserver_namespace(const struct apiserver *a)

@@ -14,7 +14,7 @@
 #include "core/base/mem.h"
 
 struct create_flags {
-    const char *invoker_kind, *invoker_name, *master, *kubeconfig;
+    const char *invoker_kind, *invoker_name, *ns, *master, *kubeconfig;
     bool help;
 };
 
@@ -22,7 +22,8 @@ struct create_flags {
 
 static const struct config_item items[] = {
     {"invoker-name", CFG_STRING, F(invoker_name), NULL, 0, 0, "name of what is to be backed up (required)"},
-    {"invoker-kind", CFG_STRING, F(invoker_kind), NULL, 0, 0, "BackupConfiguration or BackupBatch (required)"},
+    {"invoker-kind", CFG_STRING, F(invoker_kind), NULL, 0, 0, "BackupConfiguration (required)"},
+    APISERVER_NAMESPACE_FLAG(struct create_flags, ns, "its namespace"),
     {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
     {"kubeconfig", CFG_STRING, F(kubeconfig), NULL, 0, 0, "file that says how to reach it"},
     {"help", CFG_BOOL, F(help), NULL, 0, 0, "this text"},
@@ -30,28 +31,34 @@ static const struct config_item items[] = {
 
 static const struct config_spec spec = {
     .program = "stash-job create-backupsession",
-    .usage = "--invoker-kind=KIND --invoker-name=NAME [flags]",
+    .usage = "--invoker-kind=BackupConfiguration --invoker-name=NAME [flags]",
     .about = "Makes the BackupSession for the time that its Job was scheduled for: run by a CronJob.",
     .items = items,
     .n_items = sizeof(items) / sizeof(items[0]),
 };
 
+/* A session of a BackupBatch could be made, but nobody would run it. */
+static int check_invoker(const struct create_session *c, struct error *e)
+{
+    const char *kind = c->invoker_kind ? c->invoker_kind : "", *name = c->invoker_name ? c->invoker_name : "";
+
+    if (str_same(kind, kind_get(KIND_BACKUPBATCH)->name))
+        return error_set(e, ERR_INVALID, "--invoker-kind=%s: this operator runs no %s, make a BackupConfiguration",
+                         kind, kind);
+    if (*kind && !str_same(kind, kind_get(KIND_BACKUPCONFIGURATION)->name))
+        return error_set(e, ERR_INVALID, "--invoker-kind=%.63s: expected BackupConfiguration", kind);
+    if (!*kind || !*name)
+        return error_set(e, ERR_INVALID, "--invoker-kind=BackupConfiguration and --invoker-name=NAME are required");
+    return 0;
+}
+
 /* ---- reading ---- */
 
 static int get_invoker(struct apiserver *api, const struct create_session *c, json_t **ret, struct error *e)
 {
-    static const enum kind_id kinds[] = {KIND_BACKUPCONFIGURATION, KIND_BACKUPBATCH};
-    const struct kind *k = NULL;
+    int rc = check_invoker(c, e);
 
-    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-        if (str_same(kind_get(kinds[i])->name, c->invoker_kind))
-            k = kind_get(kinds[i]);
-    if (!k || !c->invoker_name || !*c->invoker_name)
-        return error_set(e, ERR_INVALID,
-                         "--invoker-kind must be BackupConfiguration or BackupBatch and --invoker-name its name; got "
-                         "\"%.63s\" and \"%.253s\"",
-                         c->invoker_kind ? c->invoker_kind : "", c->invoker_name ? c->invoker_name : "");
-    return apiserver_get(api, k, c->ns, c->invoker_name, ret, e);
+    return rc < 0 ? rc : apiserver_get(api, kind_get(KIND_BACKUPCONFIGURATION), c->ns, c->invoker_name, ret, e);
 }
 
 /* The second that the session is for. A Job of a control plane that does not write it down is taken by its creation:
@@ -139,12 +146,9 @@ int create_session(struct apiserver *api, const struct create_session *c, char *
 
 /* ---- the program ---- */
 
-static int run(struct job *j, const struct create_flags *f, const char *const *envp, struct error *e)
+static int run(struct job *j, const struct create_flags *f, const char *const *envp, struct create_session *c,
+               struct error *e)
 {
-    struct create_session c = {.invoker_kind = f->invoker_kind,
-                               .invoker_name = f->invoker_name,
-                               .job = repo_flags_env(envp, CREATE_SESSION_JOB_ENV),
-                               .now_s = env_wall_ms(j->env) / 1000};
     AUTO_FREE char *name = NULL;
     struct apiserver *api;
     bool made;
@@ -152,8 +156,8 @@ static int run(struct job *j, const struct create_flags *f, const char *const *e
 
     if (rc < 0)
         return rc;
-    c.ns = apiserver_namespace(api);
-    rc = create_session(api, &c, &name, &made, e);
+    c->ns = f->ns && *f->ns ? f->ns : apiserver_namespace(api);
+    rc = create_session(api, c, &name, &made, e);
     if (rc == 0)
         log_info(&j->log, made ? "session created" : "the session is there already", F_STR("session", name));
     apiserver_free(api);
@@ -162,16 +166,24 @@ static int run(struct job *j, const struct create_flags *f, const char *const *e
 
 int create_session_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
 {
+    struct create_session c = {.job = repo_flags_env(envp, CREATE_SESSION_JOB_ENV),
+                               .now_s = env_wall_ms(j->env) / 1000};
     struct create_flags flags;
     struct error e;
-    int status = 0;
+    int status = 0, rc = config_parse(&spec, argc, argv, envp, &flags, NULL, NULL, &e);
 
-    if (config_parse(&spec, argc, argv, envp, &flags, NULL, NULL, &e) < 0) {
+    if (rc == 0 && !flags.help) {
+        c.invoker_kind = flags.invoker_kind;
+        c.invoker_name = flags.invoker_name;
+        if ((rc = check_invoker(&c, &e)) == 0)
+            rc = apiserver_check_namespace(flags.ns, &e);
+    }
+    if (rc < 0) {
         (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
         status = 2;
     } else if (flags.help) {
         config_help(&spec, stdout);
-    } else if (run(j, &flags, envp, &e) < 0) {
+    } else if (run(j, &flags, envp, &c, &e) < 0) {
         (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
         status = 1;
     }

@@ -23,7 +23,8 @@ struct create_session {
 
 /*
  * Makes it, or finds that it is there and the same invoker's. *ret_name (mem_free) is its name, *ret_made false when it
- * was there. ERR_INVALID: no such kind; ERR_NOTFOUND: no such invoker or Job; ERR_EXISTS: another one's has the name.
+ * was there. ERR_INVALID: no kind that is run, or a name is missing; ERR_NOTFOUND: no such invoker or Job; ERR_EXISTS:
+ * another one's has the name.
  */
 int create_session(struct apiserver *api, const struct create_session *c, char **ret_name, bool *ret_made,
                    struct error *e) NODISCARD;

@@ -14,6 +14,7 @@
 #include "core/loop/env_uv.h"
 #include "core/net/h2.h"
 #include "k8s/model/model.h"
+#include "support_program.h"
 #include "support_world.h"
 
 #define STASH "/apis/stash.appscode.com/v1beta1/namespaces/demo/"
@@ -251,8 +252,11 @@ static void a_missing_invoker_kind_or_job_is_said(void **state)
     assert_int_equal(create(w, "BackupConfiguration", "gone", NULL), ERR_NOTFOUND);
     expect_error(w, "get BackupConfiguration demo/gone");
     assert_int_equal(create(w, "RestoreSession", "db", NULL), ERR_INVALID);
-    expect_error(w, "--invoker-kind must be BackupConfiguration or BackupBatch");
+    expect_error(w, "--invoker-kind=RestoreSession: expected BackupConfiguration");
+    assert_int_equal(create(w, "BackupBatch", "db", NULL), ERR_INVALID);
+    expect_error(w, "--invoker-kind=BackupBatch: this operator runs no BackupBatch, make a BackupConfiguration");
     assert_int_equal(create(w, NULL, NULL, NULL), ERR_INVALID);
+    expect_error(w, "--invoker-kind=BackupConfiguration and --invoker-name=NAME are required");
     assert_int_equal(create(w, "BackupConfiguration", "db", "no-such-job"), ERR_NOTFOUND);
     expect_error(w, "get Job demo/no-such-job");
     assert_null(get(w, STASH "backupsessions/db-1772331234"));
@@ -293,7 +297,10 @@ static void the_program_takes_flags_and_its_pods_environment(void **state)
     const char *argv[] = {"create-backupsession", "--invoker-name=db", "--invoker-kind", "BackupConfiguration", master,
                           NULL};
     const char *wrong[] = {"create-backupsession", "--invoker=db", NULL};
+    const char *by_flag[] = {"create-backupsession", "--invoker-name=db", "--invoker-kind", "BackupConfiguration",
+                             "--namespace=demo", master, NULL};
     const char *envp[] = {"POD_NAMESPACE=demo", "JOB_NAME=trigger-1", NULL};
+    const char *elsewhere[] = {"POD_NAMESPACE=elsewhere", "JOB_NAME=trigger-1", NULL};
     bool stopped = false;
     json_t *s;
 
@@ -307,11 +314,51 @@ static void the_program_takes_flags_and_its_pods_environment(void **state)
     s = get(w, STASH "backupsessions/db-" DUE);
     assert_non_null(s);
     json_decref(s);
+    assert_int_equal(create_session_main(&w->job, 6, by_flag, elsewhere), 0); /* the flag wins */
     argv[1] = "--invoker-name=gone";
     assert_int_equal(create_session_main(&w->job, 5, argv, envp), 1);
     assert_int_equal(create_session_main(&w->job, 2, wrong, envp), 2);
     h2_server_stop(server, on_stopped, &stopped);
     job_wait(&w->job, &stopped);
+}
+
+/* There is no cluster: whoever connects says so. */
+static void flags_are_judged_before_it_connects(void **state)
+{
+    static const char *const none[] = {NULL};
+    static const char *const bare[] = {"create-backupsession", NULL};
+    static const char *const nameless[] = {"create-backupsession", "--invoker-kind=BackupConfiguration", NULL};
+    static const char *const batch[] = {"create-backupsession", "--invoker-kind=BackupBatch", "--invoker-name=b", NULL};
+    static const char *const place[] = {"create-backupsession", "--invoker-kind=BackupConfiguration",
+                                        "--invoker-name=b", "--namespace=a/b", NULL};
+    static const char *const user[] = {"create-backupsession", "--invoker-kind=BackupConfiguration",
+                                       "--invoker-name=b", "--master=https://me:hidden@host", NULL};
+    static const char *const good[] = {"create-backupsession", "--invoker-kind=BackupConfiguration",
+                                       "--invoker-name=b", NULL};
+    static const char *const help[] = {"create-backupsession", "--help", NULL};
+    struct here *w = *state;
+    struct support_program p;
+
+    support_program_run(&p, create_session_main, &w->job, bare, none);
+    support_program_expect(&p, 2, "stash-job create-backupsession: --invoker-kind=BackupConfiguration and "
+                                  "--invoker-name=NAME are required\n");
+    support_program_run(&p, create_session_main, &w->job, nameless, none);
+    support_program_expect(&p, 2, "--invoker-name=NAME are required");
+    support_program_run(&p, create_session_main, &w->job, batch, none);
+    support_program_expect(&p, 2, "this operator runs no BackupBatch, make a BackupConfiguration");
+    support_program_run(&p, create_session_main, &w->job, place, none);
+    support_program_expect(&p, 2, "--namespace=a/b is no name of a namespace");
+    support_program_run(&p, create_session_main, &w->job, user, none);
+    support_program_expect(&p, 1, "--master");
+    assert_null(strstr(p.err, "hidden"));
+    support_program_run(&p, create_session_main, &w->job, good, none);
+    support_program_expect(&p, 1, "this process does not run in a cluster: KUBERNETES_SERVICE_HOST is not set; give "
+                                  "--kubeconfig=FILE");
+    support_program_run(&p, create_session_main, &w->job, help, none);
+    assert_int_equal(p.status, 0);
+    assert_null(strstr(p.out, "BackupBatch"));
+    assert_non_null(strstr(p.out, "--namespace"));
+    assert_non_null(strstr(p.out, "$POD_NAMESPACE"));
 }
 
 int main(void)
@@ -325,6 +372,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_missing_invoker_kind_or_job_is_said, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_role_is_needed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_program_takes_flags_and_its_pods_environment, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(flags_are_judged_before_it_connects, set_up, tear_down),
     };
 
     mem_install(1);
