@@ -17,7 +17,7 @@ static const struct kind group_kind = {
     .id = N_KINDS, .group = "stash.appscode.com", .version = "v1beta1", .name = "APIResourceList"};
 
 struct check_flags {
-    const char *fullname, *master, *kubeconfig;
+    const char *fullname, *ns, *master, *kubeconfig;
     bool wait_for_kinds, help;
 };
 
@@ -25,6 +25,7 @@ struct check_flags {
 
 static const struct config_item items[] = {
     {"fullname", CFG_STRING, F(fullname), "stashd", 0, 0, "full name of the release: its Lease"},
+    APISERVER_NAMESPACE_FLAG(struct check_flags, ns, "its namespace"),
     {"wait-for-kinds", CFG_BOOL, F(wait_for_kinds), "false", 0, 0,
      "only wait, two minutes at most, until the server serves Functions and Tasks"},
     {"master", CFG_STRING, F(master), NULL, 0, 0, "address of the API server"},
@@ -80,8 +81,10 @@ int check_install_leader(struct apiserver *api, const char *ns, const char *leas
     int64_t renewed_s = 0;
     int rc = apiserver_get(api, kind_get(KIND_LEASE), ns, lease, &o, e);
 
-    if (rc < 0)
+    if (rc == ERR_NOTFOUND)
         return error_wrap(e, rc, "no operator has ever had the lead here");
+    if (rc < 0)
+        return error_wrap(e, rc, "Lease %s/%s cannot be read", ns, lease);
     holder = json_text(o, "spec.holderIdentity");
     if (!*holder || str_parse_time(str_of(json_text(o, "spec.renewTime")), &renewed_s) < 0)
         rc = error_set(e, ERR_INVALID, "Lease %s/%s has no holder: does a pod of the operator run?", ns, lease);
@@ -145,7 +148,7 @@ static int run(struct job *j, const struct check_flags *f, const char *const *en
         (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
         return 1;
     }
-    ns = apiserver_namespace(api);
+    ns = f->ns && *f->ns ? f->ns : apiserver_namespace(api);
     good = tell(check_install_kinds(j, api, text, &e), text, &e);
     if (!f->wait_for_kinds) {
         good = tell(check_install_repository(api, ns, true, text, &e), text, &e) && good;
@@ -156,13 +159,22 @@ static int run(struct job *j, const struct check_flags *f, const char *const *en
     return good ? 0 : 1;
 }
 
+static int check_flags(const struct check_flags *f, struct error *e)
+{
+    if (!*f->fullname)
+        return error_set(e, ERR_INVALID, "--fullname is empty: give the name of the operator's Lease, such as stashd");
+    return apiserver_check_namespace(f->ns, e);
+}
+
 int check_install_main(struct job *j, int argc, const char *const *argv, const char *const *envp)
 {
     struct check_flags flags;
     struct error e;
-    int status = 0;
+    int status = 0, rc = config_parse(&spec, argc, argv, envp, &flags, NULL, NULL, &e);
 
-    if (config_parse(&spec, argc, argv, envp, &flags, NULL, NULL, &e) < 0) {
+    if (rc == 0 && !flags.help)
+        rc = check_flags(&flags, &e);
+    if (rc < 0) {
         (void)fprintf(stderr, "%s: %s\n", spec.program, e.msg);
         status = 2;
     } else if (flags.help) {

@@ -8,7 +8,9 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/loop/env_uv.h"
+#include "core/net/h2.h"
 #include "k8s/model/model.h"
+#include "support_program.h"
 #include "support_world.h"
 
 #define RBAC "/apis/rbac.authorization.k8s.io/v1/namespaces/stash/"
@@ -181,6 +183,76 @@ static void no_leader_ever_is_an_error(void **state)
     assert_true(str_starts(str_of(w->error.msg), STR("no operator has ever had the lead here: ")));
 }
 
+/* It may be there, and a leader alive. */
+static void a_lease_that_cannot_be_read_says_nothing_of_leaders(void **state)
+{
+    struct here *w = *state;
+
+    assert_int_equal(check_install_leader(w->api, "stash", "other", 0, w->text, &w->error), ERR_DENIED);
+    if (!str_starts(str_of(w->error.msg), STR("Lease stash/other cannot be read: ")))
+        fail_msg("%s", w->error.msg);
+    assert_null(strstr(w->error.msg, "had the lead"));
+}
+
+/* ---- the program ---- */
+
+static void serve(void *ctx, struct http_serve *s)
+{
+    model_serve(((struct here *)ctx)->model, s);
+}
+
+static void on_stopped(void *ctx)
+{
+    *(bool *)ctx = true;
+}
+
+/* Without a certificate the server takes us for nobody, who may read no Lease. */
+static void the_namespace_is_a_flag(void **state)
+{
+    struct here *w = *state;
+    struct h2_server_options so = {.env = w->env, .address = "127.0.0.1", .body_max = 1 << 20, .handler = serve,
+                                   .ctx = w};
+    struct support_program p;
+    struct error e;
+    struct h2_server *server = h2_server_start(&so, &e);
+    AUTO_FREE char *master = mem_printf("--master=http://127.0.0.1:%u", h2_server_port(server));
+    const char *argv[] = {"check-installation", master, "--namespace=there", NULL};
+    const char *envp[] = {"POD_NAMESPACE=stash", NULL}, *none[] = {NULL};
+    bool stopped = false;
+
+    put_kind(w, "functions");
+    put_kind(w, "tasks");
+    support_program_run(&p, check_install_main, &w->job, argv, envp);
+    assert_int_equal(p.status, 1);
+    if (!strstr(p.out, "FAILED: Lease there/stashd cannot be read: "))
+        fail_msg("%s%s", p.out, p.err);
+    argv[2] = NULL;
+    support_program_run(&p, check_install_main, &w->job, argv, envp);
+    assert_non_null(strstr(p.out, "Lease stash/stashd"));
+    support_program_run(&p, check_install_main, &w->job, argv, none);
+    assert_non_null(strstr(p.out, "Lease default/stashd"));
+    h2_server_stop(server, on_stopped, &stopped);
+    job_wait(&w->job, &stopped);
+}
+
+static void flags_are_judged_before_it_connects(void **state)
+{
+    static const char *const none[] = {NULL};
+    static const char *const place[] = {"check-installation", "--namespace=a/b", NULL};
+    static const char *const nameless[] = {"check-installation", "--fullname=", NULL};
+    static const char *const help[] = {"check-installation", "--help", NULL};
+    struct here *w = *state;
+    struct support_program p;
+
+    support_program_run(&p, check_install_main, &w->job, place, none);
+    support_program_expect(&p, 2, "stash-job check-installation: --namespace=a/b is no name of a namespace");
+    support_program_run(&p, check_install_main, &w->job, nameless, none);
+    support_program_expect(&p, 2, "--fullname is empty");
+    support_program_run(&p, check_install_main, &w->job, help, none);
+    assert_non_null(strstr(p.out, "--namespace"));
+    assert_non_null(strstr(p.out, "$POD_NAMESPACE"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +263,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_leader_that_renews_is_named, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_silent_leader_is_an_error, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_leader_ever_is_an_error, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_lease_that_cannot_be_read_says_nothing_of_leaders, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_namespace_is_a_flag, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(flags_are_judged_before_it_connects, set_up, tear_down),
     };
 
     mem_install(1);
