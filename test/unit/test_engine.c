@@ -975,6 +975,7 @@ static void a_job_that_the_cache_does_not_show_is_remembered_and_its_pods_are_as
 static void a_job_whose_request_has_no_answer_may_still_be_made(void **state)
 {
     struct bench *b = *state;
+    struct list *post;
 
     make_engine(b, 4, 0, 0);
     b->act = look_for_the_unseen;
@@ -982,7 +983,9 @@ static void a_job_whose_request_has_no_answer_may_still_be_made(void **state)
     expect(b, "POST " JOBS " ");
     put_repository(b, "b", 1); /* while it is under way */
     test_env_settle(&b->env);
-    list_add_tail(&b->peer.waiting, list_pop(&b->peer.waiting)); /* the later one has its answer first */
+    post = b->peer.waiting.next; /* the later one has its answer first */
+    list_del(post);
+    list_add_tail(&b->peer.waiting, post);
     expect(b, PODS);
     answer(b, 200, "{\"items\": []}");
     assert_true(b->held_ns == UINT64_MAX);
