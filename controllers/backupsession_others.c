@@ -23,20 +23,10 @@ static bool is_running(const struct kobj *s)
     return strcmp(kobj_text(s, "status.phase"), "Running") == 0;
 }
 
-static bool note_job(void *ctx, const struct kobj *job)
-{
-    (void)job;
-    *(bool *)ctx = true;
-    return false;
-}
-
 /* Its status may not say yet that it runs, or never will: the operator may be killed between the two writes. */
 bool backupsession_has_job(const struct cache *c, const struct kobj *session)
 {
-    bool has = false;
-
-    cache_each_owned(c, kind_get(KIND_JOB), session->uid, note_job, &has);
-    return has;
+    return cache_has_owned(c, kind_get(KIND_JOB), session->uid);
 }
 
 /* It may never start: a full quota, a missing right. */

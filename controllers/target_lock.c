@@ -164,13 +164,6 @@ static bool take_pod(void *ctx, const struct kobj *pod)
     return false;
 }
 
-static bool note_pod(void *ctx, const struct kobj *pod)
-{
-    (void)pod;
-    *(bool *)ctx = true;
-    return false;
-}
-
 /* ---- what the cache does not show ---- */
 
 static bool holds(const struct search *s, const json_t *o, const char *account)
@@ -210,10 +203,7 @@ static const char *unseen_pod(const struct search *s, const char *ns, const char
 
 static bool has_pod(const struct search *s, const char *job_uid)
 {
-    bool has = false;
-
-    cache_each_owned(world_cache(s->w), kind_get(KIND_POD), job_uid, note_pod, &has);
-    return has;
+    return cache_has_owned(world_cache(s->w), kind_get(KIND_POD), job_uid);
 }
 
 static bool is_over(const json_t *job)

@@ -130,13 +130,6 @@ void unseen_jobs_answered(struct unseen_jobs *u, const char *ns, const json_t *j
 
 /* ---- went ---- */
 
-static bool note_pod(void *ctx, const struct kobj *pod)
-{
-    (void)pod;
-    *(bool *)ctx = true;
-    return false;
-}
-
 /* For one more of the namespace: it pushes out its own before it pushes out those of others. */
 static void make_room(struct unseen_jobs *u, const char *ns)
 {
@@ -168,13 +161,10 @@ static void went(struct unseen_jobs *u, const struct cache *c, const struct kobj
                                     .name = job->name,
                                     .target = kobj_text(job, "annotation:" TARGET_LOCK_ANNOTATION),
                                     .owner_uid = job->owner_uid};
-    bool has_pod = false;
 
     if (!is_found(job->name, like.target) ||
-        condition_record_is(kobj_get(job, "status.conditions"), "Complete", "True"))
-        return;
-    cache_each_owned(c, kind_get(KIND_POD), job->uid, note_pod, &has_pod);
-    if (has_pod)
+        condition_record_is(kobj_get(job, "status.conditions"), "Complete", "True") ||
+        cache_has_owned(c, kind_get(KIND_POD), job->uid))
         return;
     make_room(u, job->ns);
     add(u, &like, now_ns);

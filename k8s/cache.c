@@ -367,6 +367,21 @@ void cache_each_owned(const struct cache *c, const struct kind *k, const char *o
     each_in(c, k, index_of(c, k, BY_OWNER), STR_NONE, owner_uid, fn, ctx);
 }
 
+static bool note_found(void *ctx, const struct kobj *o)
+{
+    (void)o;
+    *(bool *)ctx = true;
+    return false;
+}
+
+bool cache_has_owned(const struct cache *c, const struct kind *k, const char *owner_uid)
+{
+    bool found = false;
+
+    cache_each_owned(c, k, owner_uid, note_found, &found);
+    return found;
+}
+
 void cache_each_by(const struct cache *c, const struct kind *k, const char *field, const char *value,
                    cache_each_fn *fn, void *ctx)
 {

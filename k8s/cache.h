@@ -50,6 +50,8 @@ size_t cache_count(const struct cache *c, const struct kind *k);
 typedef bool cache_each_fn(void *ctx, const struct kobj *o);
 void cache_each(const struct cache *c, const struct kind *k, cache_each_fn *fn, void *ctx);
 void cache_each_owned(const struct cache *c, const struct kind *k, const char *owner_uid, cache_each_fn *fn, void *ctx);
+/* Is there one? */
+bool cache_has_owned(const struct cache *c, const struct kind *k, const char *owner_uid);
 /* By an index of cache_index: value as that index keeps it ("<ns>/<value>" with with_ns). */
 void cache_each_by(const struct cache *c, const struct kind *k, const char *field, const char *value,
                    cache_each_fn *fn, void *ctx);

@@ -100,6 +100,8 @@ static void changes_move_objects_between_indexes(void **state)
     assert_string_equal(by_invoker(c, "n/x"), "b ");
     assert_string_equal(by_invoker(c, "n/y"), "a ");
     assert_string_equal(owned(c, "o"), "a b d ");
+    assert_true(cache_has_owned(c, k, "p"));
+    assert_false(cache_has_owned(c, k, "unknown"));
     cache_del(c, k, "n", "b");
     cache_del(c, k, "n", "unknown");
     assert_string_equal(by_invoker(c, "n/x"), "");
