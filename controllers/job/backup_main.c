@@ -279,13 +279,12 @@ static int check_required(const struct flags *f, const char *const *envp, struct
 
 static int check_values(const struct flags *f, const char *const *envp, struct error *e)
 {
-    struct words w = {0};
     int rc = repo_flags_check(&f->repo, envp, e);
 
-    if (rc == 0 && (rc = words_split(&w, str_of(f->args), e)) < 0)
-        (void)error_wrap(e, rc, "--xtradb-args");
-    words_done(&w);
-    return rc;
+    if (rc < 0)
+        return rc;
+    rc = words_check(str_of(f->args), e);
+    return rc < 0 ? error_wrap(e, rc, "--xtradb-args") : 0;
 }
 
 static int judge(struct job *j, const struct flags *f, const char *const *envp)

@@ -38,15 +38,6 @@ static bool is_memory(const char *s)
     return *unit == 0;
 }
 
-static int check_args(const char *args, struct error *e)
-{
-    struct words w = {0};
-    int rc = words_split(&w, str_of(args), e);
-
-    words_done(&w);
-    return rc < 0 ? error_wrap(e, rc, "--xtradb-args") : 0;
-}
-
 int restore_flags_check(const struct restore_flags *f, const char *const *envp, struct error *e)
 {
     int rc = repo_flags_check(&f->repo, envp, e);
@@ -58,5 +49,6 @@ int restore_flags_check(const struct restore_flags *f, const char *const *envp, 
     if (f->use_memory && *f->use_memory && !is_memory(f->use_memory))
         return error_set(e, ERR_INVALID, "--use-memory=%.63s: expected bytes, or a number with K, M or G, such as 2G",
                          f->use_memory);
-    return check_args(f->args, e);
+    rc = words_check(str_of(f->args), e);
+    return rc < 0 ? error_wrap(e, rc, "--xtradb-args") : 0;
 }

@@ -87,3 +87,12 @@ int words_split(struct words *w, struct str text, struct error *e)
     buf_done(&word);
     return rc;
 }
+
+int words_check(struct str text, struct error *e)
+{
+    struct words w = {0};
+    int rc = words_split(&w, text, e);
+
+    words_done(&w);
+    return rc;
+}

@@ -15,6 +15,8 @@ struct words {
 
 /* Appends. ERR_INVALID: a quote that is not closed, a backslash at the end. */
 int words_split(struct words *w, struct str text, struct error *e) NODISCARD;
+/* Could it be split? The same errors. */
+int words_check(struct str text, struct error *e) NODISCARD;
 void words_add(struct words *w, const char *word);
 void words_addf(struct words *w, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void words_done(struct words *w);
