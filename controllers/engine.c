@@ -168,6 +168,8 @@ void engine_send(struct engine *e, struct engine_call *c)
         return;
     }
     c->started = false;
+    if (!c->doc) /* others may decide before it goes */
+        engine_effect_goes(c->pass);
     if (is_next)
         list_add_head(&e->starved, &c->link);
     else

@@ -411,7 +411,6 @@ static void send_effect(struct pass *p, struct effect *f)
     };
     if (f->type == EFFECT_STATUS || f->type == EFFECT_PATCH)
         put_precondition(p, f);
-    engine_effect_goes(p);
     engine_send(p->engine, &p->call);
 }
 

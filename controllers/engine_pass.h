@@ -112,7 +112,7 @@ void engine_effects_run(struct pass *p);
 void engine_effects_resume(struct pass *p);
 /* The effect may run since an object was there, and that was asked too long ago. */
 bool engine_effect_is_late(const struct pass *p);
-/* Its request goes out; the pass ends, maybe before the answer. */
+/* Its request goes out, or into the line; the pass ends, maybe before the answer. */
 void engine_effect_goes(struct pass *p);
 void engine_effect_ends(struct pass *p);
 

@@ -41,8 +41,8 @@ void unseen_jobs_clear(struct unseen_jobs *u);
 /* Before each pass: forgets what is long ago. */
 void unseen_jobs_expire(struct unseen_jobs *u, uint64_t now_ns);
 
-/* A session's Job is about to be sent for: when it is planned, and again when it goes (the line may be long). Nothing
- * happens when the cache has it, or when it has no target. */
+/* A session's Job is sent for, or waits in line to be (then again when it goes: the line may be long). Nothing happens
+ * when the cache has it, or when it has no target. */
 void unseen_jobs_sent(struct unseen_jobs *u, const struct cache *c, const char *ns, const json_t *job, uint64_t now_ns);
 
 enum unseen_answer {

@@ -239,10 +239,11 @@ static void authorize_done(void *ctx, int rc, struct str header, const struct er
 
 static void begin(struct kube_watch *w)
 {
-    bool list = w->is_stale || !*w->rv;
+    bool list;
 
     if (w->is_stale)
         w->rv[0] = 0;
+    list = !*w->rv;
     w->is_stale = false;
     w->status = w->event_code = 0;
     w->retry_after_ms = 0;
